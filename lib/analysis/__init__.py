@@ -1,0 +1,1 @@
+"""What is done with configurations or with a learned Hamiltonian."""

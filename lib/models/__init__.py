@@ -1,0 +1,1 @@
+"""Deep autoregressive networks: value heads, trunks, their fit, and the Hamiltonian they have learned."""

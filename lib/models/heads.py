@@ -1,0 +1,132 @@
+r"""Value heads: what one conditional p(s_i | s_<i) looks like.
+
+A trunk turns the sites already drawn into `n_parameters` numbers for site i; the head turns these
+numbers into a normalised distribution. The talk uses two: Bernoulli for spins,
+p(s_i) = q_i delta(s_i, +1) + (1 - q_i) delta(s_i, -1), and Beta for angles, s_i = theta_i / 2 pi.
+
+A head knows four things: which values a site may take (`check`), how a value enters a trunk (`encode`),
+the log probability of a value, and how to draw one. All are vectorised over leading axes.
+Logarithms come from log-sigmoid and log-softmax; nothing is added inside a logarithm.
+"""
+
+import math
+from abc import ABC, abstractmethod
+
+import torch
+import torch.nn.functional as F
+
+
+class Head(ABC):
+    """One conditional distribution with `n_parameters` parameters; a value enters a trunk as `n_features` numbers."""
+
+    n_parameters: int
+    n_features: int
+
+    @abstractmethod
+    def check(self, values):
+        """Raise ValueError, naming the first offending value, unless all `values` are in the range of the head."""
+
+    @abstractmethod
+    def encode(self, values):
+        """values [...] -> features [..., n_features] in the dtype of `values`."""
+
+    @abstractmethod
+    def log_prob(self, parameters, values):
+        """parameters [..., n_parameters], values [...] -> log probability (density) [...]."""
+
+    @abstractmethod
+    def sample(self, parameters, generator):
+        """parameters [..., n_parameters] -> values [...] drawn with a torch.Generator."""
+
+
+def _refuse(values, wrong, remedy):
+    if bool(wrong.any()):
+        raise ValueError(f"a configuration holds the value {values[wrong][0].item()}: {remedy}")
+
+
+class Bernoulli(Head):
+    """A spin s = +-1 with one parameter h: p(s) = sigmoid(s h)."""
+
+    n_parameters = 1
+    n_features = 1
+
+    def check(self, values):
+        _refuse(values, values.abs() != 1, "spins must be +1 or -1")
+
+    def encode(self, values):
+        return values[..., None]
+
+    def log_prob(self, parameters, values):
+        return F.logsigmoid(values * parameters[..., 0])
+
+    def sample(self, parameters, generator):
+        field = parameters[..., 0]
+        uniform = torch.rand(field.shape, generator=generator, dtype=field.dtype, device=field.device)
+        return torch.where(uniform < torch.sigmoid(field), 1.0, -1.0).to(field.dtype)
+
+
+class Categorical(Head):
+    """A site with `n_states` states 0 ... n_states - 1; the parameters are unnormalised log probabilities."""
+
+    def __init__(self, n_states):
+        if n_states < 2:
+            raise ValueError(f"n_states = {n_states}: a categorical site needs at least 2 states")
+        self.n_states = self.n_parameters = self.n_features = n_states
+
+    def check(self, values):
+        wrong = (values < 0) | (values >= self.n_states) | (values != values.round())
+        _refuse(values, wrong, f"states must be the integers 0 to {self.n_states - 1}")
+
+    def encode(self, values):
+        return F.one_hot(values.long(), self.n_states).to(values.dtype)
+
+    def log_prob(self, parameters, values):
+        return torch.log_softmax(parameters, -1).gather(-1, values.long()[..., None])[..., 0]
+
+    def sample(self, parameters, generator):
+        flat = torch.softmax(parameters, -1).reshape(-1, self.n_states)
+        drawn = torch.multinomial(flat, 1, generator=generator)
+        return drawn.reshape(parameters.shape[:-1]).to(parameters.dtype)
+
+
+class BetaMixture(Head):
+    """A value in (0, 1), for example theta / 2 pi, as a mixture of `n_components` Beta(a, b) densities.
+
+    Parameters per component: an unnormalised log weight, and the pre-images of a and b under softplus.
+    One component is the talk's Beta head (Chin. Phys. Lett. 39, 120502).
+    """
+
+    n_features = 1
+
+    def __init__(self, n_components=1):
+        if n_components < 1:
+            raise ValueError(f"n_components = {n_components}: a mixture needs at least one component")
+        self.n_components = n_components
+        self.n_parameters = 3 * n_components
+
+    def check(self, values):
+        _refuse(values, ~((values > 0) & (values < 1)), "a Beta head needs values strictly between 0 and 1")
+
+    def encode(self, values):
+        return 2 * values[..., None] - 1
+
+    def _components(self, parameters):
+        log_weight, a, b = parameters.chunk(3, -1)
+        # inverse softplus of 1 as offset: parameters of zero give the uniform density
+        offset = math.log(math.expm1(1.0))
+        return torch.log_softmax(log_weight, -1), F.softplus(a + offset), F.softplus(b + offset)
+
+    def log_prob(self, parameters, values):
+        log_weight, a, b = self._components(parameters)
+        x = values[..., None]
+        log_norm = torch.lgamma(a + b) - torch.lgamma(a) - torch.lgamma(b)
+        return torch.logsumexp(log_weight + log_norm + (a - 1) * x.log() + (b - 1) * torch.log1p(-x), -1)
+
+    def sample(self, parameters, generator):
+        log_weight, a, b = self._components(parameters)
+        flat = log_weight.exp().reshape(-1, self.n_components)
+        pick = torch.multinomial(flat, 1, generator=generator).reshape(*log_weight.shape[:-1], 1)
+        x = torch._standard_gamma(a.gather(-1, pick)[..., 0].contiguous(), generator=generator)
+        y = torch._standard_gamma(b.gather(-1, pick)[..., 0].contiguous(), generator=generator)
+        tiny = torch.finfo(x.dtype).eps
+        return (x / (x + y)).clamp(tiny, 1 - tiny)
