@@ -1,0 +1,1 @@
+"""Systems, samplers, models and analysis behind the book. Importing it does nothing else."""

@@ -1,0 +1,118 @@
+"""What each chapter's parameters may be: declared once, checked by the chapter and by the command line.
+
+`RULES[chapter]` has one `Rule` for every name in that chapter's parameters cell, `CROSS[chapter]` functions for
+rules between parameters, `PRESETS[chapter]` named sets of values; `smoke` runs in seconds.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lib.errors import BookError
+
+
+class ParameterError(BookError):
+    """A parameter that is unknown, of the wrong type or out of range."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What one parameter may be. Bounds are inclusive."""
+
+    name: str
+    kind: type
+    minimum: float | None = None
+    maximum: float | None = None
+    multiple_of: int | None = None
+    choices: tuple | None = None
+
+    def describe(self) -> str:
+        """`an even integer from 4 to 32`."""
+        noun = {int: "an integer", float: "a number", str: "a text", bool: "True or False"}[self.kind]
+        if self.multiple_of:
+            noun = "an even integer" if self.multiple_of == 2 else f"a multiple of {self.multiple_of}"
+        if self.choices:
+            return f"one of {', '.join(map(repr, self.choices))}"
+        if self.minimum is not None and self.maximum is not None:
+            return f"{noun} from {self.minimum} to {self.maximum}"
+        if self.minimum is not None:
+            return f"{noun}, at least {self.minimum}"
+        if self.maximum is not None:
+            return f"{noun}, at most {self.maximum}"
+        return noun
+
+    def allows(self, value) -> bool:
+        if self.kind is float:
+            right = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        else:
+            right = type(value) is self.kind
+        return (
+            right
+            and (self.choices is None or value in self.choices)
+            and (self.minimum is None or value >= self.minimum)
+            and (self.maximum is None or value <= self.maximum)
+            and (self.multiple_of is None or value % self.multiple_of == 0)
+        )
+
+
+def _hidden_units_fit(n_hidden: int, L: int, **_) -> None:
+    if n_hidden > L:
+        raise ParameterError(f"n_hidden={n_hidden} is more than L={L}; give n_hidden from 1 to {L}")
+
+
+RULES: dict[str, tuple[Rule, ...]] = {
+    "01_autoregressive_networks": (
+        Rule("L", int, minimum=4, maximum=64),
+        Rule("n_hidden", int, minimum=1),
+        Rule("n_train", int, minimum=1000, maximum=1_000_000),
+        Rule("seed", int, minimum=0),
+    ),
+    "02_ising": (
+        Rule("L", int, minimum=4, maximum=32, multiple_of=2),
+        Rule("T0", float, minimum=1.0, maximum=5.0),
+        Rule("n_train", int, minimum=1000, maximum=1_000_000),
+        Rule("n_networks", int, minimum=1, maximum=8),
+        Rule("n_steps", int, minimum=10, maximum=100_000),
+        Rule("seed", int, minimum=0),
+    ),
+}
+
+CROSS: dict[str, tuple[Callable, ...]] = {
+    "01_autoregressive_networks": (_hidden_units_fit,),
+}
+
+PRESETS: dict[str, dict[str, dict]] = {
+    "01_autoregressive_networks": {"smoke": {"L": 8, "n_hidden": 4, "n_train": 2000}},
+    "02_ising": {"smoke": {"L": 4, "n_train": 2000, "n_networks": 1, "n_steps": 50}},
+}
+
+
+def check(chapter: str, **values) -> None:
+    """Raise ParameterError unless every parameter of the chapter is given and allowed."""
+    if chapter not in RULES:
+        raise ParameterError(f"no rules for chapter {chapter!r} in lib/parameters.py; there are: {', '.join(RULES)}")
+    rules = {rule.name: rule for rule in RULES[chapter]}
+    for name in values:
+        if name not in rules:
+            raise ParameterError(f"unknown parameter {name!r} of {chapter}; it has: {', '.join(rules)}")
+    for name, rule in rules.items():
+        if name not in values:
+            raise ParameterError(f"parameter {name!r} of {chapter} is missing; give {rule.describe()}")
+        if not rule.allows(values[name]):
+            raise ParameterError(f"{name}={values[name]!r} is not possible; give {rule.describe()}")
+    for rule in CROSS.get(chapter, ()):
+        rule(**values)
+
+
+def parse(name: str, text: str, kind: type):
+    """The value of `-p NAME=TEXT` for a parameter of this kind."""
+    try:
+        if kind is bool:
+            return {"true": True, "false": False}[text.lower()]
+        value = kind(text)
+        if kind is float and not math.isfinite(value):
+            raise ValueError
+        return value
+    except (ValueError, KeyError):
+        wanted = {int: "an integer, like 16", float: "a number, like 2.27", bool: "True or False"}[kind]
+        raise ParameterError(f"{name}={text!r} is not possible; give {wanted}") from None
