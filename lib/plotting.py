@@ -10,7 +10,7 @@ BASELINE = "#BB5566"  # what it is compared with: MADE, plain reweighting
 MONTE_CARLO = "#DDAA33"  # direct simulation
 EXTRA = "#A9C8DC"  # one more
 PALETTE = (MODEL, BASELINE, MONTE_CARLO, EXTRA)
-MARKERS = ("o", "s", "^", "D")
+MARKERS = ("o", "s", "^", "D")  # for points: give each series its own
 LINES = ("-", "--", "-.", ":")
 SEQUENTIAL = "cividis"  # maps of positive values
 DIVERGING = "RdBu_r"  # maps of values around zero
@@ -21,7 +21,7 @@ STYLE = {
     "savefig.dpi": 110,
     "figure.constrained_layout.use": True,
     "font.size": 11,
-    "axes.prop_cycle": cycler(color=PALETTE, marker=MARKERS, linestyle=LINES),
+    "axes.prop_cycle": cycler(color=PALETTE, linestyle=LINES),
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,

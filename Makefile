@@ -1,0 +1,51 @@
+# make book     execute every chapter from scratch, check the claims, write the site to _build/html
+# make read     write the site from the committed outputs, without executing
+# make test     all tests
+# make refresh  execute the chapters and write the committed notebooks (CHAPTERS="02_ising" for some)
+# make clean    remove what the others made, .venv included
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.PHONY: book read test refresh constraints clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export OMP_NUM_THREADS := 1
+export MKL_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+export NUMBA_NUM_THREADS := 1
+
+book: $(STAMP)
+	@$(BIN)/python -m lib book
+
+read: $(STAMP)
+	@$(BIN)/python -m lib read
+
+test: $(STAMP)
+	@$(BIN)/ruff check .
+	@$(BIN)/python -m pytest tests -n 2
+	@$(BIN)/python -m pytest -p tests.verdicts --nbval-lax --nbval-current-env --nbval-cell-timeout=1200 \
+		-n 2 --dist loadfile book
+
+refresh: $(STAMP)
+	@$(BIN)/python -m lib execute --write $(CHAPTERS)
+
+constraints: $(STAMP)
+	@$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > constraints.txt
+
+clean:
+	rm -rf _build $(VENV) *.egg-info .pytest_cache .ruff_cache
+
+$(STAMP): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "make: no $(PYTHON); install Python 3.11 or newer"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "make: $$($(PYTHON) --version) is too old, 3.11 or newer is needed; try: make PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "make: $(PYTHON) cannot make virtual environments; install its venv package (Debian: python3-venv)"; exit 1; }
+	@echo "installing into $(VENV) (once)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[book,test]'
+	@touch $@

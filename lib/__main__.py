@@ -1,0 +1,174 @@
+"""The command line: `python -m lib run|results|execute|fresh|hash|book|read`."""
+
+import argparse
+import json
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from lib import claims, freshness, notebooks, runner
+from lib.errors import BookError
+from lib.paths import BOOK, ROOT, RUNS
+from lib.runner import say
+
+MARK = "INCOMPLETE"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    try:
+        return options.function(options) or 0
+    except BookError as error:
+        print(f"lib {options.command}: {error}", file=sys.stderr)
+        return options.refusal
+    except KeyboardInterrupt:
+        print(f"lib {options.command}: interrupted", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m lib", description="Run the chapters of the book.")
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    def command(name, function, text, refusal=1):
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(function=function, refusal=refusal)
+        return sub
+
+    sub = command("run", _run, "execute one chapter with parameters of your own", refusal=2)
+    sub.add_argument("chapter", help="02_ising, or 02, or the path of a notebook")
+    sub.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE")
+    sub.add_argument(
+        "--smoke", action="store_true", help="start from the chapter's smoke preset, which takes seconds"
+    )
+    sub.add_argument(
+        "--out", type=Path, metavar="DIR", help="new folder for the run (default: runs/CHAPTER-STAMP)"
+    )
+
+    sub = command("results", _results, "the claims reported in executed notebooks", refusal=2)
+    sub.add_argument("notebook", nargs="*", type=Path, help="default: the committed chapters")
+    sub.add_argument("--json", action="store_true", help="as a list of objects")
+    sub.add_argument("--page", action="store_true", help="write book/results.md from the committed chapters")
+
+    sub = command("execute", _execute, "execute chapters at their defaults and check their claims")
+    sub.add_argument("chapter", nargs="*", help="default: all")
+    sub.add_argument(
+        "--write", action="store_true", help="write them back, outputs included, with the results page"
+    )
+
+    command("fresh", _fresh, "name the committed chapters that are stale")
+    command("hash", _hash, "one hash of the whole of lib")
+    command("book", _book, "execute everything from scratch and build the site")
+    command("read", _read, "build the site from the committed outputs")
+    return parser
+
+
+def _run(options) -> int:
+    source = notebooks.find(options.chapter)
+    given, values = runner.check_parameters(source, options.parameter, options.smoke)
+    folder = options.out or RUNS / f"{source.stem}-{time.strftime('%Y%m%d-%H%M%S')}"
+    if folder.exists():
+        raise BookError(f"{folder} exists already; name a new folder with --out")
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise BookError(f"cannot make {folder}: {error.strerror}; name another folder with --out") from None
+    (folder / MARK).write_text("This run has not finished. The file goes away when it does.\n")
+    record = {
+        "chapter": source.stem,
+        "parameters": values,
+        "versions": runner.versions(),
+        "lib_hash": freshness.lib_hash(),
+        "seconds": None,
+        "error": None,
+    }
+    _write_json(folder / "params.json", record)
+    output = folder / source.name
+    outcome = runner.execute(source, output, given, cwd=source.parent)
+    record |= {"seconds": round(outcome.seconds, 1), "error": outcome.error}
+    results = claims.read_notebook(output) if output.exists() else []
+    _write_json(folder / "results.json", results)
+    _write_json(folder / "params.json", record)
+    if outcome.interrupted:
+        print(f"lib run: {outcome.error}; {folder} is marked {MARK}", file=sys.stderr)
+        return 130
+    (folder / MARK).unlink()
+    for result in results:
+        say(_line(result))
+    say(f"{folder}: {source.name}, results.json, params.json; {outcome.seconds:.0f} s")
+    if outcome.error:
+        print(f"lib run: {outcome.error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _results(options) -> int:
+    if options.page:
+        from lib.site import results_page
+
+        (BOOK / "results.md").write_text(results_page(notebooks.chapters()))
+        return 0
+    paths = options.notebook or notebooks.chapters()
+    results = [record for path in paths for record in claims.read_notebook(path)]
+    if options.json:
+        print(json.dumps(results, indent=2))
+    else:
+        for result in results:
+            print(_line(result))
+    return 0
+
+
+def _line(result: dict) -> str:
+    value = claims.value_text(result["value"], result["error"]) if result["value"] is not None else "-"
+    return f"{result['key']} = {value}: {result['verdict']}"
+
+
+def _execute(options) -> int:
+    from lib import site
+
+    paths = [notebooks.find(name) for name in options.chapter] or notebooks.chapters()
+    if options.write:
+        site.refresh(paths)
+        return 0
+    folder = site.BUILD / "execute"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    site.run_chapters([(path, folder / path.name) for path in paths])
+    return 0
+
+
+def _fresh(options) -> int:
+    code = 0
+    for path in notebooks.chapters():
+        if changed := freshness.stale(path):
+            code = 1
+            say(f"{path.stem} is stale ({', '.join(changed)}); run: make refresh CHAPTERS={path.stem}")
+    return code
+
+
+def _hash(options) -> int:
+    print(freshness.lib_hash(ROOT))
+    return 0
+
+
+def _book(options) -> int:
+    from lib import site
+
+    site.build(execute=True)
+    return 0
+
+
+def _read(options) -> int:
+    from lib import site
+
+    site.build(execute=False)
+    return 0
+
+
+def _write_json(path: Path, data) -> None:
+    path.write_text(json.dumps(data, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""Chapters as files: which there are, their parameters cell, and the form in which they are committed."""
+
+import ast
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import yaml
+
+from lib.errors import BookError
+from lib.paths import BOOK, ROOT
+
+TYPES = {"int": int, "float": float, "str": str, "bool": bool}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One line of a parameters cell, like `L: int = 16  # lattice side`."""
+
+    name: str
+    kind: type
+    default: object
+
+
+def read(path: Path) -> nbformat.NotebookNode:
+    """The notebook at path; one clear line if it is none."""
+    try:
+        notebook = nbformat.read(str(path), as_version=4)
+        if "cells" not in notebook:
+            raise ValueError("no cells")
+        return notebook
+    except FileNotFoundError:
+        raise BookError(f"no notebook {path}") from None
+    except Exception as error:  # nbformat raises many kinds
+        reason = (str(error).strip().splitlines() or ["unknown reason"])[0][:120]
+        raise BookError(f"{path} is not a readable notebook: {reason}") from None
+
+
+def write(notebook: nbformat.NotebookNode, path: Path) -> None:
+    """Write it whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(nbformat.writes(notebook) + "\n")
+    part.replace(path)
+
+
+def in_toc(root: Path = ROOT) -> list[str]:
+    """The pages of _toc.yml in reading order, like `book/02_ising`."""
+    toc = yaml.safe_load((root / "_toc.yml").read_text())
+    pages = [toc["root"]]
+    stack = list(toc.get("chapters", [])) + [c for part in toc.get("parts", []) for c in part["chapters"]]
+    for entry in stack:
+        pages.append(entry["file"])
+    return pages
+
+
+def chapters(root: Path = ROOT) -> list[Path]:
+    """The chapters, in the order of _toc.yml, that exist as notebooks."""
+    files = [root / f"{page}.ipynb" for page in in_toc(root)]
+    return [file for file in files if file.name[0].isdigit() and file.exists()]
+
+
+def find(name: str) -> Path:
+    """The notebook meant by `02_ising`, `02` or a path."""
+    if name.endswith(".ipynb"):
+        path = Path(name)
+        if not path.is_file():
+            raise BookError(f"no notebook {name}")
+        return path.resolve()
+    there = sorted(BOOK.glob("[0-9]*.ipynb"))
+    matches = [path for path in there if path.stem == name or path.stem.split("_")[0] == name]
+    if len(matches) != 1:
+        names = ", ".join(path.stem for path in there) or "none yet"
+        raise BookError(f"no chapter {name!r}; there are: {names}")
+    return matches[0]
+
+
+def code_cells(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    """The code cells that hold anything."""
+    return [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+
+
+def tags(cell: nbformat.NotebookNode) -> list[str]:
+    return cell.metadata.get("tags", [])
+
+
+def parameters(notebook: nbformat.NotebookNode, name: str = "notebook") -> dict[str, Parameter]:
+    """The parameters of a chapter, from its one cell tagged `parameters`, which holds annotated literals only."""
+    cells = [cell for cell in notebook.cells if "parameters" in tags(cell)]
+    if len(cells) != 1:
+        raise BookError(f"{name}: needs exactly one cell tagged 'parameters', has {len(cells)}")
+    found = {}
+    try:
+        statements = ast.parse(cells[0].source).body
+    except SyntaxError as error:
+        raise BookError(
+            f"{name}: the parameters cell is not Python: {error.msg}, line {error.lineno}"
+        ) from None
+    for statement in statements:
+        line = ast.unparse(statement).splitlines()[0]
+        try:
+            assert isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)
+            kind = TYPES[statement.annotation.id]
+            default = ast.literal_eval(statement.value)
+            assert type(default) is kind
+        except (AssertionError, AttributeError, KeyError, ValueError, TypeError):
+            raise BookError(
+                f"{name}: parameters cell: {line!r} is not an annotated literal; write it like 'L: int = 16'"
+            ) from None
+        found[statement.target.id] = Parameter(statement.target.id, kind, default)
+    return found
+
+
+def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The notebook without what changes from run to run or machine to machine: times, paths, versions."""
+    notebook.metadata = nbformat.from_dict(
+        {
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {"name": "python", "file_extension": ".py", "pygments_lexer": "ipython3"},
+            **({"dan_book": notebook.metadata.dan_book} if "dan_book" in notebook.metadata else {}),
+        }
+    )
+    for number, cell in enumerate(notebook.cells):
+        cell["id"] = f"cell-{number:03d}"
+        for key in ("papermill", "execution", "ExecuteTime", "collapsed", "scrolled"):
+            cell.metadata.pop(key, None)
+        if "tags" in cell.metadata and not cell.metadata.tags:
+            del cell.metadata["tags"]
+    return notebook

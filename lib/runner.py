@@ -1,0 +1,188 @@
+"""Execute chapters: papermill underneath, progress in the terminal, threads set once.
+
+The kernel is always the interpreter that runs this module, with one thread for every numeric library, so that the
+same seed on the same machine gives the same numbers and two chapters side by side use two cores.
+"""
+
+import contextlib
+import json
+import os
+import sys
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+from lib import freshness, notebooks
+from lib.errors import BookError
+from lib.paths import ROOT
+
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+@dataclass
+class Outcome:
+    """What became of one execution. `error` is None, or one line naming the cell and the reason."""
+
+    path: Path
+    seconds: float
+    error: str | None = None
+    interrupted: bool = False
+
+
+@contextlib.contextmanager
+def kernel_environment():
+    """Within it, the kernel `python3` is this interpreter, one thread, and this lib, wherever it is started."""
+    with tempfile.TemporaryDirectory() as folder:
+        spec = Path(folder) / "kernels" / "python3"
+        spec.mkdir(parents=True)
+        env = {name: "1" for name in THREADS}
+        paths = [str(ROOT)] + [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
+        env["PYTHONPATH"] = os.pathsep.join(paths)
+        kernel = {
+            "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+            "display_name": "Python 3",
+            "language": "python",
+            "env": env,
+        }
+        (spec / "kernel.json").write_text(json.dumps(kernel))
+        before = os.environ.get("JUPYTER_PATH")
+        os.environ["JUPYTER_PATH"] = folder if before is None else folder + os.pathsep + before
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ["JUPYTER_PATH"]
+            else:
+                os.environ["JUPYTER_PATH"] = before
+
+
+def execute(source: Path, output: Path, parameters: dict | None = None, cwd: Path | None = None) -> Outcome:
+    """Execute the notebook `source` into `output`. Failures come back in the outcome, they do not raise."""
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+
+    _register_engine()
+    start = time.monotonic()
+    error, interrupted = None, False
+    with kernel_environment():
+        try:
+            papermill.execute_notebook(
+                _literal(source),
+                _literal(output),
+                parameters=parameters or None,
+                engine_name="book",
+                kernel_name="python3",
+                progress_bar=False,
+                cwd=str(cwd or source.parent),
+                start_timeout=300,
+                label=source.stem,
+            )
+        except PapermillExecutionError as failure:
+            what = f"{failure.ename}: {failure.evalue}".splitlines()[0]
+            error = f"{source.stem}: cell {failure.exec_count}: {what}"
+        except DeadKernelError:
+            interrupted = True
+            error = f"{source.stem}: the kernel was stopped (interrupted, or out of memory)"
+        except KeyboardInterrupt:
+            interrupted = True
+            error = f"{source.stem}: interrupted"
+    return Outcome(output, time.monotonic() - start, error, interrupted)
+
+
+def execute_all(jobs: list[tuple[Path, Path]], workers: int = 2) -> list[Outcome]:
+    """Execute (source, output) pairs, `workers` at a time, each in a process of its own.
+
+    Processes and not threads: papermill changes the current directory of the whole process.
+    """
+    outcomes = []
+    # the chapter that took longest comes first, so that the last to finish has started early
+    jobs = sorted(jobs, key=lambda job: -(seconds(job[0]) or 0))
+    context = get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, max_tasks_per_child=1) as pool:
+        futures = [pool.submit(execute, source, output) for source, output in jobs]
+        for future in as_completed(futures):
+            outcome = future.result()
+            outcomes.append(outcome)
+            say(outcome.error or f"{outcome.path.stem}: done in {outcome.seconds:.0f} s")
+    return sorted(outcomes, key=lambda outcome: outcome.path)
+
+
+def seconds(path: Path) -> int | None:
+    """How long this committed chapter took when it was executed."""
+    return notebooks.read(path).metadata.get("dan_book", {}).get("seconds")
+
+
+def finish(outcome: Outcome, source: Path) -> None:
+    """Turn the notebook just executed into the form that is committed: tidy, and stamped with its inputs."""
+    notebook = notebooks.read(outcome.path)
+    freshness.stamp(notebook, source, outcome.seconds)
+    notebooks.write(notebooks.tidy(notebook), outcome.path)
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the numbers depend on."""
+    from importlib.metadata import version
+
+    names = ("torch", "numpy", "scipy", "numba", "matplotlib", "papermill")
+    return {"python": ".".join(map(str, sys.version_info[:3]))} | {name: version(name) for name in names}
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _literal(path: Path) -> str:
+    """papermill formats paths with the parameters; doubled braces come out as they are."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
+def _register_engine() -> None:
+    """papermill's own engine, with one line of progress after each code cell."""
+    from papermill.engines import NBClientEngine, papermill_engines
+
+    class BookEngine(NBClientEngine):
+        @classmethod
+        def execute_managed_notebook(cls, nb_man, kernel_name, label="", **kwargs):
+            total = sum(cell.cell_type == "code" for cell in nb_man.nb.cells)
+            start, done = time.monotonic(), 0
+            complete = nb_man.cell_complete
+
+            def cell_complete(cell, **options):
+                nonlocal done
+                complete(cell, **options)
+                if cell.cell_type == "code":
+                    done += 1
+                    say(f"{label}: cell {done}/{total}, {time.monotonic() - start:.1f} s")
+
+            nb_man.cell_complete = cell_complete
+            return super().execute_managed_notebook(nb_man, kernel_name, **kwargs)
+
+    papermill_engines.register("book", BookEngine)
+
+
+def check_parameters(path: Path, pairs: list[str], smoke: bool = False) -> tuple[dict, dict]:
+    """From `-p NAME=VALUE` texts: what to inject, and every parameter with its value. Refuses what is not allowed."""
+    from lib import parameters as rules
+
+    declared = notebooks.parameters(notebooks.read(path), path.stem)
+    given = {}
+    if smoke:
+        preset = rules.PRESETS.get(path.stem, {}).get("smoke")
+        if preset is None:
+            raise BookError(f"{path.stem} has no smoke preset in lib/parameters.py; leave --smoke out")
+        given |= preset
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise BookError(f"-p {pair}: write it as NAME=VALUE")
+        if name not in declared:
+            raise BookError(f"unknown parameter {name!r} of {path.stem}; it has: {', '.join(declared)}")
+        given[name] = rules.parse(name, text, declared[name].kind)
+    values = {name: parameter.default for name, parameter in declared.items()} | given
+    if path.stem in rules.RULES:
+        rules.check(path.stem, **values)
+    return given, values

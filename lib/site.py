@@ -1,0 +1,186 @@
+"""Build the site: stage the sources, execute the chapters there, write the results page, run Sphinx.
+
+Everything happens in `_build/stage`, so the work tree stays as it was.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import yaml
+
+from lib import claims, notebooks, runner
+from lib.claims import value_text
+from lib.errors import BookError
+from lib.paths import BOOK, BUILD, ROOT
+from lib.runner import say
+
+STAGE = BUILD / "stage"
+
+
+def build(execute: bool) -> None:
+    """`make book` (executing) and `make read` (the committed outputs): the site in _build/html."""
+    start = time.monotonic()
+    stage()
+    if execute:
+        jobs = [(path, STAGE / "book" / path.name) for path in notebooks.chapters()]
+        run_chapters(jobs)
+        chapters = [output for _, output in jobs]
+        (STAGE / "book" / "results.md").write_text(results_page(chapters))
+    sphinx()
+    say(f"{BUILD / 'html' / 'index.html'}: built in {time.monotonic() - start:.0f} s")
+
+
+def stage() -> None:
+    """Copy what Sphinx reads to _build/stage. Pages of the table of contents that do not exist are left out."""
+    shutil.rmtree(STAGE, ignore_errors=True)
+    STAGE.mkdir(parents=True)
+    shutil.copytree(BOOK, STAGE / "book", ignore=shutil.ignore_patterns(".ipynb_checkpoints", "__pycache__"))
+    shutil.copy(ROOT / "_config.yml", STAGE)
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    missing = [page for page in notebooks.in_toc() if not list(BOOK.parent.glob(f"{page}.*"))]
+    if missing:
+        say(f"left out, not there: {', '.join(missing)}")
+    for part in [toc, *toc.get("parts", [])]:
+        if "chapters" in part:
+            part["chapters"] = [entry for entry in part["chapters"] if entry["file"] not in missing]
+    (STAGE / "_toc.yml").write_text(yaml.safe_dump(toc, sort_keys=False))
+
+
+def run_chapters(jobs: list[tuple[Path, Path]]) -> None:
+    """Execute chapters from scratch and check their claims; BookError names what failed."""
+    failures = []
+    for outcome in runner.execute_all(jobs):
+        if outcome.error:
+            failures.append(outcome.error)
+        elif missing := unreported(outcome.path):
+            failures.append(
+                f"{outcome.path.stem}: claims in data/claims.yml but not reported: {', '.join(missing)}"
+            )
+    if failures:
+        raise BookError("; ".join(failures))
+    for source, output in jobs:
+        notebook = notebooks.read(output)
+        took = sum(c.metadata.get("papermill", {}).get("duration") or 0 for c in notebook.cells)
+        runner.finish(runner.Outcome(output, took), source)
+
+
+def refresh(paths: list[Path]) -> None:
+    """Execute chapters and write them back as committed notebooks, and the results page with them."""
+    folder = BUILD / "refresh"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    jobs = [(path, folder / path.name) for path in paths]
+    run_chapters(jobs)
+    for source, output in jobs:
+        shutil.copy(output, source)
+    (BOOK / "results.md").write_text(results_page(notebooks.chapters()))
+
+
+def unreported(path: Path) -> list[str]:
+    """Claims of this chapter that its notebook does not report."""
+    reported = {record["key"] for record in claims.read_notebook(path)}
+    return [
+        key for key, entry in claims.ledger().items() if entry["chapter"] == path.stem and key not in reported
+    ]
+
+
+# The results page ------------------------------------------------------------------------------------------
+
+
+def results_page(chapters: list[Path]) -> str:
+    """The page `results`: every claim of the ledger, as these executed notebooks report it."""
+    there = {path.stem: path for path in chapters}
+    reported = {record["key"]: record for path in chapters for record in claims.read_notebook(path)}
+    entries = claims.ledger()
+    lines = [
+        "# Results",
+        "",
+        "Every claim of the book, as the chapters reported it when they were executed. *Published* is the number",
+        "printed in the talk or the papers, *exact* the answer known independently of any network, *here* what this",
+        "book's code found, with its statistical error in the last digits. The deviation is that from the exact value",
+        "in units of the error. A claim out of its bar fails the build, so it cannot be listed here as passed.",
+        "",
+        "This page is generated from the outputs of the chapters; `make refresh` writes it.",
+    ]
+    for name in dict.fromkeys(entry["chapter"] for entry in entries.values()):
+        link = f"[{_title(there[name])}]({name}.ipynb)" if name in there else f"{name} (not written yet)"
+        lines += [
+            "",
+            f"## {link}" if name not in there else f"## {_title(there[name])}",
+            "",
+            *([f"Chapter: {link}.", ""] if name in there else []),
+            "| claim | source | published | exact | here | deviation | verdict |",
+            "|---|---|---|---|---|---|---|",
+        ]
+        for key, entry in entries.items():
+            if entry["chapter"] == name:
+                lines.append(_row(entry, reported.get(key)))
+    lines += ["", "## Execution", "", "| chapter | seconds on one core |", "|---|---|"]
+    for name, path in there.items():
+        took = runner.seconds(path)
+        lines.append(f"| [{_title(path)}]({name}.ipynb) | {'unknown' if took is None else took} |")
+    return "\n".join(lines) + "\n"
+
+
+def _row(entry: dict, record: dict | None) -> str:
+    units = f" ({entry['units']})" if entry["units"] else ""
+    reference = entry["reference"] if record is None else record["reference"]
+    exact = "in the chapter" if reference is None else f"{reference:.6g}"
+    if entry["reference_origin"]:
+        exact += f" ({entry['reference_origin']})"
+    here, deviation, verdict = "not reported", "", "missing"
+    if record is not None:
+        verdict = record["verdict"]
+        here = value_text(record["value"], record["error"]) if record["value"] is not None else ""
+        if record["error"] and record["value"] is not None and reference is not None:
+            deviation = f"{(record['value'] - reference) / record['error']:+.1f}"
+    published = "" if entry["published"] is None else entry["published"]
+    cells = [
+        f"{entry['statement']}{units}, `{entry['key']}`",
+        entry["source"],
+        published,
+        exact,
+        here,
+        deviation,
+    ]
+    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in [*cells, verdict]) + " |"
+
+
+def _title(path: Path) -> str:
+    for cell in notebooks.read(path).cells:
+        if cell.cell_type == "markdown":
+            for line in cell.source.splitlines():
+                if line.startswith("# "):
+                    return line[2:].strip()
+    return path.stem
+
+
+# Sphinx ----------------------------------------------------------------------------------------------------
+
+
+def sphinx() -> None:
+    """Run jupyter-book on the stage with warnings as errors, from clean doctrees (a stale one hides warnings)."""
+    say("Sphinx: building the pages")
+    for name in (".doctrees", "html"):
+        shutil.rmtree(BUILD / name, ignore_errors=True)
+    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
+    command += ["build", str(STAGE), "--path-output", str(ROOT), "-W", "--keep-going", "-q"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    log = re.sub(r"\x1b\[[0-9;]*m", "", result.stdout + result.stderr)
+    (BUILD / "sphinx.log").write_text(log)
+    if problem := sphinx_problem(log, result.returncode):
+        raise BookError(f"Sphinx: {problem} (all of it: _build/sphinx.log)")
+
+
+def sphinx_problem(log: str, code: int) -> str | None:
+    """The first warning or error of a Sphinx log in one line, None if there is none."""
+    for line in log.splitlines():
+        if re.search(r"\b(WARNING|ERROR|CRITICAL)\b", line):
+            return line.replace(str(STAGE) + "/", "").strip()
+    if code:
+        return (log.strip().splitlines() or ["failed without a word"])[-1]
+    return None
