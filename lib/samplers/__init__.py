@@ -1,0 +1,1 @@
+"""Monte Carlo: one algorithm a file, and a driver that returns independent configurations."""

@@ -1,0 +1,1 @@
+"""Physical systems: energy or action, symmetries, exact results; one file each."""
