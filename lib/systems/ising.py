@@ -30,10 +30,12 @@ from lib.systems import lattice
 # ---------------------------------------------------------------- energy and operators
 
 
-def check_side(L):
-    """ValueError unless L is an integer of at least 2."""
+def check_side(L, even=False):
+    """ValueError unless L is an integer of at least 2 (and even, where a checkerboard needs it)."""
     if int(L) != L or L < 2:
         raise ValueError(f"L = {L}: the lattice side must be an integer of at least 2")
+    if even and L % 2:
+        raise ValueError(f"L = {L}: a checkerboard needs an even lattice side, for example L = {int(L) + 1}")
 
 
 def check_temperature(T):
