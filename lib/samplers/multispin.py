@@ -1,22 +1,22 @@
 r"""Multi-spin coded Metropolis: 64 independent Ising lattices in every 64-bit word.
 
-Bit b of word w at site (i, j) is the spin of replica 64 w + b (1 = up); a sweep treats all replicas at once with
-logical operations. For one site let a_1 ... a_4 be the words "bond unsatisfied" (spin xor neighbour), c their sum.
-The Metropolis rule for Delta E = 8 - 4 c is: flip if c >= 2; if c = 1 with probability q = exp(-4 beta); if c = 0
-with q^2. So, with u uniform in [0, 1), its own for every bit,
+Bit b of word w at site (i, j) is the spin of replica 64 w + b (1 = up); a sweep treats all replicas at once
+with logical operations. For one site let a_1 ... a_4 be the words "bond unsatisfied" (spin xor neighbour), c
+their sum. The Metropolis rule for Delta E = 8 - 4 c is: flip if c >= 2; if c = 1 with probability q = exp(-4
+beta); if c = 0 with q^2. So, with u uniform in [0, 1), its own for every bit,
 
     flip = (c >= 2) | (c >= 1) & [u < q] | [u < q^2].
 
-The comparisons run over 16 binary digits of u, last to first: r <- majority(r, digit of u, digit of threshold),
-starting from r_0. A threshold has more than 16 digits; the remainder is the probability that r_0 is all ones. r_0 is
-drawn anew for every site and sweep, so each replica sees its q and q^2 to 2^-48: the temperature is not discretised.
-Only r_0 is shared by the replicas, and it decides one flip in 2^16, so two replicas' decisions have a covariance below
-2^-34.
+The comparisons run over 16 binary digits of u, last to first: r <- majority(r, digit of u, digit of
+threshold), starting from r_0. A threshold has more than 16 digits; the remainder is the probability that r_0
+is all ones. r_0 is drawn anew for every site and sweep, so each replica sees its q and q^2 to 2^-48: the
+temperature is not discretised. Only r_0 is shared by the replicas, and it decides one flip in 2^16, so two
+replicas' decisions have a covariance below 2^-34.
 
-Sites are updated on the two halves of a checkerboard (L even), so the order within a half does not matter. The random
-words come from one xoroshiro128+ generator per word (Blackman and Vigna, ACM Trans. Math. Softw. 47, 36 (2021)), seeded
-from the numpy Generator. Sources: L. Jacobs and C. Rebbi, J. Comput. Phys. 41, 203 (1981); S. V. Isakov et al.,
-Comput. Phys. Commun. 192, 265 (2015).
+Sites are updated on the two halves of a checkerboard (L even), so the order within a half does not matter.
+The random words come from one xoroshiro128+ generator per word (Blackman and Vigna, ACM Trans. Math. Softw.
+47, 36 (2021)), seeded from the numpy Generator. Sources: L. Jacobs and C. Rebbi, J. Comput. Phys. 41, 203
+(1981); S. V. Isakov et al., Comput. Phys. Commun. 192, 265 (2015).
 """
 
 import numba
@@ -44,7 +44,7 @@ def _advance(s0, s1):
 
 @numba.njit(inline="always")
 def _digit(s0, s1, r1, r2, m1, m2):
-    """One binary digit of the comparison with both thresholds; m1, m2 are their digits, all ones or all zeros."""
+    """One binary digit of the comparison with both thresholds; m1, m2: their digits, all ones or zeros."""
     u, s0, s1 = _advance(s0, s1)
     return s0, s1, (r1 & u) | (m1 & (r1 | u)), (r2 & u) | (m2 & (r2 | u))
 
@@ -60,7 +60,7 @@ def _four_digits(s0, s1, r1, r2, m1, m2, k):
 
 @numba.njit(cache=True)
 def _sweeps(spins, state, m1, m2, rest, n_sweeps):
-    """n_sweeps of spins [L, L, W]. state [2, W + 1]: generators, the last for r_0. m1, m2 [16], rest [2]: thresholds."""
+    """n_sweeps of spins [L, L, W]. state [2, W + 1]: generators, the last for r_0. m1, m2, rest: thresholds."""
     L, _, W = spins.shape
     low, high = state[0], state[1]
     half = np.uint64(32)
@@ -89,7 +89,7 @@ def _sweeps(spins, state, m1, m2, rest, n_sweeps):
 
 
 def _thresholds(beta):
-    """Digits (last first, as masks [16]) of exp(-4 beta) and exp(-8 beta), and the remainders [2] in units of 2^-48."""
+    """Digits (last first, masks [16]) of exp(-4 beta) and exp(-8 beta), and remainders [2] in units of 2^-48."""
     masks, rest = [], []
     for p in (np.exp(-4.0 * beta), np.exp(-8.0 * beta)):
         p = min(int(p * 2.0**48), 2**48 - 1)
@@ -166,7 +166,7 @@ def _count(spins, total, bonds):
 
 
 def observe(spins):
-    """Energy and magnetisation of every replica (whole lattice), int64 [64 W] each. spins: uint64 [L, L, W]."""
+    """Lattice energy and magnetisation of every replica, int64 [64 W] each; spins: uint64 [L, L, W]."""
     L, _, W = spins.shape
     up, unsatisfied = np.empty((W, 64), np.int64), np.empty((W, 64), np.int64)
     _count(spins, up, unsatisfied)
@@ -174,7 +174,7 @@ def observe(spins):
 
 
 def run(spins, beta, rng, n_measurements, interval=1):
-    """Yield (energy, magnetisation) of all replicas, int64 [64 W], after every `interval` sweeps, n_measurements times."""
+    """Yield lattice (energy, magnetisation) of all replicas, int64 [64 W], every `interval` sweeps."""
     check_side(len(spins), even=True)
     state, thresholds = _generators(spins.shape[2], rng), _thresholds(beta)
     for _ in range(n_measurements):

@@ -1,20 +1,24 @@
-r"""Two-dimensional Ising model on a periodic L x L lattice, J = 1, k_B = 1: energy, operators, symmetries, exact answers.
+r"""Two-dimensional Ising model on a periodic L x L lattice: energy, operators, symmetries, exact answers.
+
+Units J = 1, k_B = 1.
 
     H(s) = - sum_i s_i (s_right(i) + s_down(i)),    p(s) = exp(-H(s) / T) / Z,    s_i = +-1, N = L^2 sites.
 
-Each bond counts once. For L = 2 right and left neighbour are the same site: its two bonds are both kept (8 bonds on 4 sites),
-which is what Kaufman's formula describes. Configurations are int8 arrays [n, L, L] of +-1.
+Each bond counts once. For L = 2 right and left neighbour are the same site: its two bonds are both kept (8
+bonds on 4 sites), which is what Kaufman's formula describes. Configurations are int8 arrays [n, L, L] of +-1.
 
-Kaufman's partition function of the finite torus (B. Kaufman, Phys. Rev. 76, 1232 (1949)), K = 1/T, S = sinh 2K:
+Kaufman's partition function of the finite torus (B. Kaufman, Phys. Rev. 76, 1232 (1949)), K = 1/T,
+S = sinh 2K:
 
     Z = 1/2 (2 S)^(N/2) [ prod_r 2 cosh(L g_{2r+1}/2) + prod_r 2 sinh(L g_{2r+1}/2)
                         + prod_r 2 cosh(L g_{2r}/2)   + prod_r 2 sinh(L g_{2r}/2) ],     r = 0 ... L-1,
     cosh g_l = S + 1/S - cos(pi l / L),     g_0 = 2K + ln tanh K   (changes sign at T_c).
 
-We use g_l = 2 arsinh sqrt(d_l / 2) with d_l = (1 - S)^2 / S + 2 sin^2(pi l / 2L), and g_0 = 2 arsinh[(S - 1) / sqrt(2 S)]: nothing
-cancels near T_c. All four products are taken relative to the first, with analytic derivatives with respect to K, so that the second
-derivative is free of the cancellation <E^2> - <E>^2, and nothing overflows.
-Infinite lattice: L. Onsager, Phys. Rev. 65, 117 (1944); magnetisation: C. N. Yang, Phys. Rev. 85, 808 (1952).
+We use g_l = 2 arsinh sqrt(d_l / 2) with d_l = (1 - S)^2 / S + 2 sin^2(pi l / 2L), and g_0 = 2 arsinh[(S - 1)
+/ sqrt(2 S)]: nothing cancels near T_c. All four products are taken relative to the first, with analytic
+derivatives with respect to K, so that the second derivative is free of the cancellation <E^2> - <E>^2, and
+nothing overflows. Infinite lattice: L. Onsager, Phys. Rev. 65, 117 (1944); magnetisation: C. N. Yang, Phys.
+Rev. 85, 808 (1952).
 """
 
 from typing import NamedTuple
@@ -45,7 +49,11 @@ def check_temperature(T):
 
 
 def _roll(s, rows, columns):
-    return torch.roll(s, (rows, columns), (-2, -1)) if isinstance(s, torch.Tensor) else np.roll(s, (rows, columns), (-2, -1))
+    return (
+        torch.roll(s, (rows, columns), (-2, -1))
+        if isinstance(s, torch.Tensor)
+        else np.roll(s, (rows, columns), (-2, -1))
+    )
 
 
 def _total(local):
@@ -124,7 +132,7 @@ def local_sums(s, names=tuple(OPERATORS)):
 
 
 def symmetry_images(s):
-    """All 16 N images of one configuration [L, L]: translations, rotations, reflections, global flip. [16 N, L, L]."""
+    """All 16 N images [16 N, L, L] of one configuration [L, L]: translations, point group, global flip."""
     L = s.shape[-1]
     elements = [(point, (a, b)) for point in range(8) for a in range(L) for b in range(L)]
     images = np.concatenate([lattice.transform(s[None], point, shift) for point, shift in elements])
@@ -132,7 +140,7 @@ def symmetry_images(s):
 
 
 def random_symmetry(s, rng, chunk=4096):
-    """Every configuration of s [n, L, L] (numpy or torch) under its own random symmetry, global flip included.
+    """Each configuration of s [n, L, L] (numpy or torch) under its own random symmetry, global flip included.
 
     rng: numpy.random.Generator. Uniform over the 16 N elements; H is unchanged.
     """
@@ -171,7 +179,7 @@ def flip_one(s, rng):
 
 
 class Exact(NamedTuple):
-    """ln Z, F = -T ln Z, E, C = dE/dT and S (nats) of the whole lattice of `n_sites` sites, each of the shape of T."""
+    """ln Z, F = -T ln Z, E, C = dE/dT, S (nats) of the whole lattice of `n_sites` sites, in the shape of T."""
 
     log_z: np.ndarray
     free_energy: np.ndarray
@@ -189,14 +197,17 @@ class Exact(NamedTuple):
 def exact(T, L):
     """Kaufman's exact thermodynamics of the periodic L x L lattice (source: see the top of this file).
 
-    T: temperature(s) in units of J, number or array. L: side, 2 or more. Returns `Exact` (whole lattice; `.per_site`).
-    Accurate to about 1e-12 relative for L <= 128. ValueError if T is not positive or L is not an integer >= 2.
+    T: temperature(s) in units of J, number or array. L: side, 2 or more. Returns `Exact`: the whole lattice,
+    `.per_site` for one site. Relative errors are about 1e-12 (L <= 128). ValueError if T is not positive or L
+    not an integer >= 2.
     """
     check_side(L)
     check_temperature(T)
     T = np.asarray(T, dtype=float)
     N = int(L) ** 2
-    K = np.minimum(1 / T, 90.0)[..., None]  # beyond K = 90 the lattice is in its ground state to double precision
+    K = np.minimum(1 / T, 90.0)[
+        ..., None
+    ]  # beyond K = 90 the lattice is in its ground state to double precision
     S, C2 = np.sinh(2 * K), np.cosh(2 * K)
     # a(K) = S + 1/S is the only place where K enters cosh g_l; first and second derivative
     a1 = 2 * C2 * (1 - 1 / S**2)
@@ -256,9 +267,11 @@ def specific_heat_peak(L):
     grid = np.linspace(1.5, 4.5, 601)
     top = np.clip(np.argmax(exact(grid, L).specific_heat), 1, len(grid) - 2)
     found = minimize_scalar(
-        lambda T: -float(exact(T, L).per_site.specific_heat), bounds=(grid[top - 1], grid[top + 1]), method="bounded",
+        lambda T: -float(exact(T, L).per_site.specific_heat),
+        bounds=(grid[top - 1], grid[top + 1]),
+        method="bounded",
         options={"xatol": 1e-9},
-    )  # fmt: skip
+    )
     return float(found.x), float(-found.fun)
 
 
@@ -279,7 +292,7 @@ class Onsager(NamedTuple):
 
 
 def onsager(T):
-    """Onsager's solution of the infinite lattice at temperature(s) T; the specific heat is infinite at T_c."""
+    """Onsager's solution of the infinite lattice at temperature(s) T; the specific heat diverges at T_c."""
     check_temperature(T)
     K = np.minimum(1 / np.asarray(T, dtype=float), 90.0)  # as in `exact`
     S, C2, t2 = np.sinh(2 * K), np.cosh(2 * K), np.tanh(2 * K) ** 2
@@ -291,7 +304,12 @@ def onsager(T):
         c = 4 / np.pi * (K * C2 / S) ** 2 * np.where(m1 == 0, np.inf, bracket)
 
     def integral(m1):
-        return quad(lambda phi: np.log1p(np.sqrt(np.cos(phi) ** 2 + m1 * np.sin(phi) ** 2)), 0, np.pi / 2, epsabs=1e-13)[0]
+        return quad(
+            lambda phi: np.log1p(np.sqrt(np.cos(phi) ** 2 + m1 * np.sin(phi) ** 2)),
+            0,
+            np.pi / 2,
+            epsabs=1e-13,
+        )[0]
 
     f = -(np.log(np.sqrt(2) * C2) + np.vectorize(integral, otypes=[float])(m1) / np.pi) / K
     return Onsager(f, u, c)
@@ -317,7 +335,7 @@ def enumerate_states(L):
 
 
 class Enumerated(NamedTuple):
-    """Exact averages from all states: ln Z, <E>, C, S of the lattice; <|m|>, <m^2>, <m^4> per site; Binder cumulant."""
+    """From all states: ln Z, <E>, C, S of the lattice; <|m|>, <m^2>, <m^4> of m per site; Binder cumulant."""
 
     log_z: float
     energy: float
