@@ -35,7 +35,7 @@ def _thresholds(J, beta):
 
 @numba.njit(cache=True)
 def _sweeps(spins, state, table, n_sweeps):
-    """n_sweeps of spins [L, L, chains]. Many short loops over the chains, so that each becomes vector code."""
+    """Sweeps of spins [L, L, chains]. Many short loops over the chains, so that each becomes vector code."""
     L, _, chains = spins.shape
     low, high = state[0], state[1]
     words = np.empty(chains // 2, np.uint64)

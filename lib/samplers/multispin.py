@@ -60,7 +60,7 @@ def _four_digits(s0, s1, r1, r2, m1, m2, k):
 
 @numba.njit(cache=True)
 def _sweeps(spins, state, m1, m2, rest, n_sweeps):
-    """n_sweeps of spins [L, L, W]. state [2, W + 1]: generators, the last for r_0. m1, m2, rest: thresholds."""
+    """Sweeps of spins [L, L, W]. state [2, W + 1]: generators, the last one for r_0."""
     L, _, W = spins.shape
     low, high = state[0], state[1]
     half = np.uint64(32)
@@ -89,7 +89,7 @@ def _sweeps(spins, state, m1, m2, rest, n_sweeps):
 
 
 def _thresholds(beta):
-    """Digits (last first, masks [16]) of exp(-4 beta) and exp(-8 beta), and remainders [2] in units of 2^-48."""
+    """Digits (last first, masks [16]) of exp(-4 beta), exp(-8 beta), and remainders [2] in units of 2^-48."""
     masks, rest = [], []
     for p in (np.exp(-4.0 * beta), np.exp(-8.0 * beta)):
         p = min(int(p * 2.0**48), 2**48 - 1)

@@ -179,7 +179,7 @@ def flip_one(s, rng):
 
 
 class Exact(NamedTuple):
-    """ln Z, F = -T ln Z, E, C = dE/dT, S (nats) of the whole lattice of `n_sites` sites, in the shape of T."""
+    """ln Z, F = -T ln Z, E, C = dE/dT, S (nats) of a lattice of `n_sites` sites, in the shape of T."""
 
     log_z: np.ndarray
     free_energy: np.ndarray
