@@ -31,17 +31,11 @@ def main():
         spins = np.ones((64, L, L), np.int8)
         for sweep in (metropolis.sweep, swendsen_wang.sweep):
             seconds = median_seconds(lambda sweep=sweep, spins=spins: sweep(spins, 1 / T, rng))
-            print(
-                f"  {sweep.__module__.split('.')[-1]:20s} L = {L:3d}             {spins.size / seconds / 1e9:7.3f}"
-            )
+            print(f"  {sweep.__module__.split('.')[-1]:20s} L = {L:3d}             {spins.size / seconds / 1e9:7.3f}")
         for chains in (64, 512):
             state = coupled.cold_start(L, chains, rng)
-            seconds = median_seconds(
-                lambda state=state: coupled.sweep(state, 1 / T, rng, {"nn": 1, "nnn": 0.01}, 10)
-            )
-            print(
-                f"  coupled              L = {L:3d} chains {chains:4d} {10 * state.size / seconds / 1e9:7.3f}"
-            )
+            seconds = median_seconds(lambda state=state: coupled.sweep(state, 1 / T, rng, {"nn": 1, "nnn": 0.01}, 10))
+            print(f"  coupled              L = {L:3d} chains {chains:4d} {10 * state.size / seconds / 1e9:7.3f}")
         for words in (8, 16, 32, 64):
             state = multispin.cold_start(L, words, rng)
             n = 2**21 // (L * L * words)

@@ -39,12 +39,8 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("run", _run, "execute one chapter with parameters of your own", refusal=2)
     sub.add_argument("chapter", help="02_ising, or 02, or the path of a notebook")
     sub.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE")
-    sub.add_argument(
-        "--smoke", action="store_true", help="start from the chapter's smoke preset, which takes seconds"
-    )
-    sub.add_argument(
-        "--out", type=Path, metavar="DIR", help="new folder for the run (default: runs/CHAPTER-STAMP)"
-    )
+    sub.add_argument("--smoke", action="store_true", help="start from the chapter's smoke preset, which takes seconds")
+    sub.add_argument("--out", type=Path, metavar="DIR", help="new folder for the run (default: runs/CHAPTER-STAMP)")
 
     sub = command("results", _results, "the claims reported in executed notebooks", refusal=2)
     sub.add_argument("notebook", nargs="*", type=Path, help="default: the committed chapters")
@@ -53,9 +49,7 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = command("execute", _execute, "execute chapters at their defaults and check their claims")
     sub.add_argument("chapter", nargs="*", help="default: all")
-    sub.add_argument(
-        "--write", action="store_true", help="write them back, outputs included, with the results page"
-    )
+    sub.add_argument("--write", action="store_true", help="write them back, outputs included, with the results page")
 
     command("fresh", _fresh, "name the committed chapters that are stale")
     command("hash", _hash, "one hash of the whole of lib")

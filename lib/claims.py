@@ -53,9 +53,7 @@ def ledger(path: Path | None = None) -> dict[str, dict]:
         where = f"{path}: claim {key!r}"
         if set(entry) != set(FIELDS):
             wrong = ", ".join(sorted(set(entry) ^ set(FIELDS), key=str))
-            raise BookError(
-                f"{where}: fields missing or unknown: {wrong}; an entry has exactly {', '.join(FIELDS)}"
-            )
+            raise BookError(f"{where}: fields missing or unknown: {wrong}; an entry has exactly {', '.join(FIELDS)}")
         if key in claims:
             raise BookError(f"{where}: listed twice")
         if not (entry["reference"] is None or _is_number(entry["reference"])):
@@ -68,9 +66,7 @@ def ledger(path: Path | None = None) -> dict[str, dict]:
 def check_tolerance(tolerance: dict, where: str) -> None:
     """Raise BookError unless this is {kind: one of KINDS, value: number[, sigmas: number]}."""
     if not isinstance(tolerance, dict) or tolerance.get("kind") not in KINDS:
-        raise BookError(
-            f"{where}: tolerance must be {{kind: {'|'.join(KINDS)}, value: number}}, not {tolerance!r}"
-        )
+        raise BookError(f"{where}: tolerance must be {{kind: {'|'.join(KINDS)}, value: number}}, not {tolerance!r}")
     kind = tolerance["kind"]
     allowed = {"kind"} | (set() if kind in ("equal", "reported") else {"value"})
     if kind in ("absolute", "relative"):
@@ -170,9 +166,7 @@ def make_record(key, value, error=None, *, reference=None, tolerance=None, appli
     """The stored record of a claim, a dict, and its verdict, a line. Shows nothing, raises on misuse only."""
     claims = ledger()
     if key not in claims:
-        raise BookError(
-            f"no claim {key!r} in data/claims.yml; add it there or use one of: {', '.join(claims)}"
-        )
+        raise BookError(f"no claim {key!r} in data/claims.yml; add it there or use one of: {', '.join(claims)}")
     entry = claims[key]
     if tolerance is None:
         tolerance = entry["tolerance"]
@@ -187,13 +181,9 @@ def make_record(key, value, error=None, *, reference=None, tolerance=None, appli
         passed, bar, verdict = None, None, f"not applicable ({reason})"
     else:
         if value is None:
-            raise BookError(
-                f"claim {key!r}: no value given; only a claim with applicable=False may have none"
-            )
+            raise BookError(f"claim {key!r}: no value given; only a claim with applicable=False may have none")
         if kind in NEEDS_REFERENCE and reference is None:
-            raise BookError(
-                f"claim {key!r}: tolerance kind {kind!r} needs a reference, in the ledger or in report()"
-            )
+            raise BookError(f"claim {key!r}: tolerance kind {kind!r} needs a reference, in the ledger or in report()")
         if (kind == "sigma" or "sigmas" in tolerance) and not (error and error > 0):
             raise BookError(f"claim {key!r}: its tolerance counts errors, so report() needs an error > 0")
         passed, bar = judge(value, error, reference, tolerance), bar_text(tolerance, reference)

@@ -32,16 +32,12 @@ def inputs(path: Path, root: Path = ROOT) -> dict[str, str]:
     trees = [tree] + [_parse(file.read_text(), str(file)) for file in modules.values()]
     data = sorted({name for t in trees for name in _data_files(t)})
     hashes = {"code": sha("\0".join(code))}
-    for name, file in sorted(modules.items()):
+    for _, file in sorted(modules.items()):
         hashes[str(file.relative_to(root))] = sha(file.read_bytes())
     for name in data:
         file = root / "data" / name
         hashes[f"data/{name}"] = sha(file.read_bytes()) if file.is_file() else "missing"
-    own = [
-        entry
-        for entry in claims.ledger(root / "data" / "claims.yml").values()
-        if entry["chapter"] == path.stem
-    ]
+    own = [entry for entry in claims.ledger(root / "data" / "claims.yml").values() if entry["chapter"] == path.stem]
     hashes["claims"] = sha(json.dumps(own, sort_keys=True, default=str))
     hashes["parameter rules"] = sha(repr(parameters.RULES.get(path.stem)))
     return hashes

@@ -92,9 +92,7 @@ def parameters(notebook: nbformat.NotebookNode, name: str = "notebook") -> dict[
     try:
         statements = ast.parse(cells[0].source).body
     except SyntaxError as error:
-        raise BookError(
-            f"{name}: the parameters cell is not Python: {error.msg}, line {error.lineno}"
-        ) from None
+        raise BookError(f"{name}: the parameters cell is not Python: {error.msg}, line {error.lineno}") from None
     for statement in statements:
         line = ast.unparse(statement).splitlines()[0]
         try:

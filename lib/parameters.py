@@ -90,9 +90,7 @@ PRESETS: dict[str, dict[str, dict]] = {
 def check(chapter: str, **values) -> None:
     """Raise ParameterError unless every parameter of the chapter is given and allowed."""
     if chapter not in RULES:
-        raise ParameterError(
-            f"no rules for chapter {chapter!r} in lib/parameters.py; there are: {', '.join(RULES)}"
-        )
+        raise ParameterError(f"no rules for chapter {chapter!r} in lib/parameters.py; there are: {', '.join(RULES)}")
     rules = {rule.name: rule for rule in RULES[chapter]}
     for name in values:
         if name not in rules:

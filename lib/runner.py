@@ -42,7 +42,7 @@ def kernel_environment():
         paths = [str(ROOT)] + [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
         env["PYTHONPATH"] = os.pathsep.join(paths)
         kernel = {
-            "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+            "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=40"],
             "display_name": "Python 3",
             "language": "python",
             "env": env,
@@ -116,11 +116,11 @@ def seconds(path: Path) -> int | None:
     return notebooks.read(path).metadata.get("dan_book", {}).get("seconds")
 
 
-def finish(outcome: Outcome, source: Path) -> None:
+def finish(output: Path, source: Path) -> None:
     """Turn the notebook just executed into the form that is committed: tidy, and stamped with its inputs."""
-    notebook = notebooks.read(outcome.path)
-    freshness.stamp(notebook, source, outcome.seconds)
-    notebooks.write(notebooks.tidy(notebook), outcome.path)
+    notebook = notebooks.read(output)
+    freshness.stamp(notebook, source, notebook.metadata.papermill.duration)
+    notebooks.write(notebooks.tidy(notebook), output)
 
 
 def versions() -> dict[str, str]:

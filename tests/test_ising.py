@@ -51,11 +51,7 @@ def kaufman_mp(K, L):
     a = mpmath.cosh(2 * K) * mpmath.coth(2 * K)
     g = [mpmath.acosh(a - mpmath.cos(mpmath.pi * k / L)) for k in range(2 * L)]
     g[0] = 2 * K + mpmath.log(mpmath.tanh(K))
-    products = [
-        mpmath.fprod(2 * f(L * x / 2) for x in g[odd::2])
-        for odd in (0, 1)
-        for f in (mpmath.cosh, mpmath.sinh)
-    ]
+    products = [mpmath.fprod(2 * f(L * x / 2) for x in g[odd::2]) for odd in (0, 1) for f in (mpmath.cosh, mpmath.sinh)]
     return mpmath.log(mpmath.fsum(products) / 2) + L * L * mpmath.log(2 * mpmath.sinh(2 * K)) / 2
 
 
@@ -79,9 +75,7 @@ def test_limits_and_identities(L):
         T = np.array([0.001, 0.05, 0.2, 0.5, 1.0, 2.0, T_C, 3.0, 10.0, 100.0])
         x = ising.exact(T, L)
     assert np.allclose(x.free_energy, x.energy - T * x.entropy, rtol=1e-12)
-    assert (
-        np.all(x.specific_heat >= 0) and np.all(np.diff(x.energy) >= 0) and np.all(np.diff(x.entropy) > -1e-8)
-    )
+    assert np.all(x.specific_heat >= 0) and np.all(np.diff(x.energy) >= 0) and np.all(np.diff(x.entropy) > -1e-8)
     # ground state: two configurations of energy -2N
     assert np.allclose(x.entropy[:3], np.log(2), atol=1e-8) and np.allclose(x.energy[:3], -2 * N, rtol=1e-14)
     # high temperature: independent spins; E -> -<H^2> / T, with <H^2> = 2 N bonds (4 double bonds for L = 2)
@@ -151,9 +145,7 @@ def test_infinite_lattice():
     assert T_C == pytest.approx(2.269185314213022, abs=1e-14)
     near = ising.onsager(T_C * (1 + 1e-13))
     assert near.energy == pytest.approx(-np.sqrt(2), abs=1e-9)
-    assert -near.free_energy / T_C == pytest.approx(
-        np.log(2) / 2 + 2 * float(mpmath.catalan) / np.pi, abs=1e-10
-    )
+    assert -near.free_energy / T_C == pytest.approx(np.log(2) / 2 + 2 * float(mpmath.catalan) / np.pi, abs=1e-10)
     # away from T_c the finite lattice agrees up to exp(-L / xi)
     for T in (1.0, 1.5, 4.0):
         large, infinite = ising.exact(T, 64).per_site, ising.onsager(T)
@@ -161,9 +153,7 @@ def test_infinite_lattice():
         assert large.specific_heat == pytest.approx(float(infinite.specific_heat), abs=1e-8)
         degeneracy = T * np.log(2) / 64**2 if T < T_C else 0
         assert large.free_energy + degeneracy == pytest.approx(float(infinite.free_energy), abs=1e-9)
-    assert np.allclose(
-        ising.yang_magnetization([0.001, 1.0, T_C * 1.0001, 3.0]), [1, 0.99927575, 0, 0], atol=1e-8
-    )
+    assert np.allclose(ising.yang_magnetization([0.001, 1.0, T_C * 1.0001, 3.0]), [1, 0.99927575, 0, 0], atol=1e-8)
 
 
 @pytest.mark.parametrize("call", [

@@ -70,9 +70,7 @@ def cluster_matrix(beta):
         for active in itertools.product((0, 1), repeat=8):
             if any(a and not ok for a, ok in zip(active, satisfied, strict=True)):
                 continue
-            weight = np.prod(
-                [activate if a else 1 - activate for a, ok in zip(active, satisfied, strict=True) if ok]
-            )
+            weight = np.prod([activate if a else 1 - activate for a, ok in zip(active, satisfied, strict=True) if ok])
             label = list(range(4))
             for (a, b), on in zip(bonds, active, strict=True):
                 if on:
@@ -132,8 +130,7 @@ def test_one_sweep_from_every_state(run, matrix):
     def smallest(run_beta):
         P = matrix(beta)
         return min(
-            chi_square(np.bincount(number(run(s, run_beta, n, rng)), minlength=16), P[k])
-            for k, s in enumerate(STATES)
+            chi_square(np.bincount(number(run(s, run_beta, n, rng)), minlength=16), P[k]) for k, s in enumerate(STATES)
         )
 
     assert smallest(beta) > ALPHA / 16
@@ -157,9 +154,7 @@ def test_independent_samples_have_the_exact_distribution(method, T):
 
     def p_value(temperature):
         n = 40_000
-        s = driver.sample(
-            4, temperature, n, np.random.default_rng(5), method=method, thinning=25
-        ).configurations
+        s = driver.sample(4, temperature, n, np.random.default_rng(5), method=method, thinning=25).configurations
         counts = np.bincount(np.searchsorted(known, classes(s)), minlength=len(known))
         return chi_square(counts, p)
 
@@ -213,9 +208,7 @@ def test_measured_energies(L, T):
     assert z(T / 1.002) > LIMIT
 
 
-@pytest.mark.parametrize(
-    "sweep", [metropolis.sweep, swendsen_wang.sweep], ids=["metropolis", "swendsen_wang"]
-)
+@pytest.mark.parametrize("sweep", [metropolis.sweep, swendsen_wang.sweep], ids=["metropolis", "swendsen_wang"])
 def test_scalar_sampler_energies(sweep):
     L, T, n = 8, 2.27, 400
 

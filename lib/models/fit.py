@@ -1,7 +1,7 @@
-"""Maximum likelihood: minimise the negative log-likelihood (NLL) of configurations, knowing nothing of the model inside.
+"""Maximum likelihood: minimise the negative log-likelihood (NLL) of configurations; knows nothing of the model inside.
 
-The loss is -<ln p_theta(s)> / N over random batches; AdamW, a short linear warm-up, cosine decay of the learning rate to
-zero, and early stopping on held-out configurations: the weights that come back are the best ones seen there.
+The loss is -<ln p_theta(s)> / N over random batches; AdamW, a short linear warm-up, cosine decay of the learning rate
+to zero, and early stopping on held-out configurations: the weights that come back are the best ones seen there.
 """
 
 import copy

@@ -4,7 +4,8 @@ For an exact model H_theta = H + T0 ln Z(T0): the Hamiltonian up to a constant. 
 distribution is p_theta(s; T) ~ exp(-H_theta(s) / T) = p_theta(s)^(T0 / T) (arXiv:2007.01037, abstract).
 
 Averaging p over images of s under a symmetry group, p_sym(s) = (1/|G|) sum_g p_theta(g s), gives another normalised
-distribution, exactly symmetric, and never a worse one: by convexity KL(p || p_sym) <= KL(p || p_theta) when p itself is symmetric.
+distribution, exactly symmetric, and never a worse one: by convexity KL(p || p_sym) <= KL(p || p_theta) when p itself
+is symmetric.
 """
 
 import numpy as np

@@ -81,9 +81,7 @@ def sweep(spins, beta, rng, couplings, n_sweeps=1):
         raise ValueError(f"L = {len(spins)}: these couplings need a lattice of side 3 or more")
     chains = spins.shape[2]
     if chains % 2:
-        raise ValueError(
-            f"chains = {chains}: an even number is needed, two chains share the halves of a random word"
-        )
+        raise ValueError(f"chains = {chains}: an even number is needed, two chains share the halves of a random word")
     state = rng.integers(1, 2**64, size=(2, chains // 2), dtype=np.uint64)
     _sweeps(spins, state, _thresholds(coupling_vector(couplings), beta), n_sweeps)
 

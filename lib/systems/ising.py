@@ -205,9 +205,7 @@ def exact(T, L):
     check_temperature(T)
     T = np.asarray(T, dtype=float)
     N = int(L) ** 2
-    K = np.minimum(1 / T, 90.0)[
-        ..., None
-    ]  # beyond K = 90 the lattice is in its ground state to double precision
+    K = np.minimum(1 / T, 90.0)[..., None]  # beyond K = 90 the lattice is in its ground state to double precision
     S, C2 = np.sinh(2 * K), np.cosh(2 * K)
     # a(K) = S + 1/S is the only place where K enters cosh g_l; first and second derivative
     a1 = 2 * C2 * (1 - 1 / S**2)

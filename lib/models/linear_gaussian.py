@@ -1,0 +1,104 @@
+r"""Linear Gaussian autoregressive network: each field value is a linear function of the earlier ones plus noise.
+
+    phi_i = sum_{j<i} A_ij phi_j + s_i eps_i,    eps_i ~ N(0, 1) independent.
+
+Solved for the noise this reads eps = T phi with T = diag(1/s) (1 - A) lower triangular, so the distribution is a
+Gaussian of precision matrix
+
+    K = T^T T,    T_ii = 1 / s_i > 0:
+
+the triangular factor of K, which is unique. Any positive definite K has one: no eigenvalue is out of reach.
+Maximum likelihood is N linear regressions (`fit_regression`), or `lib.models.fit.fit` as for any other network; both
+aim at the factor of the inverse sample covariance.
+"""
+
+import math
+
+import numpy as np
+import torch
+
+from lib.models.base import Autoregressive
+from lib.models.heads import Head
+
+
+class Gaussian(Head):
+    """A real value with parameters mean and ln(standard deviation)."""
+
+    n_parameters = 2
+    n_features = 1
+
+    def check(self, values):
+        wrong = ~torch.isfinite(values)
+        if bool(wrong.any()):
+            first = values[wrong][0].item()
+            raise ValueError(f"a configuration holds the value {first}: field values must be finite")
+
+    def encode(self, values):
+        return values[..., None]
+
+    def log_prob(self, parameters, values):
+        mean, log_scale = parameters.unbind(-1)
+        return -0.5 * ((values - mean) * (-log_scale).exp()) ** 2 - log_scale - 0.5 * math.log(2 * math.pi)
+
+    def sample(self, parameters, generator):
+        mean, log_scale = parameters.unbind(-1)
+        noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype, device=mean.device)
+        return mean + log_scale.exp() * noise
+
+    def site_rule(self, points):
+        """Trapezoidal rule on (-12, 12), for `lib.checks`."""
+        values = torch.linspace(-12, 12, points, dtype=torch.float64)
+        return values, torch.full_like(values, 24 / (points - 1))
+
+
+class LinearGaussian(Autoregressive):
+    """The network above, in float64, mean zero; it starts as independent N(0, 1) sites."""
+
+    def __init__(self, site_shape, order=None):
+        super().__init__(site_shape, Gaussian(), order)
+        zeros = torch.zeros(self.n_sites, self.n_sites, dtype=torch.float64)
+        self.coefficients = torch.nn.Parameter(zeros)  # entries on and above the diagonal are ignored
+        self.log_scale = torch.nn.Parameter(zeros[0].clone())
+
+    def conditionals(self, values):
+        mean = values @ self.coefficients.tril(-1).T
+        return torch.stack([mean, self.log_scale.expand_as(mean)], dim=-1)
+
+    def incremental(self, n):
+        values = torch.zeros(n, self.n_sites, dtype=self.dtype, device=self.device)
+        for k in range(self.n_sites):
+            mean = values[:, :k] @ self.coefficients[k, :k]
+            values[:, k] = yield torch.stack([mean, self.log_scale[k].expand_as(mean)], dim=-1)
+
+    @torch.no_grad()
+    def fit_regression(self, configurations):
+        """Maximum likelihood for configurations [n, *site_shape] in closed form: N least-squares problems."""
+        values = self.flatten(configurations)
+        if len(values) < self.n_sites:
+            raise ValueError(f"{len(values)} configurations: at least {self.n_sites} are needed, one per site")
+        moments = values.T @ values / len(values)
+        self.coefficients.zero_()
+        for k in range(self.n_sites):
+            a = torch.linalg.solve(moments[:k, :k], moments[:k, k])
+            self.coefficients[k, :k] = a
+            self.log_scale[k] = 0.5 * torch.log(moments[k, k] - a @ moments[:k, k])
+
+    @torch.no_grad()
+    def precision_factor(self):
+        """T [N, N] float64, lower triangular with positive diagonal, in drawing order: precision = T^T T."""
+        one = torch.eye(self.n_sites, dtype=self.dtype)
+        factor = (-self.log_scale).exp()[:, None] * (one - self.coefficients.tril(-1))
+        return factor.double().cpu().numpy()
+
+    def precision(self):
+        """The precision matrix K [N, N] float64, in lattice order."""
+        factor = self.precision_factor()[:, self.place.cpu().numpy()]
+        return factor.T @ factor
+
+
+def precision_factor(precision):
+    """The lower triangular T with positive diagonal and precision = T^T T, for a positive definite matrix [N, N].
+
+    It is the Cholesky factor read from the last site to the first: flip, factorise, flip back, transpose.
+    """
+    return np.linalg.cholesky(precision[::-1, ::-1])[::-1, ::-1].T
