@@ -16,7 +16,6 @@ With `odd=True` there are no biases and tanh is odd: the field on a spin changes
 p(-s) = p(s) holds to rounding.
 """
 
-
 import torch
 import torch.nn.functional as F
 
