@@ -34,7 +34,8 @@ refresh: $(STAMP)
 	@$(BIN)/python -m lib execute --write $(CHAPTERS)
 
 constraints: $(STAMP)
-	@$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > constraints.txt
+	@$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > $(VENV)/constraints.part
+	@mv $(VENV)/constraints.part constraints.txt
 
 clean:
 	rm -rf _build $(VENV) *.egg-info .pytest_cache .ruff_cache
@@ -48,4 +49,5 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "installing into $(VENV) (once)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[book,test]'
+	@$(BIN)/python -c 'import matplotlib.font_manager' # writes its cache; later it would say so in a chapter
 	@touch $@

@@ -2,33 +2,45 @@
 
 import argparse
 import json
-import shutil
+import os
 import sys
 import time
 from pathlib import Path
 
 from lib import claims, freshness, notebooks, runner
 from lib.errors import BookError
-from lib.paths import BOOK, ROOT, RUNS
+from lib.paths import BOOK, BUILD, ROOT, RUNS
 from lib.runner import say
 
 MARK = "INCOMPLETE"
 
 
+class Parser(argparse.ArgumentParser):
+    """Refuses a wrong command line with one line, without the usage."""
+
+    def error(self, message: str):
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
-        return options.function(options) or 0
+        code = options.function(options) or 0
+        sys.stdout.flush()
+        return code
     except BookError as error:
         print(f"lib {options.command}: {error}", file=sys.stderr)
         return options.refusal
     except KeyboardInterrupt:
         print(f"lib {options.command}: interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # `| head` has seen enough; without this Python complains once more when it exits
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m lib", description="Run the chapters of the book.")
+    parser = Parser(prog="python -m lib", description="Run the chapters of the book.")
     commands = parser.add_subparsers(dest="command", required=True)
 
     def command(name, function, text, refusal=1):
@@ -84,9 +96,9 @@ def _run(options) -> int:
     results = claims.read_notebook(output) if output.exists() else []
     _write_json(folder / "results.json", results)
     _write_json(folder / "params.json", record)
-    if outcome.interrupted:
+    if outcome.stopped:
         print(f"lib run: {outcome.error}; {folder} is marked {MARK}", file=sys.stderr)
-        return 130
+        return 130 if outcome.interrupted else 1
     (folder / MARK).unlink()
     for result in results:
         say(_line(result))
@@ -125,10 +137,7 @@ def _execute(options) -> int:
     if options.write:
         site.refresh(paths)
         return 0
-    folder = site.BUILD / "execute"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    site.run_chapters([(path, folder / path.name) for path in paths])
+    site.run_chapters(site.fresh_outputs(paths, BUILD / "execute"))
     return 0
 
 

@@ -51,12 +51,17 @@ def ledger(path: Path | None = None) -> dict[str, dict]:
     for entry in entries:
         key = entry.get("key")
         where = f"{path}: claim {key!r}"
+        if not (isinstance(key, str) and key):
+            raise BookError(f"{where}: the key must be a text, like ising.t_c")
         if set(entry) != set(FIELDS):
             wrong = ", ".join(sorted(set(entry) ^ set(FIELDS), key=str))
             raise BookError(f"{where}: fields missing or unknown: {wrong}; an entry has exactly {', '.join(FIELDS)}")
         if key in claims:
             raise BookError(f"{where}: listed twice")
-        if not (entry["reference"] is None or _is_number(entry["reference"])):
+        for field in ("chapter", "statement", "source"):
+            if not (isinstance(entry[field], str) and entry[field]):
+                raise BookError(f"{where}: {field} must be a text, not {entry[field]!r}")
+        if not (entry["reference"] is None or _is_finite(entry["reference"])):
             raise BookError(f"{where}: reference must be a number or null, not {entry['reference']!r}")
         check_tolerance(entry["tolerance"], where)
         claims[key] = entry
@@ -64,7 +69,7 @@ def ledger(path: Path | None = None) -> dict[str, dict]:
 
 
 def check_tolerance(tolerance: dict, where: str) -> None:
-    """Raise BookError unless this is {kind: one of KINDS, value: number[, sigmas: number]}."""
+    """Raise BookError unless this is {kind: one of KINDS, value: number[, sigmas: number]}, all numbers finite."""
     if not isinstance(tolerance, dict) or tolerance.get("kind") not in KINDS:
         raise BookError(f"{where}: tolerance must be {{kind: {'|'.join(KINDS)}, value: number}}, not {tolerance!r}")
     kind = tolerance["kind"]
@@ -74,35 +79,46 @@ def check_tolerance(tolerance: dict, where: str) -> None:
     if extra := set(tolerance) - allowed:
         raise BookError(f"{where}: tolerance kind {kind!r} does not take {', '.join(sorted(extra))}")
     for field in allowed - {"kind", "sigmas"} | (set(tolerance) & {"sigmas"}):
-        if not _is_number(tolerance.get(field)):
-            raise BookError(f"{where}: tolerance kind {kind!r} needs a number for {field!r}")
+        number = tolerance.get(field)
+        if not _is_finite(number):
+            hint = "; YAML takes 1e-10 for a text, write 1.0e-10" if isinstance(number, str) else ""
+            raise BookError(f"{where}: tolerance kind {kind!r} needs a number for {field!r}, not {number!r}{hint}")
+        if number < 0 and kind not in ("at_most", "at_least"):
+            raise BookError(f"{where}: tolerance kind {kind!r} needs {field!r} >= 0, not {number!r}")
 
 
 def _is_number(x) -> bool:
     return isinstance(x, (int, float)) and not isinstance(x, bool)
 
 
+def _is_finite(x) -> bool:
+    return _is_number(x) and math.isfinite(x)
+
+
 # The verdict -----------------------------------------------------------------------------------------------
 
 
 def judge(value: float, error: float | None, reference: float | None, tolerance: dict) -> bool | None:
-    """True or False: is the value within tolerance? None where there is no bar. A NaN never passes."""
+    """True or False: is the value within tolerance? None where there is no bar.
+
+    A value or an error that is NaN or infinite never passes: within 3 errors of anything is no verdict at error = inf.
+    """
     kind, bar = tolerance["kind"], tolerance.get("value")
-    if not math.isfinite(value):
+    if not math.isfinite(value) or not (error is None or math.isfinite(error)):
         return False
     if kind == "reported":
         return None
     if kind == "at_most":
-        return value <= bar
+        return bool(value <= bar)
     if kind == "at_least":
-        return value >= bar
+        return bool(value >= bar)
     deviation = abs(value - reference)
     if kind == "equal":
-        return deviation == 0
+        return bool(deviation == 0)
     if kind == "sigma":
-        return deviation <= bar * error
+        return bool(deviation <= bar * error)
     limit = bar if kind == "absolute" else bar * abs(reference)
-    return deviation <= limit and deviation <= tolerance.get("sigmas", math.inf) * (error or 1.0)
+    return bool(deviation <= limit and deviation <= tolerance.get("sigmas", math.inf) * (error or 1.0))
 
 
 def bar_text(tolerance: dict, reference: float | None) -> str:
@@ -114,7 +130,7 @@ def bar_text(tolerance: dict, reference: float | None) -> str:
         "sigma": lambda: f"within {bar:g} errors of {reference:.6g}",
         "at_most": lambda: f"at most {bar:g}",
         "at_least": lambda: f"at least {bar:g}",
-        "equal": lambda: f"equal to {reference:g}",
+        "equal": lambda: f"equal to {value_text(reference)}",
         "reported": lambda: "no bar",
     }[kind]()
     if "sigmas" in tolerance:
@@ -172,9 +188,13 @@ def make_record(key, value, error=None, *, reference=None, tolerance=None, appli
         tolerance = entry["tolerance"]
     else:
         check_tolerance(tolerance, f"claim {key!r}")
-    reference = entry["reference"] if reference is None else _number(reference)
-    value, error = _number(value), _number(error)
+    reference = entry["reference"] if reference is None else _number(reference, key, "reference")
+    value, error = _number(value, key, "value"), _number(error, key, "error")
     kind = tolerance["kind"]
+    if reference is not None and not math.isfinite(reference):
+        raise BookError(f"claim {key!r}: the reference must be finite, not {reference!r}")
+    if error is not None and error < 0:
+        raise BookError(f"claim {key!r}: the error must not be negative, it is {error!r}")
     if not applicable:
         if not reason:
             raise BookError(f"claim {key!r}: applicable=False needs a reason='...'")
@@ -184,7 +204,7 @@ def make_record(key, value, error=None, *, reference=None, tolerance=None, appli
             raise BookError(f"claim {key!r}: no value given; only a claim with applicable=False may have none")
         if kind in NEEDS_REFERENCE and reference is None:
             raise BookError(f"claim {key!r}: tolerance kind {kind!r} needs a reference, in the ledger or in report()")
-        if (kind == "sigma" or "sigmas" in tolerance) and not (error and error > 0):
+        if (kind == "sigma" or "sigmas" in tolerance) and (error is None or error == 0):
             raise BookError(f"claim {key!r}: its tolerance counts errors, so report() needs an error > 0")
         passed, bar = judge(value, error, reference, tolerance), bar_text(tolerance, reference)
         verdict = f"{'reported' if passed is None else 'passed' if passed else 'FAILED'} ({bar})"
@@ -204,13 +224,17 @@ def make_record(key, value, error=None, *, reference=None, tolerance=None, appli
     return record, verdict
 
 
-def _number(x):
-    """A plain Python number from an int, float, numpy or torch scalar."""
-    if x is None or _is_number(x):
+def _number(x, key: str, what: str):
+    """A plain Python number from an int, float, numpy or torch scalar; None stays None."""
+    if x is None or type(x) in (int, float):
         return x
-    if hasattr(x, "item"):
-        return x.item()
-    return float(x)
+    try:  # np.float64 is a float, but its comparisons are no bool: always through item()
+        number = x.item() if hasattr(x, "item") else float(x)
+    except (TypeError, ValueError, RuntimeError):  # an array, a list, a text
+        number = None
+    if not _is_number(number):
+        raise BookError(f"claim {key!r}: the {what} must be one number, not {' '.join(repr(x).split())[:80]}")
+    return number
 
 
 def _store(record: dict, verdict: str) -> None:
@@ -223,7 +247,8 @@ def _store(record: dict, verdict: str) -> None:
         return
     text = value_text(record["value"], record["error"]) if record["value"] is not None else "not applicable"
     units = f" {record['units']}" if record["units"] else ""
-    line = f"{record['statement']}: <strong>{html.escape(text + units)}</strong>, {html.escape(verdict)}"
+    statement = html.escape(record["statement"])
+    line = f"{statement}: <strong>{html.escape(text + units)}</strong>, {html.escape(verdict)}"
     data = {
         "text/html": f'<p class="claim"><code>{record["key"]}</code> {line}</p>',
         "text/plain": f"claim {record['key']}",

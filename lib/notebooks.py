@@ -84,7 +84,10 @@ def tags(cell: nbformat.NotebookNode) -> list[str]:
 
 
 def parameters(notebook: nbformat.NotebookNode, name: str = "notebook") -> dict[str, Parameter]:
-    """The parameters of a chapter, from its one cell tagged `parameters`, which holds annotated literals only."""
+    """The parameters of a chapter, from its one cell tagged `parameters`, which holds annotated literals only.
+
+    Raises BookError on a missing or second such cell, anything but annotated literals, a name given twice.
+    """
     cells = [cell for cell in notebook.cells if "parameters" in tags(cell)]
     if len(cells) != 1:
         raise BookError(f"{name}: needs exactly one cell tagged 'parameters', has {len(cells)}")
@@ -94,18 +97,28 @@ def parameters(notebook: nbformat.NotebookNode, name: str = "notebook") -> dict[
     except SyntaxError as error:
         raise BookError(f"{name}: the parameters cell is not Python: {error.msg}, line {error.lineno}") from None
     for statement in statements:
-        line = ast.unparse(statement).splitlines()[0]
-        try:
-            assert isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)
-            kind = TYPES[statement.annotation.id]
-            default = ast.literal_eval(statement.value)
-            assert type(default) is kind
-        except (AssertionError, AttributeError, KeyError, ValueError, TypeError):
+        parameter = _annotated_literal(statement)
+        if parameter is None:
+            line = ast.unparse(statement).splitlines()[0]
             raise BookError(
                 f"{name}: parameters cell: {line!r} is not an annotated literal; write it like 'L: int = 16'"
-            ) from None
-        found[statement.target.id] = Parameter(statement.target.id, kind, default)
+            )
+        if parameter.name in found:
+            raise BookError(f"{name}: parameters cell: {parameter.name!r} is there twice")
+        found[parameter.name] = parameter
     return found
+
+
+def _annotated_literal(statement: ast.stmt) -> Parameter | None:
+    """The parameter in `NAME: TYPE = LITERAL`, None if the statement is not of that form or the types differ."""
+    if not (isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)):
+        return None
+    kind = TYPES.get(getattr(statement.annotation, "id", None))
+    try:
+        default = ast.literal_eval(statement.value)
+    except (ValueError, TypeError):
+        return None
+    return Parameter(statement.target.id, kind, default) if type(default) is kind else None
 
 
 def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -117,6 +130,7 @@ def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             **({"dan_book": notebook.metadata.dan_book} if "dan_book" in notebook.metadata else {}),
         }
     )
+    notebook.nbformat, notebook.nbformat_minor = 4, 5  # the first with cell ids
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{number:03d}"
         for key in ("papermill", "execution", "ExecuteTime", "collapsed", "scrolled"):

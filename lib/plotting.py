@@ -1,7 +1,6 @@
 """One style for every figure: safe for colour-blind readers, legible in grey, honest at print size."""
 
 import matplotlib as mpl
-from cycler import cycler
 
 # Paul Tol's high-contrast scheme and one light tone, ordered so that their luminances stay apart in grey.
 EXACT = "#000000"  # exact results: a black line
@@ -21,7 +20,7 @@ STYLE = {
     "savefig.dpi": 110,
     "figure.constrained_layout.use": True,
     "font.size": 11,
-    "axes.prop_cycle": cycler(color=PALETTE, linestyle=LINES),
+    "axes.prop_cycle": mpl.cycler(color=PALETTE, linestyle=LINES),
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,

@@ -6,11 +6,13 @@ same seed on the same machine gives the same numbers and two chapters side by si
 
 import contextlib
 import json
+import logging
 import os
 import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -20,16 +22,28 @@ from lib.errors import BookError
 from lib.paths import ROOT
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+INLINE = "module://matplotlib_inline.backend_inline"
 
 
 @dataclass
 class Outcome:
-    """What became of one execution. `error` is None, or one line naming the cell and the reason."""
+    """What became of one execution. `error` is None, or one line naming the cell and the reason.
+
+    `stopped`: the notebook did not get to its end or to a failing cell, because of an interrupt (`interrupted`), or
+    because the kernel died.
+    """
 
     path: Path
     seconds: float
     error: str | None = None
     interrupted: bool = False
+    stopped: bool = False
+
+
+def kernel_variables() -> dict[str, str]:
+    """The environment every kernel of the book gets: one thread, this lib, pictures into the notebook."""
+    paths = [str(ROOT)] + [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
+    return {name: "1" for name in THREADS} | {"PYTHONPATH": os.pathsep.join(paths), "MPLBACKEND": INLINE}
 
 
 @contextlib.contextmanager
@@ -38,14 +52,12 @@ def kernel_environment():
     with tempfile.TemporaryDirectory() as folder:
         spec = Path(folder) / "kernels" / "python3"
         spec.mkdir(parents=True)
-        env = {name: "1" for name in THREADS}
-        paths = [str(ROOT)] + [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
-        env["PYTHONPATH"] = os.pathsep.join(paths)
         kernel = {
-            "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=40"],
+            # a kernel that is stopped half-way logs what it could not send any more; its level is ERROR, below 50
+            "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=50"],
             "display_name": "Python 3",
             "language": "python",
-            "env": env,
+            "env": kernel_variables(),
         }
         (spec / "kernel.json").write_text(json.dumps(kernel))
         before = os.environ.get("JUPYTER_PATH")
@@ -66,8 +78,10 @@ def execute(source: Path, output: Path, parameters: dict | None = None, cwd: Pat
     from papermill.exceptions import PapermillExecutionError
 
     _register_engine()
+    for name in ("papermill", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what they have to say comes back in the outcome
     start = time.monotonic()
-    error, interrupted = None, False
+    error, interrupted, stopped = None, False, False
     with kernel_environment():
         try:
             papermill.execute_notebook(
@@ -76,6 +90,7 @@ def execute(source: Path, output: Path, parameters: dict | None = None, cwd: Pat
                 parameters=parameters or None,
                 engine_name="book",
                 kernel_name="python3",
+                language="python",
                 progress_bar=False,
                 cwd=str(cwd or source.parent),
                 start_timeout=300,
@@ -85,12 +100,15 @@ def execute(source: Path, output: Path, parameters: dict | None = None, cwd: Pat
             what = f"{failure.ename}: {failure.evalue}".splitlines()[0]
             error = f"{source.stem}: cell {failure.exec_count}: {what}"
         except DeadKernelError:
-            interrupted = True
-            error = f"{source.stem}: the kernel was stopped (interrupted, or out of memory)"
+            stopped = True
+            error = f"{source.stem}: the kernel died (out of memory, or stopped from outside)"
         except KeyboardInterrupt:
-            interrupted = True
+            interrupted, stopped = True, True
             error = f"{source.stem}: interrupted"
-    return Outcome(output, time.monotonic() - start, error, interrupted)
+        except Exception as failure:  # no kernel, full disk: whatever it is, the reader gets one line
+            stopped = True
+            error = f"{source.stem}: {_one_line(failure)}"
+    return Outcome(output, time.monotonic() - start, error, interrupted, stopped)
 
 
 def execute_all(jobs: list[tuple[Path, Path]], workers: int = 2) -> list[Outcome]:
@@ -105,7 +123,10 @@ def execute_all(jobs: list[tuple[Path, Path]], workers: int = 2) -> list[Outcome
     with ProcessPoolExecutor(workers, mp_context=context, max_tasks_per_child=1) as pool:
         futures = [pool.submit(execute, source, output) for source, output in jobs]
         for future in as_completed(futures):
-            outcome = future.result()
+            try:
+                outcome = future.result()
+            except BrokenProcessPool:
+                raise BookError("a process that executed a chapter was killed (out of memory?)") from None
             outcomes.append(outcome)
             say(outcome.error or f"{outcome.path.stem}: done in {outcome.seconds:.0f} s")
     return sorted(outcomes, key=lambda outcome: outcome.path)
@@ -116,10 +137,14 @@ def seconds(path: Path) -> int | None:
     return notebooks.read(path).metadata.get("dan_book", {}).get("seconds")
 
 
-def finish(output: Path, source: Path) -> None:
-    """Turn the notebook just executed into the form that is committed: tidy, and stamped with its inputs."""
+def finish(output: Path, inputs: dict[str, str]) -> None:
+    """Turn the notebook just executed into the form that is committed: tidy, and stamped with its inputs.
+
+    `inputs` are those of `freshness.inputs` from before the execution. Taken afterwards, they would call a chapter
+    fresh whose lib was edited while it ran.
+    """
     notebook = notebooks.read(output)
-    freshness.stamp(notebook, source, notebook.metadata.papermill.duration)
+    freshness.stamp(notebook, inputs, notebook.metadata.papermill.duration)
     notebooks.write(notebooks.tidy(notebook), output)
 
 
@@ -129,6 +154,11 @@ def versions() -> dict[str, str]:
 
     names = ("torch", "numpy", "scipy", "numba", "matplotlib", "papermill")
     return {"python": ".".join(map(str, sys.version_info[:3]))} | {name: version(name) for name in names}
+
+
+def _one_line(error: Exception) -> str:
+    """`ValueError: what it says`, without its further lines."""
+    return f"{type(error).__name__}: {(str(error).strip().splitlines() or ['no reason given'])[0]}"
 
 
 def say(line: str) -> None:

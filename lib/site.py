@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from lib import claims, notebooks, runner
+from lib import claims, freshness, notebooks, runner
 from lib.claims import value_text
 from lib.errors import BookError
 from lib.paths import BOOK, BUILD, ROOT
@@ -30,18 +30,23 @@ def build(execute: bool) -> None:
         run_chapters(jobs)
         chapters = [output for _, output in jobs]
         (STAGE / "book" / "results.md").write_text(results_page(chapters))
+    stage_toc()
     sphinx()
     say(f"{BUILD / 'html' / 'index.html'}: built in {time.monotonic() - start:.0f} s")
 
 
 def stage() -> None:
-    """Copy what Sphinx reads to _build/stage. Pages of the table of contents that do not exist are left out."""
+    """Copy what Sphinx reads to _build/stage, all but the table of contents."""
     shutil.rmtree(STAGE, ignore_errors=True)
     STAGE.mkdir(parents=True)
     shutil.copytree(BOOK, STAGE / "book", ignore=shutil.ignore_patterns(".ipynb_checkpoints", "__pycache__"))
     shutil.copy(ROOT / "_config.yml", STAGE)
+
+
+def stage_toc() -> None:
+    """Write the table of contents of the stage. Pages that are not on the stage are left out, and named."""
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
-    missing = [page for page in notebooks.in_toc() if not list(BOOK.parent.glob(f"{page}.*"))]
+    missing = [page for page in notebooks.in_toc() if not list(STAGE.glob(f"{page}.*"))]
     if missing:
         say(f"left out, not there: {', '.join(missing)}")
     for part in [toc, *toc.get("parts", [])]:
@@ -51,34 +56,63 @@ def stage() -> None:
 
 
 def run_chapters(jobs: list[tuple[Path, Path]], complete: bool = True) -> None:
-    """Execute chapters from scratch; BookError names what failed.
+    """Execute chapters from scratch, (source, output) pairs; BookError names what failed.
 
     A claim out of its bar fails its cell. With `complete`, a claim of the ledger that no cell reports fails too.
     """
-    failures = []
+    _, failures = _run_chapters(jobs, complete)
+    if failures:
+        raise BookError("; ".join(failures))
+
+
+def _run_chapters(jobs: list[tuple[Path, Path]], complete: bool) -> tuple[list[Path], list[str]]:
+    """The outputs of the chapters that came to their end, finished, and one line for every failure."""
+    inputs = {output: freshness.inputs(source) for source, output in jobs}
+    done, failures = [], []
     for outcome in runner.execute_all(jobs):
         if outcome.error:
             failures.append(outcome.error)
-        elif missing := unreported(outcome.path):
+            continue
+        if missing := unreported(outcome.path):
             line = f"{outcome.path.stem}: in data/claims.yml but not reported: {', '.join(missing)}"
             say(line)
             failures += [line] * complete
-    if failures:
-        raise BookError("; ".join(failures))
-    for source, output in jobs:
-        runner.finish(output, source)
+        runner.finish(outcome.path, inputs[outcome.path])
+        done.append(outcome.path)
+    return done, failures
 
 
 def refresh(paths: list[Path]) -> None:
-    """Execute chapters and write them back as committed notebooks, and the results page with them."""
-    folder = BUILD / "refresh"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    jobs = [(path, folder / path.name) for path in paths]
-    run_chapters(jobs, complete=False)  # a chapter may grow claim by claim; the tests want them all
+    """Execute chapters and write them back as committed notebooks, and the results page with them.
+
+    One that failed stays as it was, and so does one that was edited in the meantime. BookError names both.
+    """
+    jobs = fresh_outputs(paths, BUILD / "refresh")
+    before = {source: source.read_bytes() for source in paths}
+    # a chapter may grow claim by claim; the tests want them all
+    done, problems = _run_chapters(jobs, complete=False)
     for source, output in jobs:
-        shutil.copy(output, source)
+        if output not in done:
+            continue
+        if source.read_bytes() != before[source]:
+            problems.append(f"{source.stem}: edited while it was executed, so it was not written; run it again")
+        else:
+            notebooks.write(notebooks.read(output), source)
     (BOOK / "results.md").write_text(results_page(notebooks.chapters()))
+    if problems:
+        raise BookError("; ".join(problems))
+
+
+def fresh_outputs(paths: list[Path], folder: Path) -> list[tuple[Path, Path]]:
+    """(source, output) pairs with the outputs in this folder, none of them there yet.
+
+    Other files in the folder stay: they may belong to somebody who executes another chapter at the same time.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    jobs = [(path, folder / path.name) for path in dict.fromkeys(paths)]
+    for _, output in jobs:
+        output.unlink(missing_ok=True)
+    return jobs
 
 
 def unreported(path: Path) -> list[str]:
@@ -106,14 +140,17 @@ def results_page(chapters: list[Path]) -> str:
         "This page is generated from the outputs of the chapters; `make refresh` writes it.",
     ]
     for name in dict.fromkeys(entry["chapter"] for entry in entries.values()):
-        link = f"[{_title(there[name])}]({name}.ipynb)" if name in there else f"{name} (not written yet)"
+        title, link = f"{name} (not written yet)", []
+        if name in there:
+            title = _title(there[name])
+            link = [f"Chapter: [{title}]({name}.ipynb).", ""]
         lines += [
             "",
-            f"## {link}" if name not in there else f"## {_title(there[name])}",
+            f"## {title}",
             "",
-            *([f"Chapter: {link}.", ""] if name in there else []),
-            "| claim | source | published | exact | here | deviation | verdict |",
-            "|---|---|---|---|---|---|---|",
+            *link,
+            "| claim | verdict | here | exact | published | deviation |",
+            "|---|---|---|---|---|---|",
         ]
         for key, entry in entries.items():
             if entry["chapter"] == name:
@@ -129,8 +166,7 @@ def _row(entry: dict, record: dict | None) -> str:
     units = f" ({entry['units']})" if entry["units"] else ""
     reference = entry["reference"] if record is None else record["reference"]
     exact = "in the chapter" if reference is None else f"{reference:.6g}"
-    if entry["reference_origin"]:
-        exact += f" ({entry['reference_origin']})"
+    origin = f"; exact: {entry['reference_origin']}" if entry["reference_origin"] else ""
     here, deviation, verdict = "not reported", "", "missing"
     if record is not None:
         verdict = record["verdict"]
@@ -138,15 +174,10 @@ def _row(entry: dict, record: dict | None) -> str:
         if record["error"] and record["value"] is not None and reference is not None:
             deviation = f"{(record['value'] - reference) / record['error']:+.1f}"
     published = "" if entry["published"] is None else entry["published"]
-    cells = [
-        f"{entry['statement']}{units}, `{entry['key']}`",
-        entry["source"],
-        published,
-        exact,
-        here,
-        deviation,
-    ]
-    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in [*cells, verdict]) + " |"
+    # what is long goes below the claim, so that the verdict is on the screen without scrolling
+    claim = f"{entry['statement']}{units}<br>`{entry['key']}`<br>Source: {entry['source']}{origin}"
+    cells = [claim, verdict, here, exact, published, deviation]
+    return "| " + " | ".join(" ".join(str(cell).split()).replace("|", "\\|") for cell in cells) + " |"
 
 
 def _title(path: Path) -> str:

@@ -12,15 +12,19 @@ built in and does not have to find it in the data. MADE (`made.py`) is not given
 `reach` and `first_rows` widen the context for energies of longer range, for example of overlapping block spins.
 
 The conditional is a two-layer network on these inputs, taken in the frame of site i (first row rotated to start at its
-column), plus a linear skip. How close the boundary is still matters, so the weights vary with row and column, but
-little: the first layer is a shared matrix plus `rank` matrices mixed with amplitudes a_row + a_column, skip and output
-are shared + row + column. Few weights matter: trained on n configurations, P weights cost about P / 2n nats.
-With `odd=True` there is no bias and tanh is odd, so p(-s) = p(s) holds to rounding: Z2 is built in.
+column), plus a linear skip. The weights depend on the place, since how close the boundary is matters, but little: every
+weight is W + sum_r a_r(site) M_r with `rank` matrices M_r and amplitudes a(site) = a_row + a_column. The restraint
+pays. Trained on n configurations, P weights cost about P / 2n nats, and maximum likelihood with too many of them
+overstates every preference of a spin, which bends H_theta exactly where one wants to extrapolate.
+Initial weights fall with the distance from site i, at a different rate for every hidden unit. The activation is softsign, x / (1 + |x|): odd, cheap, and slow to
+saturate, which helps on configurations more ordered than those of the training. With `odd=True` there is no bias, so
+p(-s) = p(s) holds to rounding: Z2 is built in.
 """
 
 import math
 
 import torch
+import torch.nn.functional as F
 
 from lib.models.base import Autoregressive
 
@@ -41,14 +45,39 @@ def context_index(side, reach, first_rows):
     return index
 
 
+def initial_scale(side, reach, first_rows, hidden):
+    """Scale [n_context, hidden] of the initial weights: exp(-distance / range), sum of squares 1 for every unit.
+
+    The ranges of the units grow from 1 to side / 2: some see the neighbours, some the order of the whole context.
+    """
+    back = torch.arange(1.0, reach + 1)
+    row = (back / side).round()
+    column = (back - side * row).abs()
+    offset = torch.arange(float(side))
+    offset = torch.minimum(offset, side - offset).repeat(first_rows)
+    distance = torch.cat([torch.hypot(row, column), 1 + offset])
+    scale = torch.exp(-distance[:, None] / torch.logspace(0, math.log10(side / 2), hidden))
+    return scale / scale.norm(dim=0)
+
+
+def initial_amplitudes(side, rank):
+    """Amplitudes of rows and columns, [side, rank] each: closeness to the last row, the last and the first column."""
+    to_end = torch.arange(side - 1.0, -1.0, -1.0)
+    row, column = torch.zeros(side, rank), torch.zeros(side, rank)
+    shapes = [(row, to_end), (column, to_end), (column, to_end.flip(0)), (row, to_end / 4)]
+    for k, (amplitude, distance) in enumerate(shapes[:rank]):
+        amplitude[:, k] = torch.exp(-distance)
+    return row, column
+
+
 class FrontierNetwork(Autoregressive):
     """Conditionals from the last `reach` sites (default L) and the first `first_rows` rows of an L x L torus.
 
-    side: L. head: a `heads.Head`. hidden: width of both hidden layers. rank: number of matrices that let the first
-    layer vary over the lattice. odd: no biases, Z2 exact for +-1 spins. seed: of the initial weights.
+    side: L. head: a `heads.Head`. hidden: width of both hidden layers. rank: number of matrices that let the weights
+    vary over the lattice. odd: no biases, Z2 exact for +-1 spins. seed: of the initial weights.
     """
 
-    def __init__(self, side, head, *, hidden=24, rank=8, reach=None, first_rows=1, odd=False, seed=0):
+    def __init__(self, side, head, *, hidden=16, rank=4, reach=None, first_rows=1, odd=False, seed=0):
         super().__init__((side, side), head)
         reach = side if reach is None else reach
         if side < 2 or hidden < 1 or rank < 1 or reach < 1 or not 0 <= first_rows <= side:
@@ -56,48 +85,48 @@ class FrontierNetwork(Autoregressive):
                 f"side={side}, hidden={hidden}, rank={rank}, reach={reach}, first_rows={first_rows}: "
                 "side >= 2, hidden, rank and reach >= 1 and 0 <= first_rows <= side are needed"
             )
-        self.side, self.odd = side, odd
+        self.side, self.hidden, self.odd = side, hidden, odd
         self.register_buffer("context", context_index(side, reach, first_rows))
         n_inputs = self.context.shape[1] * head.n_features
         n_outputs = head.n_parameters
         generator = torch.Generator().manual_seed(seed)
 
-        def weight(*shape, scale):
-            return torch.nn.Parameter(scale * torch.randn(*shape, generator=generator))
+        def weight(*shape):
+            return torch.randn(*shape, generator=generator)
 
         def zeros(*shape):
             return torch.nn.Parameter(torch.zeros(*shape))
 
-        self.first = weight(n_inputs, hidden, scale=1 / math.sqrt(n_inputs))
-        self.modulation = zeros(rank, n_inputs, hidden)
-        self.amplitude_row = weight(side, 1, rank, scale=1.0)
-        self.amplitude_column = weight(1, side, rank, scale=1.0)
-        self.second = weight(hidden, hidden, scale=1 / math.sqrt(hidden))
-        self.output = torch.nn.ParameterList([zeros(1, 1, hidden, n_outputs), *self._row_column(zeros, hidden)])
-        self.skip = torch.nn.ParameterList([zeros(1, 1, n_inputs, n_outputs), *self._row_column(zeros, n_inputs)])
+        row, column = initial_amplitudes(side, rank)
+        self.amplitude_row = torch.nn.Parameter(row[:, None] + 0.1 * weight(side, 1, rank))
+        self.amplitude_column = torch.nn.Parameter(column + 0.1 * weight(1, side, rank))
+        # [W, M_1, ..., M_rank]: inputs to first layer, inputs to output (the skip), second layer to output
+        self.first = zeros(1 + rank, n_inputs, hidden)
+        self.skip = zeros(1 + rank, n_inputs, n_outputs)
+        self.output = zeros(1 + rank, hidden, n_outputs)
+        self.second = torch.nn.Parameter(weight(hidden, hidden) / math.sqrt(hidden))
+        scale = initial_scale(side, reach, first_rows, hidden).repeat_interleave(head.n_features, dim=0)
+        with torch.no_grad():
+            self.first[0] = scale * weight(n_inputs, hidden)
         if not odd:
             self.first_bias = zeros(self.n_sites, 1, hidden)
             self.second_bias = zeros(hidden)
             self.output_bias = zeros(self.n_sites, 1, n_outputs)
 
-    def _row_column(self, zeros, n_inputs):
-        n_outputs = self.head.n_parameters
-        return zeros(self.side, 1, n_inputs, n_outputs), zeros(1, self.side, n_inputs, n_outputs)
-
     def _folded(self):
         """Weights by site: first layer and skip [N, n_inputs, hidden + n_outputs], output [N, hidden, n_outputs]."""
         amplitude = (self.amplitude_row + self.amplitude_column).reshape(self.n_sites, -1)
-        first = self.first + torch.tensordot(amplitude, self.modulation, dims=1)
-        skip, output = (sum(parts).flatten(0, 1) for parts in (self.skip, self.output))
-        return torch.cat([first, skip], dim=2), output
+        amplitude = torch.cat([torch.ones_like(amplitude[:, :1]), amplitude], dim=1)
+        first = torch.cat([self.first, self.skip], dim=2)
+        return torch.tensordot(amplitude, first, dims=1), torch.tensordot(amplitude, self.output, dims=1)
 
     def _conditional(self, inputs, first, output, first_bias, output_bias):
         """inputs [S, n, n_inputs] of S sites -> parameters [S, n, n_parameters], with the weights of these sites."""
-        hidden, linear = torch.bmm(inputs, first).split([self.first.shape[1], self.head.n_parameters], dim=2)
+        hidden, linear = torch.bmm(inputs, first).split([self.hidden, self.head.n_parameters], dim=2)
         if self.odd:
-            hidden = torch.tanh(torch.tanh(hidden) @ self.second)
+            hidden = F.softsign(F.softsign(hidden) @ self.second)
             return linear + torch.bmm(hidden, output)
-        hidden = torch.tanh(torch.tanh(hidden + first_bias) @ self.second + self.second_bias)
+        hidden = F.softsign(F.softsign(hidden + first_bias) @ self.second + self.second_bias)
         return linear + torch.bmm(hidden, output) + output_bias
 
     def _biases(self, sites=slice(None)):

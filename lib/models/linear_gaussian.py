@@ -8,8 +8,9 @@ Gaussian of precision matrix
     K = T^T T,    T_ii = 1 / s_i > 0:
 
 the triangular factor of K, which is unique. Any positive definite K has one: no eigenvalue is out of reach.
-Maximum likelihood is N linear regressions (`fit_regression`), or `lib.models.fit.fit` as for any other network; both
-aim at the factor of the inverse sample covariance.
+Maximum likelihood is N linear regressions (`fit_regression`), ascent of the whole likelihood (`fit_gradient`), or
+stochastic ascent as for any other network (`lib.models.fit.fit`). All aim at the factor of the inverse sample
+covariance.
 """
 
 import math
@@ -82,6 +83,37 @@ class LinearGaussian(Autoregressive):
             a = torch.linalg.solve(moments[:k, :k], moments[:k, k])
             self.coefficients[k, :k] = a
             self.log_scale[k] = 0.5 * torch.log(moments[k, k] - a @ moments[:k, k])
+
+    def fit_gradient(self, configurations, steps=500):
+        """Maximum likelihood for configurations [n, *site_shape] by L-BFGS from where the network is, in place.
+
+        The likelihood of this network depends on the data through their second moments only, so N configurations
+        with the same moments stand in for all n and a step costs the same for any n. Returns the largest derivative
+        of ln p per configuration that is left. Raises ValueError if there are fewer configurations than sites.
+        """
+        values = self.flatten(configurations)
+        if len(values) < self.n_sites:
+            raise ValueError(f"{len(values)} configurations: at least {self.n_sites} are needed, one per site")
+        moments = values.T @ values / len(values)
+        stand_in = self.unflatten(self.n_sites**0.5 * torch.linalg.cholesky(moments).T)
+        optimizer = torch.optim.LBFGS(
+            self.parameters(),
+            max_iter=steps,
+            history_size=50,
+            tolerance_grad=1e-10,
+            tolerance_change=0.0,
+            line_search_fn="strong_wolfe",
+        )
+
+        def loss():
+            optimizer.zero_grad()
+            value = -self.log_prob(stand_in).mean()
+            value.backward()
+            return value
+
+        optimizer.step(loss)
+        loss()
+        return max(float(weight.grad.abs().max()) for weight in self.parameters())
 
     @torch.no_grad()
     def precision_factor(self):

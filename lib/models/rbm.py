@@ -11,9 +11,11 @@ Two limits follow: no eigenvalue of K exceeds mu^2, and with N_h < N_v at least 
 G. Aarts, B. Lucini and C. Park, Phys. Rev. D 109, 034521 (2024); the talk's slide "Exact results for N_h = N_v".
 
 Both conditionals are independent Gaussians: h | phi ~ N(sigma^2 W^T phi, sigma^2), phi | h ~ N(W h / mu^2, 1 / mu^2).
-The gradient of the log likelihood per field is sigma^2 (C_data - C_model) W with covariances C. `train_exact` uses
-C_model = K^-1; `train_contrastive` the covariance after a few Gibbs steps from the data (contrastive divergence), as
-one would without knowing K^-1.
+The gradient of the log likelihood per field is G = sigma^2 (C - K^-1) W with C the sample covariance. Near the solution
+the mode of eigenvalue kappa relaxes at a rate proportional to (mu^2 - kappa) / kappa^2, and it leaves W = 0 at a rate
+proportional to 1 / kappa - 1 / mu^2: the infrared is learnt long before the ultraviolet. K G (mu^2 1 - sigma^2 W^T W) =
+sigma^2 (K C K - K) W is an ascent direction too, both factors being positive definite; in it every mode relaxes at a
+rate proportional to 1 - kappa / mu^2, and no matrix has to be inverted.
 """
 
 import numpy as np
@@ -80,36 +82,58 @@ def rotated_weights(weights, rng):
     return weights @ (rotation * np.sign(np.diag(triangle)))
 
 
+def triangular_weights(weights):
+    """W O, lower triangular with positive diagonal, for square W [N, N]: the rotation that makes hidden unit a see the
+    sites a ... N-1 only. Equal to `cholesky_weights(W W^T)`, without squaring W. ValueError if W is singular."""
+    _, triangle = np.linalg.qr(weights.T)
+    signs = np.sign(np.diag(triangle))
+    if not (triangle.shape == weights.shape and signs.all()):
+        raise ValueError(f"weights of shape {weights.shape} must be square and invertible")
+    return triangle.T * signs
+
+
 def initial(n_visible, n_hidden, mu2, rng, sigma2=1.0, scale=0.1):
     """An RBM with small random weights: all modes near the cutoff, W W^T of order (scale mu)^2 / sigma^2."""
     weights = scale * np.sqrt(mu2 / sigma2 / n_visible) * rng.standard_normal((n_visible, n_hidden))
     return GaussianRBM(weights, mu2, sigma2)
 
 
-def train_exact(rbm, covariance, *, steps, rate=0.2, record=None):
+def train_exact(rbm, covariance, *, steps, rate=0.5, preconditioned=False, record=()):
     """Ascend the exact log likelihood of fields with this sample covariance [N_v, N_v], in place.
 
-    rate: step size in units of 1 / (mu^2 lambda^2), lambda the largest eigenvalue of the covariance; unstable above
-    about 1. record: steps after which to keep the weights. Returns {step: weights}, step 0 included.
+    The step is the plain gradient (C - K^-1) W, or, `preconditioned`, (K C K - K) W; the module's text says why.
+    rate: step size in units of 1 / (mu^2 lambda^2), or 1 / (mu^4 lambda) if preconditioned, lambda the largest
+    eigenvalue of C; unstable above about 1. record: steps after which to keep the weights, 0 among them if wanted.
+    Returns {step: weights}. Raises ValueError when the plain gradient meets a K that is not positive definite.
     """
-    step_size = rate / (rbm.mu2 * np.linalg.eigvalsh(covariance)[-1] ** 2)
-    history = {0: rbm.weights.copy()}
+    largest = np.linalg.eigvalsh(covariance)[-1]
+    step_size = rate / (rbm.mu2**2 * largest if preconditioned else rbm.mu2 * largest**2)
+    history = {0: rbm.weights.copy()} if 0 in record else {}
     for step in range(1, steps + 1):
-        rbm.weights += step_size * (covariance - rbm.covariance()) @ rbm.weights
-        if record is not None and step in record:
+        if preconditioned:
+            K = rbm.kinetic_matrix()
+            rbm.weights += step_size * (K @ covariance @ K - K) @ rbm.weights
+        else:
+            rbm.weights += step_size * (covariance - rbm.covariance()) @ rbm.weights
+        if step in record:
             history[step] = rbm.weights.copy()
     return history
 
 
-def train_contrastive(rbm, fields, rng, *, steps, batch=500, gibbs_steps=5, rate=0.2):
+def train_contrastive(rbm, fields, rng, *, steps, batch=500, gibbs_steps=5, rate=0.5):
     """Contrastive divergence on fields [n, N_v], in place: C_model after `gibbs_steps` Gibbs rounds from the batch.
 
-    The step size falls as a cosine to zero, from `rate` in the units of `train_exact`.
+    For a machine whose K^-1 is out of reach. Preconditioned as in `train_exact`: with the plain gradient the step is
+    bound by the infrared, and after thousands of steps the ultraviolet modes have hardly left W = 0. The step size
+    falls as a cosine to zero, from `rate` in the units of `train_exact`.
     """
     largest = np.linalg.eigvalsh(fields.T @ fields / len(fields))[-1]
+    step_size = rate / (rbm.mu2**2 * largest)
     for step in range(steps):
         data = fields[rng.integers(len(fields), size=batch)]
         model = rbm.gibbs(data, gibbs_steps, rng)
-        gradient = (data.T @ (data @ rbm.weights) - model.T @ (model @ rbm.weights)) / batch
+        K = rbm.kinetic_matrix()
+        KW = K @ rbm.weights
+        gradient = (data.T @ (data @ KW) - model.T @ (model @ KW)) / batch
         factor = 0.5 * (1 + np.cos(np.pi * step / steps))
-        rbm.weights += factor * rate / (rbm.mu2 * largest**2) * gradient
+        rbm.weights += factor * step_size * K @ gradient

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from math import prod
 
 import numpy as np
+from scipy.stats import chi2, norm
 
 
 @dataclass(frozen=True)
@@ -85,3 +86,48 @@ def maximum_likelihood_factors(factor, n, draws, rng):
     diagonal = np.arange(size)
     bartlett[:, diagonal, diagonal] = np.sqrt(rng.chisquare(n - diagonal, (draws, size)))
     return np.linalg.solve(bartlett / np.sqrt(n), np.broadcast_to(factor, bartlett.shape))
+
+
+def spectrum_scores(found, exact, n):
+    r"""How far fitted eigenvalues are from the exact ones: relative errors, and their normal scores, [N] each.
+
+    found: diagonal, in the exact modes, of the maximum-likelihood precision matrix of n fields; exact: the eigenvalues.
+    That matrix is the inverse of a Wishart matrix, so n exact / found ~ chi^2_{n-N+1} exactly: for n >> N the relative
+    error found / exact - 1 is about N(0, 2/n). The score is the normal quantile of the probability under chi^2,
+    positive for a found value that is too large: exactly standard normal at any n.
+    Raises ValueError for n < N, and for a found value that is not positive.
+    """
+    found, exact = np.asarray(found, float), np.asarray(exact, float)
+    if n < len(exact):
+        raise ValueError(f"n = {n}: the sample covariance of {len(exact)} sites is singular")
+    if not (found > 0).all():
+        raise ValueError(f"the fitted eigenvalue {found[~(found > 0)][0]:.3g} is not positive")
+    return found / exact - 1, -_chi2_scores(n * exact / found, n - len(exact) + 1)
+
+
+def factor_scores(found, exact, n):
+    r"""How far a fitted triangular factor is from the exact one: relative errors E, and their normal scores, [N, N].
+
+    found: maximum-likelihood T^ from n fields, exact: T, both lower triangular with positive diagonal. T = (1 + E) T^
+    defines E, lower triangular. By Bartlett's decomposition (`maximum_likelihood_factors`) its entries are independent:
+    below the diagonal N(0, 1/n); on it n (1 + E_ii)^2 ~ chi^2_{n-i}, i = 0 ... N-1, hence about N(0, 1/(2n)). Scores
+    are exactly standard normal, and zero above the diagonal. Raises ValueError for n < N and for a factor that is not
+    lower triangular with positive diagonal.
+    """
+    size = len(exact)
+    if n < size:
+        raise ValueError(f"n = {n}: the sample covariance of {size} sites is singular")
+    for name, factor in [("found", found), ("exact", exact)]:
+        if not (np.array_equal(factor, np.tril(factor)) and (np.diag(factor) > 0).all()):
+            raise ValueError(f"{name}: not a lower triangular matrix with positive diagonal")
+    error = np.tril(np.linalg.solve(found.T, exact.T).T) - np.eye(size)
+    scores = np.sqrt(n) * error
+    diagonal = np.arange(size)
+    scores[diagonal, diagonal] = _chi2_scores(n * (1 + error[diagonal, diagonal]) ** 2, n - diagonal)
+    return error, scores
+
+
+def _chi2_scores(x, degrees):
+    """Normal quantile of the probability of x under chi^2, from the nearer tail, where it is accurate."""
+    below, above = chi2.cdf(x, degrees), chi2.sf(x, degrees)
+    return np.where(below < above, norm.ppf(below), norm.isf(above))

@@ -5,6 +5,8 @@ changes a value. A group element is `(point, shift)`: `point` in 0 ... 7 counts 
 columns, bit 2: transpose), `shift` is a translation `(rows, columns)`.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 
@@ -19,6 +21,16 @@ def transform(configurations, point, shift):
         configurations = configurations.swapaxes(1, 2)
     roll = torch.roll if isinstance(configurations, torch.Tensor) else np.roll
     return roll(configurations, tuple(shift), (1, 2))
+
+
+class Image(NamedTuple):
+    """One element of the lattice group as a function configurations [n, L, L] -> configurations."""
+
+    point: int
+    shift: tuple
+
+    def __call__(self, configurations):
+        return transform(configurations, self.point, self.shift)
 
 
 def random_transform(configurations, generator, chunks=16):
@@ -36,5 +48,5 @@ def random_transform(configurations, generator, chunks=16):
 
 
 def subgroup(side):
-    """16 group elements that form a group: D4 times the shift by (L/2, L/2). Averages over it are exactly invariant."""
-    return [(point, shift) for shift in ((0, 0), (side // 2, side // 2)) for point in range(8)]
+    """16 elements that form a group, as `Image`: D4 times the shift by (L/2, L/2). Averages over it are invariant."""
+    return [Image(point, shift) for shift in ((0, 0), (side // 2, side // 2)) for point in range(8)]

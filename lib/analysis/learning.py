@@ -1,0 +1,121 @@
+r"""From a temperature to a learned Hamiltonian of the Ising model: sample, build a network, fit, measure.
+
+One `Task` is everything that determines the outcome: which network, lattice, temperature, how many configurations, how
+many steps, and the seed, from which the configurations, the initial weights and the batches all follow. So three
+tasks that differ in their seed are three independent experiments, and their spread is the whole statistical error.
+
+The recipes differ in what they are told about the physics:
+
+    made            MADE as in the talk: nothing (no symmetry, no geometry)
+    made_symmetric  MADE, shown every configuration under random symmetries of the lattice and global flips
+    linear          one linear layer, odd: what remains of MADE without hidden units; symmetric as above
+    frontier        which sites its conditional can depend on, Z2 built in, lattice symmetries by augmentation
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from lib.analysis.divergence import Divergence, kl_divergence
+from lib.models.fit import FitResult, fit
+from lib.models.frontier import FrontierNetwork
+from lib.models.hamiltonian import LearnedHamiltonian
+from lib.models.heads import Bernoulli
+from lib.models.made import MADE
+from lib.samplers import driver
+from lib.systems import ising, lattice
+
+SITES_PER_BATCH = 16384  # 64 configurations at L = 16: the same cost per step for every L
+HELD_OUT = 0.1  # part of the training data kept for early stopping
+
+
+def _flip_and_move(configurations, generator):
+    """A random symmetry of the Ising model on each part of a batch: lattice group, then a global flip of half of it."""
+    images = lattice.random_transform(configurations, generator)
+    images[::2] *= -1  # the batch itself is in random order
+    return images
+
+
+NETWORKS = {
+    "made": (lambda L, seed: MADE(site_shape=(L, L), head=Bernoulli(), hidden=(512,), seed=seed), None, 1e-3),
+    "made_symmetric": (
+        lambda L, seed: MADE(site_shape=(L, L), head=Bernoulli(), hidden=(512,), seed=seed),
+        _flip_and_move,
+        1e-3,
+    ),
+    "linear": (
+        lambda L, seed: MADE(site_shape=(L, L), head=Bernoulli(), hidden=(), odd=True, seed=seed),
+        lattice.random_transform,
+        1e-3,
+    ),
+    "frontier": (
+        lambda L, seed: FrontierNetwork(L, Bernoulli(), odd=True, seed=seed),
+        lattice.random_transform,
+        3e-3,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Task:
+    """One training. network: a key of NETWORKS. T0: temperature of the data. n_train: configurations, held-out included."""
+
+    network: str
+    L: int
+    T0: float
+    n_train: int
+    n_steps: int
+    seed: int
+
+
+class Learned(NamedTuple):
+    """What a task came to. `kl`: KL(data || network) on test configurations made for this purpose only."""
+
+    task: Task
+    hamiltonian: LearnedHamiltonian
+    fit: FitResult
+    kl: Divergence
+    n_weights: int
+
+
+def configurations(L, T, n, seed, purpose="test"):
+    """n independent configurations [n, L, L] at temperature T; different purposes never share random numbers."""
+    stream = ("train", "test", "thermodynamics").index(purpose)
+    return driver.sample(L, T, n, np.random.default_rng([seed, stream])).configurations
+
+
+def learn(task, n_test=10_000):
+    """Carry out a task. Deterministic: the same task gives the same network on the same machine. Returns `Learned`."""
+    if task.network not in NETWORKS:
+        raise ValueError(f"network = {task.network!r}: choose from {', '.join(NETWORKS)}")
+    build, augment, learning_rate = NETWORKS[task.network]
+    data = configurations(task.L, task.T0, task.n_train, task.seed, "train")
+    held_out = data[: max(1, min(2000, int(HELD_OUT * len(data))))]
+    model = build(task.L, task.seed)
+    result = fit(
+        model,
+        data[len(held_out) :],
+        steps=task.n_steps,
+        batch=max(1, SITES_PER_BATCH // task.L**2),
+        learning_rate=learning_rate,
+        augment=augment,
+        held_out=held_out,
+        seed=task.seed,
+        device="cpu",
+    )
+    hamiltonian = LearnedHamiltonian(model, task.T0)
+    test = configurations(task.L, task.T0, n_test, task.seed, "test")
+    kl = kl_divergence(log_prob_exact(test, task.T0), hamiltonian.log_prob(test))
+    return Learned(task, hamiltonian, result, kl, sum(weight.numel() for weight in model.parameters()))
+
+
+def log_prob_exact(s, T):
+    """ln p(s) = -H(s) / T - ln Z, Kaufman's ln Z, of configurations s [n, L, L] -> [n]."""
+    return -ising.energy(s) / T - ising.log_partition_function(T, s.shape[-1])
+
+
+def symmetrised(hamiltonian):
+    """The same network with p averaged over 16 lattice symmetries (`lattice.subgroup`)."""
+    (side, _) = hamiltonian.model.site_shape
+    return LearnedHamiltonian(hamiltonian.model, hamiltonian.T0, lattice.subgroup(side))

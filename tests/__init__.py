@@ -1,0 +1,1 @@
+"""Tests. A package, so that `-p tests.verdicts` finds this one whatever else is installed under that name."""

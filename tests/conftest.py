@@ -1,0 +1,156 @@
+"""Notebooks and small repositories made for the tests of the tools."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+from nbformat import v4
+
+from lib.claims import MIME
+from lib.paths import ROOT
+
+PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+
+# Cells and outputs -----------------------------------------------------------------------------------------
+
+
+def markdown(source: str) -> nbformat.NotebookNode:
+    return v4.new_markdown_cell(source)
+
+
+def code(source: str, *tags: str, count: int | None = None, outputs=(), metadata: dict | None = None):
+    metadata = dict(metadata or {}) | ({"tags": list(tags)} if tags else {})
+    return v4.new_code_cell(source, execution_count=count, outputs=list(outputs), metadata=metadata)
+
+
+def stream(text: str, name: str = "stdout"):
+    return v4.new_output("stream", name=name, text=text)
+
+
+def display(data: dict):
+    return v4.new_output("display_data", data=data)
+
+
+def error(name: str, text: str):
+    return v4.new_output("error", ename=name, evalue=text, traceback=[])
+
+
+def claim(key: str, value, passed: bool | None = True, chapter: str = "01_tiny", **more):
+    """The output that `claims.report` leaves in a notebook."""
+    record = {"key": key, "value": value, "error": None, "reference": 1.0, "published": None, "passed": passed}
+    record |= {"chapter": chapter, "statement": key, "units": None, "bar": "within 0.5 of 1"}
+    record |= {"verdict": f"{'passed' if passed else 'FAILED'} (within 0.5 of 1)"} | more
+    return display({MIME: record, "text/html": "<p></p>", "text/plain": f"claim {key}"})
+
+
+def notebook(*cells, **metadata) -> nbformat.NotebookNode:
+    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}} | metadata
+    return v4.new_notebook(cells=list(cells), metadata=metadata)
+
+
+def write(made: nbformat.NotebookNode, path: Path) -> Path:
+    nbformat.write(made, str(path))
+    return path
+
+
+# A repository of its own -----------------------------------------------------------------------------------
+
+LEDGER = """
+- {key: tiny.one, chapter: 01_tiny, statement: One is one, source: "slide 1", published: null, reference: 1,
+   reference_origin: arithmetic, tolerance: {kind: absolute, value: 0.5}, units: J}
+- {key: tiny.two, chapter: 01_tiny, statement: Two is small, source: "slide 2", published: 2.5, reference: 2,
+   reference_origin: arithmetic, tolerance: {kind: at_most, value: 3}, units: null}
+- {key: other.three, chapter: 02_other, statement: Three is three, source: "slide 3", published: null, reference: 3,
+   reference_origin: arithmetic, tolerance: {kind: equal}, units: null}
+"""
+TOC = """
+format: jb-book
+root: book/intro
+chapters:
+  - file: book/01_tiny
+  - file: book/02_other
+  - file: book/results
+"""
+RULES = """
+
+def _low_below_high(low: int, high: int, **_) -> None:
+    if low > high:
+        raise ParameterError(f"low={low} is more than high={high}; give low at most {high}")
+
+
+RULES["01_tiny"] = (
+    Rule("low", int, minimum=0, maximum=8, multiple_of=2),
+    Rule("high", int, minimum=0, maximum=8),
+    Rule("T0", float, minimum=0.5, maximum=5.0),
+    Rule("label", str, choices=("a", "b")),
+)
+RULES["02_other"] = (Rule("seed", int, minimum=0),)
+CROSS["01_tiny"] = (_low_below_high,)
+PRESETS["01_tiny"] = {"smoke": {"low": 0, "high": 1}}
+"""
+TINY = """from lib import claims, parameters
+
+parameters.check("01_tiny", low=low, high=high, T0=T0, label=label)"""
+
+
+def tiny(*more, defaults: str = 'low: int = 2  # even\nhigh: int = 4\nT0: float = 2.27\nlabel: str = "a"'):
+    """The chapter 01_tiny: parameters, check, two claims, and whatever else."""
+    return notebook(
+        markdown("# A tiny chapter"),
+        code(defaults, "parameters"),
+        code(TINY),
+        code('claims.report("tiny.one", 0.25 * high, 0.125)', "nbval-check-output"),
+        *more,
+        code('claims.report("tiny.two", 2)'),
+    )
+
+
+def other(*more):
+    """The chapter 02_other: one claim, and whatever else."""
+    return notebook(
+        markdown("# Another"),
+        code("seed: int = 1", "parameters"),
+        code('from lib import claims, parameters\n\nparameters.check("02_other", seed=seed)'),
+        *more,
+        code('claims.report("other.three", 3)', "nbval-check-output"),
+    )
+
+
+def make_repository(folder: Path) -> Path:
+    """This repository's lib with two tiny chapters, their rules and their ledger, in a folder of its own."""
+    shutil.copytree(ROOT / "lib", folder / "lib", ignore=shutil.ignore_patterns("__pycache__"))
+    with (folder / "lib" / "parameters.py").open("a") as file:
+        file.write(RULES)
+    (folder / "lib" / "extra.py").write_text("VALUE = 1\n")
+    for name in ("book", "data"):
+        (folder / name).mkdir()
+    (folder / "data" / "claims.yml").write_text(LEDGER)
+    (folder / "_toc.yml").write_text(TOC)
+    shutil.copy(ROOT / "_config.yml", folder)
+    shutil.copy(ROOT / "book" / "references.bib", folder / "book")
+    (folder / "book" / "intro.md").write_text("# A book\n\nSee {doc}`01_tiny` and {doc}`results`.\n")
+    write(tiny(), folder / "book" / "01_tiny.ipynb")
+    write(other(), folder / "book" / "02_other.ipynb")
+    return folder
+
+
+def environment() -> dict[str, str]:
+    """An environment in which nothing sets threads or finds lib by accident."""
+    gone = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "PYTHONPATH")
+    return {k: v for k, v in os.environ.items() if k not in gone} | {"PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def run_lib(root: Path, *arguments) -> subprocess.CompletedProcess:
+    """`python -m lib ...` in this repository."""
+    command = [sys.executable, "-m", "lib", *map(str, arguments)]
+    return subprocess.run(command, cwd=root, env=environment(), capture_output=True, text=True, timeout=120)
+
+
+def one_line(text: str) -> str:
+    """This text, which must be one line."""
+    assert len(text.splitlines()) == 1, text
+    return text.strip()

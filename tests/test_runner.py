@@ -1,0 +1,432 @@
+"""The command line: `python -m lib run|results|execute|fresh`, in a small repository of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from lib import __main__ as command_line
+from lib import claims, freshness, notebooks, parameters, runner
+from lib.errors import BookError
+from lib.paths import BOOK, ROOT, RUNS
+from tests.conftest import (
+    RULES,
+    claim,
+    code,
+    environment,
+    make_repository,
+    notebook,
+    one_line,
+    other,
+    run_lib,
+    tiny,
+    write,
+)
+
+
+@pytest.fixture
+def root(tmp_path):
+    return make_repository(tmp_path)
+
+
+def load(path):
+    return json.loads(path.read_text())
+
+
+# Refused before anything runs ------------------------------------------------------------------------------
+
+REFUSED = [  # arguments, what the line names
+    (["01_tiny", "-p", "lowe=2"], "unknown parameter 'lowe' of 01_tiny; it has: low, high, T0, label"),
+    (["01_tiny", "-p", "low=3"], "low=3 is not possible; give an even integer from 0 to 8"),
+    (["01_tiny", "-p", "low=10"], "low=10 is not possible"),
+    (["01_tiny", "-p", "low=2.0"], "low='2.0' is not possible; give an integer"),
+    (["01_tiny", "-p", "low="], "low='' is not possible"),
+    (["01_tiny", "-p", "T0=-1"], "T0=-1.0 is not possible; give a number from 0.5 to 5.0"),
+    (["01_tiny", "-p", "T0=nan"], "T0='nan' is not possible"),
+    (["01_tiny", "-p", "label=c"], "label='c' is not possible; give one of 'a', 'b'"),
+    (["01_tiny", "-p", "low=8"], "low=8 is more than high=4; give low at most 4"),
+    (["01_tiny", "-p", "low"], "write it as NAME=VALUE"),
+    (["01_tiny", "-p", "low=2", "-p", "T0=9"], "T0=9.0"),
+    (["01_tiny", "--smoke", "-p", "high=9"], "high=9"),
+    (["02_other", "--smoke"], "02_other has no smoke preset"),
+    (["03"], "no chapter '03'; there are: 01_tiny, 02_other"),
+    (["no/such.ipynb"], "no notebook no/such.ipynb"),
+]
+
+
+@pytest.fixture
+def here(root, monkeypatch):
+    """The command line of this process, looking at the small repository."""
+    table = vars(parameters) | {name: {} for name in ("RULES", "CROSS", "PRESETS")}
+    exec(RULES, table)
+    for name in ("RULES", "CROSS", "PRESETS"):
+        monkeypatch.setattr(parameters, name, table[name])
+    monkeypatch.setattr(notebooks, "BOOK", root / "book")
+    monkeypatch.setattr(command_line, "RUNS", root / "runs")
+    monkeypatch.setattr(runner, "execute", lambda *_, **__: pytest.fail("something ran"))
+    return root
+
+
+def refusal(arguments, capsys) -> str:
+    """The one line on stderr of a command that is refused with exit 2."""
+    try:
+        assert command_line.main(arguments) == 2
+    except SystemExit as stop:
+        assert stop.code == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    return one_line(printed.err)
+
+
+@pytest.mark.parametrize("arguments, named", REFUSED, ids=lambda x: " ".join(x) if isinstance(x, list) else "")
+def test_run_refuses_with_one_line_and_leaves_no_folder(arguments, named, here, capsys):
+    before = sorted(here.rglob("*"))
+    line = refusal(["run", *arguments], capsys)
+    assert line.startswith("lib run: ") and named in line
+    refusal(["run", *arguments, "--out", str(here / "out")], capsys)
+    assert sorted(here.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "source, named",
+    [("L = 16", "annotated literal"), ("L: int = = 1", "not Python"), (None, "exactly one cell tagged 'parameters'")],
+)
+def test_run_refuses_a_notebook_without_a_proper_parameters_cell(source, named, here, capsys):
+    path = write(notebook(*([code(source, "parameters")] if source else [])), here / "own.ipynb")
+    assert named in refusal(["run", str(path)], capsys)
+    assert not (here / "runs").exists()
+
+
+def test_run_refuses_what_is_no_notebook(here, capsys):
+    (here / "own.ipynb").write_text("# Title")
+    assert "not a readable notebook" in refusal(["run", str(here / "own.ipynb")], capsys)
+
+
+def test_run_never_writes_over_an_existing_run(here, capsys):
+    out = here / "out"
+    out.mkdir()
+    (out / "results.json").write_text("[1]")
+    assert f"{out} exists already; name a new folder" in refusal(["run", "01_tiny", "--out", str(out)], capsys)
+    assert (out / "results.json").read_text() == "[1]" and len(list(out.iterdir())) == 1
+    below = out / "results.json" / "new"
+    assert f"cannot make {below}" in refusal(["run", "01_tiny", "--out", str(below)], capsys)
+
+
+@pytest.mark.parametrize("arguments", [[], ["run"], ["rum"], ["run", "01_tiny", "--fast"], ["results", "--xml"]])
+def test_a_wrong_command_line_is_refused_with_one_line(arguments, here, capsys):
+    assert "--help" in refusal(arguments, capsys)
+
+
+def test_results_refuses_what_is_no_notebook(here, capsys):
+    assert "no notebook nowhere.ipynb" in refusal(["results", "nowhere.ipynb"], capsys)
+    assert "not a readable notebook" in refusal(["results", "--json", str(here / "_toc.yml")], capsys)
+
+
+ISING = pytest.mark.skipif(not (BOOK / "02_ising.ipynb").exists(), reason="book/02_ising.ipynb is not written yet")
+
+
+@ISING
+@pytest.mark.parametrize(
+    "pair, named",
+    [
+        ("LL=8", "unknown parameter 'LL' of 02_ising; it has: L, "),
+        ("T0=-1", "T0=-1.0 is not possible; give a number"),
+        ("L=7", "L=7 is not possible; give an even integer"),
+    ],
+)
+def test_the_ising_chapter_refuses(pair, named, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(runner, "execute", lambda *_, **__: pytest.fail("something ran"))
+    before = sorted(RUNS.glob("*"))
+    assert named in refusal(["run", "02_ising", "-p", pair], capsys)
+    assert named in refusal(["run", "02_ising", "-p", pair, "--out", str(tmp_path / "out")], capsys)
+    assert sorted(RUNS.glob("*")) == before and not (tmp_path / "out").exists()
+
+
+# A run -----------------------------------------------------------------------------------------------------
+
+
+def test_a_run_leaves_notebook_results_and_parameters(root):
+    before = (root / "book" / "01_tiny.ipynb").read_bytes()
+    result = run_lib(root, "run", "01", "-p", "high=3", "-p", "T0=2", "--out", "out{high}/{x}")
+    assert result.returncode == 0 and result.stderr == ""
+    out = root / "out{high}" / "{x}"
+    assert sorted(p.name for p in out.iterdir()) == ["01_tiny.ipynb", "params.json", "results.json"]
+    assert "01_tiny: cell 5/5" in result.stdout  # progress; with the injected parameters there are five
+    assert "tiny.one = 0.75(12): passed (within 0.5 of 1)" in result.stdout
+    assert "tiny.two = 2: passed (at most 3)" in result.stdout
+
+    results = load(out / "results.json")
+    assert [(r["key"], r["value"], r["error"], r["reference"], r["published"], r["passed"]) for r in results] == [
+        ("tiny.one", 0.75, 0.125, 1, None, True),
+        ("tiny.two", 2, None, 2, 2.5, True),
+    ]
+    assert {r["chapter"] for r in results} == {"01_tiny"}
+
+    record = load(out / "params.json")
+    assert record["chapter"] == "01_tiny"
+    assert record["parameters"] == {"low": 2, "high": 3, "T0": 2.0, "label": "a"}
+    assert set(record["versions"]) == {"python", "torch", "numpy", "scipy", "numba", "matplotlib", "papermill"}
+    assert record["versions"]["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert record["lib_hash"] == freshness.lib_hash(root)
+    assert record["seconds"] > 0 and record["error"] is None
+
+    made = notebooks.read(out / "01_tiny.ipynb")
+    glued = [o for c in made.cells for o in c.get("outputs", []) if o.get("metadata", {}).get("scrapbook")]
+    assert [o.metadata.scrapbook.name for o in glued] == ["tiny.one", "tiny.two"]
+    assert "0.75(12)" in str(glued[0].data)
+
+    printed = run_lib(root, "results", "--json", out / "01_tiny.ipynb")
+    assert json.loads(printed.stdout) == results and printed.stderr == ""
+    assert run_lib(root, "results", out / "01_tiny.ipynb").stdout.splitlines()[1] == "tiny.two = 2: passed (at most 3)"
+    assert (root / "book" / "01_tiny.ipynb").read_bytes() == before  # the chapter itself is as it was
+
+
+def test_a_failing_cell(root):
+    """Exit 1, one line, the results up to there; a claim out of its bar is such a cell."""
+    result = run_lib(root, "run", "01", "--smoke", "--out", "out")
+    assert result.returncode == 1
+    assert one_line(result.stderr) == (
+        "lib run: 01_tiny: cell 4: ClaimFailed: tiny.one = 0.25(12) is not within 0.5 of 1 (One is one)"
+    )
+    (record,) = load(root / "out" / "results.json")
+    assert record["key"] == "tiny.one" and record["passed"] is False and record["verdict"].startswith("FAILED")
+    assert "tiny.one = 0.25(12): FAILED (within 0.5 of 1)" in result.stdout
+    assert load(root / "out" / "params.json")["error"].startswith("01_tiny: cell 4: ClaimFailed")
+    assert not (root / "out" / "INCOMPLETE").exists()
+
+
+def test_a_notebook_of_ones_own(root):
+    """Any notebook with a parameters cell; no kernel name, no rules; what it prints on several lines is one line."""
+    made = notebook(code("n: int = 1", "parameters"), code("raise ValueError(f'n is {n}\\nand that is that')"))
+    made.metadata = {}
+    write(made, root / "own.ipynb")
+    result = run_lib(root, "run", "own.ipynb", "-p", "n=3")
+    assert result.returncode == 1
+    assert one_line(result.stderr) == "lib run: own: cell 3: ValueError: n is 3"
+    (out,) = (root / "runs").iterdir()
+    assert out.name.startswith("own-") and load(out / "results.json") == []
+    assert load(out / "params.json")["parameters"] == {"n": 3}
+
+
+SLEEP = "import time\n\ntime.sleep(60)"
+
+
+def test_an_interrupted_run_is_marked(root):
+    """Ctrl-C: exit 130, one line, the folder says INCOMPLETE and holds what was reported until then."""
+    write(tiny(code(SLEEP)), root / "book" / "01_tiny.ipynb")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lib", "run", "01", "--out", "out"],
+        cwd=root,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        for line in process.stdout:
+            if "cell 3/5" in line:  # the next one sleeps
+                break
+        os.killpg(process.pid, signal.SIGINT)
+        _, stderr = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert one_line(stderr) == "lib run: 01_tiny: interrupted; out is marked INCOMPLETE"
+    assert (root / "out" / "INCOMPLETE").exists()
+    assert [r["key"] for r in load(root / "out" / "results.json")] == ["tiny.one"]
+    assert load(root / "out" / "params.json")["error"] == "01_tiny: interrupted"
+    assert "tiny.one" in (root / "out" / "01_tiny.ipynb").read_text()
+
+
+def test_a_dead_kernel_is_marked(root):
+    write(tiny(code("import os\n\nos._exit(1)")), root / "book" / "01_tiny.ipynb")
+    result = run_lib(root, "run", "01", "--out", "out")
+    assert result.returncode == 1
+    assert "01_tiny: the kernel died" in one_line(result.stderr) and "marked INCOMPLETE" in result.stderr
+    assert (root / "out" / "INCOMPLETE").exists()
+    assert [r["key"] for r in load(root / "out" / "results.json")] == ["tiny.one"]
+
+
+def test_a_run_starts_out_marked(here, monkeypatch):
+    """A run that is killed leaves the mark, since it is there from the start."""
+
+    def killed(source, output, *_, **__):
+        assert (output.parent / "INCOMPLETE").exists() and load(output.parent / "params.json")["seconds"] is None
+        raise SystemExit(137)
+
+    monkeypatch.setattr(runner, "execute", killed)
+    with pytest.raises(SystemExit):
+        command_line.main(["run", "01_tiny", "--out", str(here / "out")])
+    assert (here / "out" / "INCOMPLETE").exists()
+
+
+# The kernel ------------------------------------------------------------------------------------------------
+
+KERNEL = """import json
+import os
+import sys
+from pathlib import Path
+
+import lib
+import matplotlib
+import numba
+import torch
+
+names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+print(json.dumps({
+    "threads": [os.environ[name] for name in names],
+    "torch": torch.get_num_threads(),
+    "numba": numba.get_num_threads(),
+    "lib": str(Path(lib.__file__).parents[1]),
+    "python": sys.executable,
+    "cwd": os.getcwd(),
+    "backend": matplotlib.get_backend().rpartition(".")[2],
+}))"""
+
+
+def test_the_kernel_has_one_thread_and_this_lib_wherever_it_starts(tmp_path, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "Agg")  # pictures would be lost
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "nothing"))
+    before = dict(os.environ), os.getcwd()
+    source = write(notebook(code(KERNEL), kernelspec={"name": "python3", "display_name": "x"}), tmp_path / "k.ipynb")
+    outcome = runner.execute(source, tmp_path / "out.ipynb", cwd=tmp_path)
+    assert outcome.error is None
+    (cell,) = notebooks.read(tmp_path / "out.ipynb").cells
+    (output,) = cell.outputs
+    assert json.loads(output.text) == {
+        "threads": ["1"] * 4,
+        "torch": 1,
+        "numba": 1,
+        "lib": str(ROOT),
+        "python": sys.executable,
+        "cwd": str(tmp_path),
+        "backend": "backend_inline",
+    }
+    assert (dict(os.environ), os.getcwd()) == before
+
+
+def test_a_failure_of_any_kind_comes_back_in_one_line(tmp_path, monkeypatch):
+    import papermill
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device\nreally")
+
+    monkeypatch.setattr(papermill, "execute_notebook", full)
+    outcome = runner.execute(write(notebook(), tmp_path / "x.ipynb"), tmp_path / "out.ipynb")
+    assert outcome.stopped and one_line(outcome.error) == "x: OSError: [Errno 28] No space left on device"
+
+
+# Executing and refreshing the committed chapters -----------------------------------------------------------
+
+
+def test_execute_names_every_failure_and_writes_nothing(root):
+    write(tiny(code("1 / 0")), root / "book" / "01_tiny.ipynb")
+    write(other(code("claims.report('tiny.two', 5)")), root / "book" / "02_other.ipynb")
+    before = {path: path.read_bytes() for path in root.rglob("*.*")}
+    result = run_lib(root, "execute")
+    assert result.returncode == 1
+    line = one_line(result.stderr)
+    assert line.startswith("lib execute: ")
+    assert "01_tiny: cell 4: ZeroDivisionError: division by zero" in line
+    assert "02_other: cell 3: ClaimFailed: tiny.two = 5 is not at most 3" in line
+    after = {path: path.read_bytes() for path in root.rglob("*.*") if "_build" not in path.parts}
+    assert after == before
+
+
+def test_refresh_writes_what_succeeded_and_loses_nothing(root):
+    """01 is edited while it runs, 02 edits a module of lib while it runs; a third fails."""
+    (root / "_toc.yml").write_text((root / "_toc.yml").read_text().replace("book/results", "book/03_bad"))
+    source = root / "book" / "01_tiny.ipynb"
+    touch = f"from pathlib import Path\n\npath = Path({str(source)!r})\npath.write_text(path.read_text() + '\\n')"
+    write(tiny(code(touch)), source)
+    touch = "from lib import extra\n\nfrom pathlib import Path\n\nPath(extra.__file__).write_text('VALUE = 2')"
+    write(other(code(touch)), root / "book" / "02_other.ipynb")
+    write(notebook(code("1 / 0")), root / "book" / "03_bad.ipynb")
+    before = (root / "book" / "03_bad.ipynb").read_text()
+
+    result = run_lib(root, "execute", "--write")
+    assert result.returncode == 1
+    line = one_line(result.stderr)
+    assert "01_tiny: edited while it was executed" in line and "03_bad: cell 1: ZeroDivisionError" in line
+    assert "02_other" not in line
+    assert source.read_text().endswith("\n\n") and "outputs" in source.read_text()
+    assert not claims.read_notebook(source)
+    assert (root / "book" / "03_bad.ipynb").read_text() == before
+    assert [r["key"] for r in claims.read_notebook(root / "book" / "02_other.ipynb")] == ["other.three"]
+    assert "Three is three" in (root / "book" / "results.md").read_text()
+
+    fresh = run_lib(root, "fresh")  # lib changed after 02 was started, so its outputs are not those of this lib
+    assert fresh.returncode == 1
+    assert "02_other is stale (lib/extra.py); run: make refresh CHAPTERS=02_other" in fresh.stdout
+
+
+def test_refresh_makes_a_chapter_fresh_and_tidy(root):
+    result = run_lib(root, "execute", "--write", "01")
+    assert result.returncode == 0 and result.stderr == ""
+    made = notebooks.read(root / "book" / "01_tiny.ipynb")
+    assert notebooks.tidy(made) == made and str(root) not in (root / "book" / "01_tiny.ipynb").read_text()
+    assert [cell.execution_count for cell in notebooks.code_cells(made)] == [1, 2, 3, 4]
+    assert "01_tiny" not in run_lib(root, "fresh").stdout
+
+
+def test_two_refreshes_side_by_side_keep_each_others_outputs(tmp_path):
+    from lib import site
+
+    mine, theirs = tmp_path / "build" / "01_tiny.ipynb", tmp_path / "build" / "02_other.ipynb"
+    mine.parent.mkdir()
+    mine.write_text("old")
+    theirs.write_text("theirs")
+    assert site.fresh_outputs([tmp_path / "01_tiny.ipynb"] * 2, mine.parent) == [(tmp_path / "01_tiny.ipynb", mine)]
+    assert theirs.read_text() == "theirs" and not mine.exists()
+
+
+def test_chapters_side_by_side_come_back_in_order_with_their_errors(tmp_path, capsys):
+    jobs = []
+    for name, source in [("b", "1 / 0"), ("a", "print(1)")]:
+        jobs.append((write(notebook(code(source)), tmp_path / f"{name}.ipynb"), tmp_path / f"{name}-out.ipynb"))
+    outcomes = runner.execute_all(jobs)
+    assert [outcome.path.name for outcome in outcomes] == ["a-out.ipynb", "b-out.ipynb"]
+    assert [outcome.error for outcome in outcomes] == [None, "b: cell 1: ZeroDivisionError: division by zero"]
+
+
+# Every committed chapter at its smoke preset ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", notebooks.chapters(), ids=lambda path: path.stem)
+def test_smoke(path, tmp_path, capsys):
+    """It runs, and no claim reads passed against a bar of the default parameters unless it says so itself."""
+    assert command_line.main(["run", path.stem, "--smoke", "--out", str(tmp_path / "out")]) == 0, (
+        capsys.readouterr().err
+    )
+    results = load(tmp_path / "out" / "results.json")
+    own = [key for key, entry in claims.ledger().items() if entry["chapter"] == path.stem]
+    assert sorted(record["key"] for record in results) == sorted(own)
+    for cell in notebooks.read(tmp_path / "out" / path.name).cells:
+        assert not [o for o in cell.get("outputs", []) if o.output_type == "stream" and o.name == "stderr"]
+
+
+# Errors ----------------------------------------------------------------------------------------------------
+
+
+def test_an_error_meant_for_readers_shows_as_its_line():
+    assert BookError("say what")._render_traceback_() == ["BookError: say what"]
+    assert claims.ClaimFailed("a.b = 1")._render_traceback_() == ["ClaimFailed: a.b = 1"]
+
+
+def test_output_cut_off_by_head_is_no_error(root):
+    write(notebook(code("1", outputs=[claim("tiny.one", 1.0)])), root / "book" / "01_tiny.ipynb")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lib", "results"],
+        cwd=root,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    process.stdout.close()  # nobody reads, as after `| head`
+    assert process.stderr.read() == "" and process.wait(timeout=30) == 0
