@@ -84,6 +84,16 @@ def read_network(hamiltonian, configurations, operators, move, *, moves=16, seed
     return Couplings(tuple(operators), values, errors, float(residual))
 
 
+def cramer_rao(values, T0):
+    """Smallest possible errors [a] of the couplings J from these configurations: no unbiased estimate does better.
+
+    values: operator sums [n, a] of the n independent configurations at temperature T0. The Fisher information of
+    K = J / T0 is n times the covariance of the operators (the Cramer-Rao bound; C. R. Rao, 1945).
+    """
+    information = len(values) * np.atleast_2d(np.cov(np.asarray(values, float).T))
+    return T0 * np.sqrt(np.diag(np.linalg.inv(information)))
+
+
 def pseudolikelihood(local_sums, T0, names, *, blocks=20):
     """Couplings of Ising configurations by maximum pseudolikelihood, from every site of every configuration.
 

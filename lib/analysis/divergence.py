@@ -1,4 +1,4 @@
-r"""How far a network is from the distribution of the data: the Kullback-Leibler divergence, configuration by configuration.
+r"""How far a network is from the distribution of the data: the Kullback-Leibler divergence, by configuration.
 
     KL(p || q) = < ln p(s) - ln q(s) >,   s drawn from p,   in nats per configuration.
 

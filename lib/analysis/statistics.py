@@ -1,21 +1,10 @@
-"""Errors: jackknife over blocks, autocorrelation times, and the combination with the spread between networks.
+"""Errors: jackknife over blocks, and the combination with the spread between networks.
 
-Times are integrated autocorrelation times tau_int = 1/2 + sum_t rho(t), in the units of the series; the estimator is
-emcee's (Goodman and Weare's automatic window), whose convention is twice ours.
+Autocorrelation times belong to the samplers (`lib.samplers.driver.integrated_time`): what reaches this room is
+independent configurations.
 """
 
-import emcee.autocorr
 import numpy as np
-
-
-def integrated_time(series):
-    """tau_int = 1/2 + sum rho of a series [n] or of several chains [n, chains] with a common time axis."""
-    series = np.asarray(series, dtype=float)
-    if series.ndim == 1:
-        series = series[:, None]
-    if np.allclose(series, series[0]):
-        return 0.5
-    return float(emcee.autocorr.integrated_time(series[:, :, None], tol=0, has_walkers=True)[0]) / 2
 
 
 def block_sums(values, blocks):

@@ -1,7 +1,7 @@
 r"""Does a learned Hamiltonian have the symmetry of the system? The talk's test: H(g s) against H(s).
 
-`violation` is the largest |H(g s) - H(s)| over given configurations s and operations g. A symmetry that is built into the
-network holds to rounding; one that had to be learned from data holds as well as the data and the training allow.
+`violation` is the largest |H(g s) - H(s)| over given configurations s and operations g. A symmetry that is built into
+the network holds to rounding; one that had to be learned holds as well as the data and the training allow.
 """
 
 import numpy as np

@@ -12,7 +12,8 @@ Per site, with E = -sum of the bonds (an observable like any other) and m the ma
     e = <E> / N,  C = Var(H_theta) / (N T^2) = (1/N) d<H_theta>/dT,  <|m|>,  chi = N (<m^2> - <|m|>^2) / T,
     U4 = 1 - <m^4> / 3 <m^2>^2,  and ln Z_theta(T), absolute because p_theta is normalised: ln Z_theta(T0) = 0.
 
-The Binder cumulant does not depend on L at T_c, up to corrections that fall with L: K. Binder, Z. Phys. B 43, 119 (1981).
+The Binder cumulant does not depend on L at T_c, up to corrections that fall with L: K. Binder, Z. Phys. B 43, 119
+(1981).
 """
 
 from typing import NamedTuple
@@ -20,7 +21,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import brentq
 
-from lib.analysis.importance import log_mean_weight, reweight
+from lib.analysis.couplings import read_network
+from lib.analysis.importance import Control, log_mean_weight, reweight
+from lib.analysis.statistics import block_sums, jackknife
 from lib.samplers import driver
 from lib.systems import ising
 
@@ -42,58 +45,88 @@ class Curves(NamedTuple):
     samples: int
 
 
-def _observables(s, excess, centre):
-    """Columns whose averages give everything in NAMES: powers of E - centre and m, the excess energy, their products."""
-    E, m = ising.energy(s) - centre, np.abs(ising.magnetization(s)) / s[0].size
-    return np.stack([E, E**2, m, m**2, m**4, excess, E * excess, excess**2], axis=1)
+def _observables(E, H, m, E0, H0):
+    """Columns [n, 6] whose averages give everything in NAMES; E and H are taken relative to E0 and H0."""
+    H, m = H - H0, np.abs(m)
+    return np.stack([E - E0, H, H**2, m, m**2, m**4], axis=1)
 
 
-def _derived(means, *, T, scale, centre, n_sites):
-    """NAMES from the means of `_observables`, for H_theta = scale E + excess."""
-    E, E2, m, m2, m4, d, Ed, d2 = means
-    variance = scale**2 * (E2 - E**2) + 2 * scale * (Ed - E * d) + d2 - d**2
-    return np.array([
-        (E + centre) / n_sites, variance / (n_sites * T**2), m, n_sites * (m2 - m**2) / T, 1 - m4 / (3 * m2**2),
-    ])  # fmt: skip
+def _derived(means, T, E0, n_sites):
+    """NAMES from the averages of `_observables`."""
+    E, H, H2, m, m2, m4 = means
+    C, chi = (H2 - H**2) / (n_sites * T**2), n_sites * (m2 - m**2) / T
+    return np.array([(E + E0) / n_sites, C, m, chi, 1 - m4 / (3 * m2**2)])
 
 
-def by_surrogate(hamiltonian, coupling, L, temperatures, n, seed, n_sweeps=2000):
+class _Excess:
+    """H_theta - J E as a polynomial in e = E / N and m^2: what can be known of it without the configuration."""
+
+    def __init__(self, e, m, excess):
+        self.coefficients = np.linalg.lstsq(self._terms(e, m), excess, rcond=None)[0]
+
+    @staticmethod
+    def _terms(e, m):
+        m2 = m**2
+        return np.stack([np.ones_like(e), e, e**2, e**3, m2, m2**2, e * m2], axis=-1)
+
+    def __call__(self, e, m):
+        return self._terms(e, m) @ self.coefficients
+
+
+def by_surrogate(hamiltonian, L, temperatures, n, seed, n_sweeps=200):
     """`Curves` under exp(-H_theta / T), from n configurations of the surrogate at each temperature.
 
-    hamiltonian: a `LearnedHamiltonian`. coupling: J of the nearest-neighbour surrogate. temperatures: ascending [t].
-    n_sweeps: sweeps of the long run that gives the surrogate's own averages. ln Z needs T0 among the temperatures.
-    Errors: jackknife of the reweighting and
-    statistical error of the long run, in quadrature; the spread between networks is not in them.
+    hamiltonian: a `LearnedHamiltonian` of the L x L lattice. temperatures: ascending [t]. n_sweeps: length of the long
+    runs. The surrogate is the nearest-neighbour model whose coupling J is read from the network at T0. ln Z needs T0
+    among the temperatures.
+
+    Control variate: with J E the energy of the surrogate, the excess H_theta - J E is fitted by a polynomial in E and
+    m^2 on all configurations. Under J E + polynomial the averages follow from long runs that keep E and m only, 10^5
+    values at each T; the few configurations that the network has evaluated supply the rest. The fit need not be good
+    for the result to be right. Errors: jackknife over configurations and over replicas of the long run, in
+    quadrature; the spread between networks is not in them.
     """
     temperatures, n_sites = np.asarray(temperatures, float), L * L
-    rows, errors, ess, log_ratio, long_runs = [], [], [], [], []
+    at_T0 = driver.sample(L, hamiltonian.T0, 100, np.random.default_rng([seed, 1])).configurations
+    operators = {"nn": ising.nearest}
+    (coupling,) = read_network(hamiltonian, at_T0, operators, ising.flip_one, moves=8, seed=seed).values
+    runs, sets = [], []
     for number, T in enumerate(temperatures):
         rng = np.random.default_rng([seed, 2, number])
-        run = driver.measure(L, T, n_sweeps, rng, couplings={"nn": coupling})
+        energy, magnetization = driver.record(L, T, n_sweeps, rng, couplings={"nn": coupling})
+        runs.append((energy / coupling, magnetization / n_sites))
         s = driver.sample(L, T, n, rng, couplings={"nn": coupling}).configurations
-        excess = hamiltonian.energy(s) - coupling * ising.energy(s)
-        offset = excess.mean()  # a constant of H_theta changes nothing but ln Z
-        excess = excess - offset
-        mean_E, centre = run.mean[0] / coupling, run.mean[0] / coupling
-        known = [0.0, run.mean[1] / coupling**2 - mean_E**2, *run.mean[2:], np.nan, np.nan, np.nan]
+        E = ising.energy(s)
+        sets.append((E, ising.magnetization(s) / n_sites, hamiltonian.energy(s) - coupling * E))
+    E, m, excess = (np.concatenate(parts) for parts in zip(*sets, strict=True))
+    model = _Excess(E / n_sites, m, excess)
+    rows, errors, ess, log_z = [], [], [], []
+    for T, (E_run, m_run), (E, m, excess) in zip(temperatures, runs, sets, strict=True):
+        E0 = E_run.mean()
+        known_run, known = model(E_run / n_sites, m_run), model(E / n_sites, m)
+        H0 = coupling * E0 + known_run.mean()
 
-        def derived(means, T=T, centre=centre):
-            return _derived(means, T=T, scale=coupling, centre=centre, n_sites=n_sites)
+        def derived(means, T=T, E0=E0):
+            return _derived(means, T, E0, n_sites)
 
-        log_w = -excess / T
-        estimate = reweight(_observables(s, excess, centre), log_w, derived, control=np.array(known))
-
-        def plain(m, T=T):
-            E, E2 = m[0] / coupling, m[1] / coupling**2
-            return _derived([E, E2, *m[2:], 0, 0, 0], T=T, scale=coupling, centre=0.0, n_sites=n_sites)
-
-        _, run_error = run.jackknife(plain)
+        # the long run, reweighted from J E to J E + polynomial; replicas are its independent blocks
+        w = np.exp(-(known_run - known_run.mean()) / T)[..., None]
+        columns = _observables(E_run.ravel(), (coupling * E_run + known_run).ravel(), m_run.ravel(), E0, H0)
+        columns = np.concatenate([w, w * columns.reshape(*E_run.shape, -1)], axis=2).sum(axis=0)
+        sums = block_sums(columns, 64)
+        averages = sums.sum(axis=0)[1:] / sums.sum(axis=0)[0]
+        _, run_error = jackknife(lambda total, derived=derived: derived(total[1:] / total[0]), sums)
+        control = Control(averages, _observables(E, coupling * E + known, m, E0, H0), -known / T)
+        target = _observables(E, coupling * E + excess, m, E0, H0)
+        estimate = reweight(target, -excess / T, derived, control=control)
         rows.append(estimate.value)
         errors.append(np.hypot(estimate.error, run_error))
         ess.append(estimate.ess)
-        log_ratio.append(log_mean_weight(log_w)[0] - offset / T)
-        long_runs.append((run.mean[0], run.mean[1] - run.mean[0] ** 2))
-    log_z = _integrate(temperatures, np.array(long_runs)) + np.array(log_ratio)
+        # ln Z_theta / Z_s in the same two steps
+        ratio = log_mean_weight(-(excess - known) / T, weights=-known / T)
+        log_z.append(ratio + np.log(w.mean()) - known_run.mean() / T)
+    moments = np.array([(coupling * E.mean(), coupling**2 * E.var()) for E, _ in runs])
+    log_z = np.array(log_z) + _integrate(temperatures, moments)
     # p_theta is normalised, so ln Z_theta(T0) = 0: that fixes the constant of the integration
     anchor = np.isclose(temperatures, hamiltonian.T0)
     log_z -= log_z[anchor][0] if anchor.any() else np.nan
@@ -101,7 +134,7 @@ def by_surrogate(hamiltonian, coupling, L, temperatures, n, seed, n_sweeps=2000)
 
 
 def _integrate(temperatures, moments):
-    """ln Z of the surrogate up to a constant [t]: d ln Z / d beta = -<E>, by the Hermite rule with d<E>/d beta = -Var E."""
+    """ln Z of the surrogate up to a constant [t]: integral of -<E> over beta, Hermite's rule with slopes Var E."""
     beta, E, variance = 1 / temperatures, moments[:, 0], moments[:, 1]
     h = np.diff(beta)
     steps = -h * (E[1:] + E[:-1]) / 2 + h**2 * (variance[:-1] - variance[1:]) / 12
@@ -109,25 +142,19 @@ def _integrate(temperatures, moments):
 
 
 def by_reweighting(hamiltonian, configurations, temperatures):
-    """`Curves` from configurations [n, L, L] that follow exp(-H_theta / T0), by plain reweighting to other temperatures."""
-    L = configurations.shape[-1]
+    """`Curves` by plain reweighting of configurations [n, L, L] that follow exp(-H_theta / T0), the network's own."""
+    n_sites = configurations[0].size
     log_prob, E = hamiltonian.log_prob(configurations), ising.energy(configurations)
-    centre = E.mean()
-    excess = -hamiltonian.T0 * log_prob - E
-    offset = excess.mean()
-    observables = _observables(configurations, excess - offset, centre)
+    H, m, E0 = -hamiltonian.T0 * log_prob, ising.magnetization(configurations) / n_sites, E.mean()
+    observables = _observables(E, H, m, E0, H.mean())
     rows, errors, ess, log_z = [], [], [], []
     for T in temperatures:
         log_w = (hamiltonian.T0 / T - 1) * log_prob
-
-        def derived(means, T=T):
-            return _derived(means, T=T, scale=1.0, centre=centre, n_sites=L * L)
-
-        estimate = reweight(observables, log_w, derived)
+        estimate = reweight(observables, log_w, lambda means, T=T: _derived(means, T, E0, n_sites))
         rows.append(estimate.value)
         errors.append(estimate.error)
         ess.append(estimate.ess)
-        log_z.append(log_mean_weight(log_w)[0])
+        log_z.append(log_mean_weight(log_w))
     return _curves(np.asarray(temperatures, float), rows, errors, np.array(log_z), ess, len(configurations))
 
 

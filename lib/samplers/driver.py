@@ -236,25 +236,46 @@ class Averages(NamedTuple):
         return self.jackknife(lambda m: 1 - m[4] / (3 * m[3] ** 2))
 
 
+def _series(L, T, n_sweeps, rng, method, couplings):
+    """(chain, tau_int, number of measurements, generator of (energy, magnetisation) of all replicas)."""
+    if int(n_sweeps) != n_sweeps or n_sweeps < 1:
+        raise ValueError(f"n_sweeps = {n_sweeps}: at least one sweep is needed")
+    chain, tau, _ = _start(L, T, 10**6, rng, method, couplings)
+    interval = max(1, int(max(tau) / 4))
+    count = -(-int(n_sweeps) // interval)
+
+    def run():
+        for _ in range(count):
+            chain.advance(interval)
+            yield chain.observe()
+
+    return chain, max(tau), count, run()
+
+
 def measure(L, T, n_sweeps, rng, *, method="auto", couplings=None):
     """Averages over `n_sweeps` sweeps of all replicas (2048 if multi-spin coded), measured every tau_int / 4.
 
     Arguments as in `sample`. Returns `Averages`. ValueError for T <= 0, odd L, n_sweeps < 1.
     """
-    if int(n_sweeps) != n_sweeps or n_sweeps < 1:
-        raise ValueError(f"n_sweeps = {n_sweeps}: at least one sweep is needed")
-    chain, tau, _ = _start(L, T, 10**6, rng, method, couplings)
-    interval = max(1, int(max(tau) / 4))
-    N, count = L * L, -(-int(n_sweeps) // interval)
+    chain, tau, count, series = _series(L, T, n_sweeps, rng, method, couplings)
+    N = L * L
     total = np.zeros((5, chain.replicas))
     shift = None  # E^2 is accumulated around the first mean energy
-    for _ in range(count):
-        chain.advance(interval)
-        energy, magnetization = chain.observe()
+    for energy, magnetization in series:
         shift = energy.mean() if shift is None else shift
         m2 = (magnetization / N) ** 2
         total += (energy, (energy - shift) ** 2, np.abs(magnetization) / N, m2, m2**2)
     means = (total / count).T
     means[:, 1] += 2 * shift * means[:, 0] - shift**2
     error = means.std(axis=0, ddof=1) / np.sqrt(len(means))
-    return Averages(means.mean(axis=0), error, means, N, float(T), max(tau), count * chain.replicas)
+    return Averages(means.mean(axis=0), error, means, N, float(T), tau, count * chain.replicas)
+
+
+def record(L, T, n_sweeps, rng, *, method="auto", couplings=None):
+    """The energies and magnetisations of the lattice themselves, float64 [t, replicas] each; arguments as in `measure`.
+
+    Measured every tau_int / 4. Replicas are independent, times of one replica are not.
+    """
+    *_, series = _series(L, T, n_sweeps, rng, method, couplings)
+    energy, magnetization = zip(*series, strict=True)
+    return np.array(energy, float), np.array(magnetization, float)
