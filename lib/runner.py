@@ -22,6 +22,8 @@ from lib.errors import BookError
 from lib.paths import ROOT
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+# glibc otherwise returns the arrays of every training step to the system and asks for them again: 15 % of the time
+MALLOC = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
 INLINE = "module://matplotlib_inline.backend_inline"
 
 
@@ -43,7 +45,8 @@ class Outcome:
 def kernel_variables() -> dict[str, str]:
     """The environment every kernel of the book gets: one thread, this lib, pictures into the notebook."""
     paths = [str(ROOT)] + [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
-    return {name: "1" for name in THREADS} | {"PYTHONPATH": os.pathsep.join(paths), "MPLBACKEND": INLINE}
+    environment = dict.fromkeys(THREADS, "1") | dict.fromkeys(MALLOC, str(2**30))
+    return environment | {"PYTHONPATH": os.pathsep.join(paths), "MPLBACKEND": INLINE}
 
 
 @contextlib.contextmanager

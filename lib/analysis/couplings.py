@@ -84,29 +84,31 @@ def read_network(hamiltonian, configurations, operators, move, *, moves=16, seed
     return Couplings(tuple(operators), values, errors, float(residual))
 
 
-def cramer_rao(values, T0):
-    """Smallest possible errors [a] of the couplings J from these configurations: no unbiased estimate does better.
+def cramer_rao(values, T0, n):
+    """Smallest possible errors [a] of the couplings J from n configurations: no unbiased estimate does better.
 
-    values: operator sums [n, a] of the n independent configurations at temperature T0. The Fisher information of
-    K = J / T0 is n times the covariance of the operators (the Cramer-Rao bound; C. R. Rao, 1945).
+    values: operator sums [m, a] of independent configurations at temperature T0. The Fisher information of K = J / T0
+    is n times the covariance of the operators (the Cramer-Rao bound; C. R. Rao, 1945).
     """
-    information = len(values) * np.atleast_2d(np.cov(np.asarray(values, float).T))
+    information = n * np.atleast_2d(np.cov(np.asarray(values, float).T))
     return T0 * np.sqrt(np.diag(np.linalg.inv(information)))
 
 
 def pseudolikelihood(local_sums, T0, names, *, blocks=20):
     """Couplings of Ising configurations by maximum pseudolikelihood, from every site of every configuration.
 
-    local_sums: int array [n, N, a]; for each site the derivative of each operator, so that flipping site i changes
-    operator a by -2 s_i f_ia; pass s_i f_ia. names: of the operators. Rows are compressed to counts of distinct
-    rows, block by block, so that 10^5 configurations cost seconds. Errors: jackknife over blocks of configurations.
+    local_sums: int8 [n, N, a], s_i dO_a/ds_i (`ising.local_sums`): flipping spin i alone changes O_a by -2 times this.
+    names: of the operators. Equal rows are counted, block by block, so that 10^5 configurations cost seconds.
+    Errors: jackknife over blocks of configurations.
     """
-    n, n_sites, n_operators = local_sums.shape
-    low = local_sums.min(axis=(0, 1))
+    n, n_sites, _ = local_sums.shape
+    low = local_sums.min(axis=(0, 1)).astype(np.int64)
     span = local_sums.max(axis=(0, 1)) - low + 1
-    radix = np.concatenate([[1], np.cumprod(span[:-1].astype(np.int64))])
-    code = ((local_sums - low) @ radix).reshape(n, n_sites)
-    size = int(np.prod(span.astype(np.int64)))
+    radix = np.concatenate([[1], np.cumprod(span[:-1])])
+    code = np.zeros((n, n_sites), dtype=np.int32)  # each row of local sums as one number
+    for k, weight in enumerate(radix):
+        code += (local_sums[:, :, k] - low[k]).astype(np.int32) * np.int32(weight)
+    size = int(np.prod(span))
     owner = np.arange(n) * blocks // n
     counts = np.stack([np.bincount(code[owner == b].ravel(), minlength=size) for b in range(blocks)])
     seen = np.flatnonzero(counts.sum(axis=0))

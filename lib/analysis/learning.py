@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lib import parallel
+from lib.analysis import couplings
 from lib.analysis.comparison import compare
 from lib.analysis.divergence import Divergence, kl_divergence
 from lib.models.fit import FitResult, fit
@@ -108,8 +109,9 @@ def learn(task, n_test=10_000):
     )
     hamiltonian = LearnedHamiltonian(model, task.T0)
     test = configurations(task.L, task.T0, n_test, task.seed, "test")
-    kl = kl_divergence(log_prob_exact(test, task.T0), hamiltonian.log_prob(test))
-    return Learned(task, hamiltonian, result, kl, sum(weight.numel() for weight in model.parameters()))
+    return Learned(
+        task, hamiltonian, result, kl(hamiltonian, test), sum(weight.numel() for weight in model.parameters())
+    )
 
 
 def replicas(network, L, T0, n_train, n_steps, n_networks, seed):
@@ -131,6 +133,17 @@ def learn_all(tasks):
 def log_prob_exact(s, T):
     """ln p(s) = -H(s) / T - ln Z, Kaufman's ln Z, of configurations s [n, L, L] -> [n]."""
     return -ising.energy(s) / T - ising.log_partition_function(T, s.shape[-1])
+
+
+def kl(hamiltonian, s):
+    """`Divergence` of H_theta's distribution from the exact one on configurations s [n, L, L] drawn at T0."""
+    return kl_divergence(log_prob_exact(s, hamiltonian.T0), hamiltonian.log_prob(s))
+
+
+def pseudolikelihood(task):
+    """Couplings by maximum pseudolikelihood from the very configurations that a task trains on."""
+    s = configurations(task.L, task.T0, task.n_train, task.seed, "train")
+    return couplings.pseudolikelihood(ising.local_sums(s), task.T0, tuple(ising.OPERATORS))
 
 
 def compare_at(hamiltonian, L, temperatures, n, seed):

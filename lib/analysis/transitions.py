@@ -23,7 +23,7 @@ from scipy.optimize import brentq
 
 from lib.analysis.couplings import read_network
 from lib.analysis.importance import Control, log_mean_weight, reweight
-from lib.analysis.statistics import block_sums, jackknife
+from lib.analysis.statistics import block_sums, jackknife, over_networks
 from lib.samplers import driver
 from lib.systems import ising
 
@@ -73,12 +73,12 @@ class _Excess:
         return self._terms(e, m) @ self.coefficients
 
 
-def by_surrogate(hamiltonian, L, temperatures, n, seed, n_sweeps=200):
+def by_surrogate(hamiltonian, L, temperatures, n, seed, length=40):
     """`Curves` under exp(-H_theta / T), from n configurations of the surrogate at each temperature.
 
-    hamiltonian: a `LearnedHamiltonian` of the L x L lattice. temperatures: ascending [t]. n_sweeps: length of the long
-    runs. The surrogate is the nearest-neighbour model whose coupling J is read from the network at T0. ln Z needs T0
-    among the temperatures.
+    hamiltonian: a `LearnedHamiltonian` of the L x L lattice. temperatures: ascending [t]. length: of the long runs, in
+    autocorrelation times. The surrogate is the nearest-neighbour model whose coupling J is read from the network at
+    T0. ln Z needs T0 among the temperatures.
 
     Control variate: with J E the energy of the surrogate, the excess H_theta - J E is fitted by a polynomial in E and
     m^2 on all configurations. Under J E + polynomial the averages follow from long runs that keep E and m only, 10^5
@@ -93,7 +93,7 @@ def by_surrogate(hamiltonian, L, temperatures, n, seed, n_sweeps=200):
     runs, sets = [], []
     for number, T in enumerate(temperatures):
         rng = np.random.default_rng([seed, 2, number])
-        energy, magnetization = driver.record(L, T, n_sweeps, rng, couplings={"nn": coupling})
+        energy, magnetization = driver.record(L, T, length, rng, couplings={"nn": coupling})
         runs.append((energy / coupling, magnetization / n_sites))
         s = driver.sample(L, T, n, rng, couplings={"nn": coupling}).configurations
         E = ising.energy(s)
@@ -177,6 +177,15 @@ def direct(L, temperatures, n_sweeps, seed):
     return _curves(T, rows, errors, np.full(len(T), np.nan), np.ones(len(T)), count)
 
 
+def average(curves):
+    """Mean over the `Curves` of several networks; errors hold the spread between them (`statistics.over_networks`)."""
+    values, errors = {}, {}
+    for name in NAMES:
+        values[name], errors[name] = over_networks([c.values[name] for c in curves], [c.errors[name] for c in curves])
+    log_z, ess = np.mean([c.log_z for c in curves], axis=0), np.mean([c.ess for c in curves], axis=0)
+    return Curves(curves[0].T, values, errors, log_z, ess, sum(c.samples for c in curves))
+
+
 def peak(T, values, errors, window):
     """Position of the maximum of a curve and its error, from a weighted cubic through the points within `window`.
 
@@ -213,3 +222,19 @@ def crossing(T, small, large):
     if ends[0] * ends[1] > 0:
         raise ValueError(f"the curves do not cross between T = {T[0]:g} and {T[-1]:g}")
     return float(brentq(lambda t: np.polyval(cubic, t - centre), T[0], T[-1]))
+
+
+def peak_of(curves, window):
+    """Position of the specific-heat peak, mean over the `Curves` of several networks, and its error."""
+    found = [peak(c.T, c.values["specific_heat"], c.errors["specific_heat"], window) for c in curves]
+    return over_networks([position for position, _ in found], [error for _, error in found])
+
+
+def crossing_of(small, large):
+    """Crossing of the Binder cumulants of two sizes, mean over pairs of networks (lists of `Curves`), and its error."""
+    found = [crossing(a.T, a.values["binder"], b.values["binder"]) for a, b in zip(small, large, strict=True)]
+    slopes = [np.polyfit(a.T, b.values["binder"] - a.values["binder"], 1)[0] for a, b in zip(small, large, strict=True)]
+    # error of one crossing: that of the difference of the two curves, over its slope
+    noise = [np.mean(np.hypot(a.errors["binder"], b.errors["binder"])) / np.sqrt(len(a.T) / 4)
+             for a, b in zip(small, large, strict=True)]  # fmt: skip
+    return over_networks(found, [n / abs(s) for n, s in zip(noise, slopes, strict=True)])

@@ -94,6 +94,13 @@ def initial_amplitudes(side, rank):
     return row, column
 
 
+def _last(hidden, output):
+    """hidden [S, n, h] @ output [S, h, n_outputs]; a matrix product of one column would be slower than a sum."""
+    if output.shape[2] == 1:
+        return (hidden * output.transpose(1, 2)).sum(2, keepdim=True)
+    return torch.bmm(hidden, output)
+
+
 class FrontierNetwork(Autoregressive):
     """Conditionals from the last `reach` sites (default L) and the first `first_rows` rows of an L x L torus.
 
@@ -149,9 +156,9 @@ class FrontierNetwork(Autoregressive):
         hidden, linear = torch.bmm(inputs, first).split([self.hidden, self.head.n_parameters], dim=2)
         if self.odd:
             hidden = softsign(softsign(hidden) @ self.second)
-            return linear + torch.bmm(hidden, output)
+            return linear + _last(hidden, output)
         hidden = softsign(softsign(hidden + first_bias) @ self.second + self.second_bias)
-        return linear + torch.bmm(hidden, output) + output_bias
+        return linear + _last(hidden, output) + output_bias
 
     def _biases(self, sites=slice(None)):
         return (None, None) if self.odd else (self.first_bias[sites], self.output_bias[sites])

@@ -236,20 +236,12 @@ class Averages(NamedTuple):
         return self.jackknife(lambda m: 1 - m[4] / (3 * m[3] ** 2))
 
 
-def _series(L, T, n_sweeps, rng, method, couplings):
-    """(chain, tau_int, number of measurements, generator of (energy, magnetisation) of all replicas)."""
-    if int(n_sweeps) != n_sweeps or n_sweeps < 1:
-        raise ValueError(f"n_sweeps = {n_sweeps}: at least one sweep is needed")
-    chain, tau, _ = _start(L, T, 10**6, rng, method, couplings)
+def _run(chain, tau, sweeps):
+    """Yield (energy, magnetisation) of all replicas every tau_int / 4, for at least `sweeps` sweeps."""
     interval = max(1, int(max(tau) / 4))
-    count = -(-int(n_sweeps) // interval)
-
-    def run():
-        for _ in range(count):
-            chain.advance(interval)
-            yield chain.observe()
-
-    return chain, max(tau), count, run()
+    for _ in range(-(-int(sweeps) // interval)):
+        chain.advance(interval)
+        yield chain.observe()
 
 
 def measure(L, T, n_sweeps, rng, *, method="auto", couplings=None):
@@ -257,25 +249,30 @@ def measure(L, T, n_sweeps, rng, *, method="auto", couplings=None):
 
     Arguments as in `sample`. Returns `Averages`. ValueError for T <= 0, odd L, n_sweeps < 1.
     """
-    chain, tau, count, series = _series(L, T, n_sweeps, rng, method, couplings)
-    N = L * L
+    if int(n_sweeps) != n_sweeps or n_sweeps < 1:
+        raise ValueError(f"n_sweeps = {n_sweeps}: at least one sweep is needed")
+    chain, tau, _ = _start(L, T, 10**6, rng, method, couplings)
+    N, count = L * L, 0
     total = np.zeros((5, chain.replicas))
     shift = None  # E^2 is accumulated around the first mean energy
-    for energy, magnetization in series:
+    for energy, magnetization in _run(chain, tau, n_sweeps):
+        count += 1
         shift = energy.mean() if shift is None else shift
         m2 = (magnetization / N) ** 2
         total += (energy, (energy - shift) ** 2, np.abs(magnetization) / N, m2, m2**2)
     means = (total / count).T
     means[:, 1] += 2 * shift * means[:, 0] - shift**2
     error = means.std(axis=0, ddof=1) / np.sqrt(len(means))
-    return Averages(means.mean(axis=0), error, means, N, float(T), tau, count * chain.replicas)
+    return Averages(means.mean(axis=0), error, means, N, float(T), max(tau), count * chain.replicas)
 
 
-def record(L, T, n_sweeps, rng, *, method="auto", couplings=None):
-    """The energies and magnetisations of the lattice themselves, float64 [t, replicas] each; arguments as in `measure`.
+def record(L, T, length, rng, *, method="auto", couplings=None):
+    """The energies and magnetisations of the lattice themselves, float64 [t, replicas] each, over `length` tau_int.
 
-    Measured every tau_int / 4. Replicas are independent, times of one replica are not.
+    Other arguments as in `measure`. Replicas are independent, times of one replica (every tau_int / 4) are not.
     """
-    *_, series = _series(L, T, n_sweeps, rng, method, couplings)
-    energy, magnetization = zip(*series, strict=True)
+    if not length > 0:
+        raise ValueError(f"length = {length}: a positive number of autocorrelation times is needed")
+    chain, tau, _ = _start(L, T, 10**6, rng, method, couplings)
+    energy, magnetization = zip(*_run(chain, tau, length * max(tau)), strict=True)
     return np.array(energy, float), np.array(magnetization, float)
