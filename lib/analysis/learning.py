@@ -88,7 +88,7 @@ def configurations(L, T, n, seed, purpose="test"):
     return driver.sample(L, T, n, np.random.default_rng([seed, stream])).configurations
 
 
-def learn(task, n_test=10_000):
+def learn(task):
     """Carry out a task. Deterministic: the same task gives the same network on the same machine. Returns `Learned`."""
     if task.network not in NETWORKS:
         raise ValueError(f"network = {task.network!r}: choose from {', '.join(NETWORKS)}")
@@ -108,7 +108,7 @@ def learn(task, n_test=10_000):
         device="cpu",
     )
     hamiltonian = LearnedHamiltonian(model, task.T0)
-    test = configurations(task.L, task.T0, n_test, task.seed, "test")
+    test = configurations(task.L, task.T0, min(10_000, 2_560_000 // task.L**2), task.seed, "test")
     return Learned(
         task, hamiltonian, result, kl(hamiltonian, test), sum(weight.numel() for weight in model.parameters())
     )

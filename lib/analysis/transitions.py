@@ -141,8 +141,9 @@ def _integrate(temperatures, moments):
     return np.concatenate([[0.0], np.cumsum(steps)])
 
 
-def by_reweighting(hamiltonian, configurations, temperatures):
-    """`Curves` by plain reweighting of configurations [n, L, L] that follow exp(-H_theta / T0), the network's own."""
+def by_reweighting(hamiltonian, temperatures, n, seed):
+    """`Curves` by plain reweighting of n configurations drawn from the network itself, hence at T0."""
+    configurations = hamiltonian.model.sample(n, seed)[0].cpu().numpy().astype(np.int8)
     n_sites = configurations[0].size
     log_prob, E = hamiltonian.log_prob(configurations), ising.energy(configurations)
     H, m, E0 = -hamiltonian.T0 * log_prob, ising.magnetization(configurations) / n_sites, E.mean()
@@ -230,11 +231,16 @@ def peak_of(curves, window):
     return over_networks([position for position, _ in found], [error for _, error in found])
 
 
-def crossing_of(small, large):
-    """Crossing of the Binder cumulants of two sizes, mean over pairs of networks (lists of `Curves`), and its error."""
-    found = [crossing(a.T, a.values["binder"], b.values["binder"]) for a, b in zip(small, large, strict=True)]
-    slopes = [np.polyfit(a.T, b.values["binder"] - a.values["binder"], 1)[0] for a, b in zip(small, large, strict=True)]
-    # error of one crossing: that of the difference of the two curves, over its slope
-    noise = [np.mean(np.hypot(a.errors["binder"], b.errors["binder"])) / np.sqrt(len(a.T) / 4)
-             for a, b in zip(small, large, strict=True)]  # fmt: skip
-    return over_networks(found, [n / abs(s) for n, s in zip(noise, slopes, strict=True)])
+def crossings(small, large):
+    """Crossings of the Binder cumulants of two sizes, [m] each: value and statistical error, network by network.
+
+    small, large: lists of `Curves` on the same temperatures. The error of a crossing is that of the difference of the
+    two curves there, about that of four of its points together, divided by its slope.
+    """
+    values, errors = [], []
+    for a, b in zip(small, large, strict=True):
+        values.append(crossing(a.T, a.values["binder"], b.values["binder"]))
+        slope = np.polyfit(a.T, b.values["binder"] - a.values["binder"], 1)[0]
+        noise = np.sqrt(np.mean(a.errors["binder"] ** 2 + b.errors["binder"] ** 2) / min(4, len(a.T)))
+        errors.append(noise / abs(slope))
+    return np.array(values), np.array(errors)

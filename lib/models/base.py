@@ -100,7 +100,10 @@ class Autoregressive(torch.nn.Module, ABC):
 
 
 @torch.no_grad()
-def log_prob_in_batches(model, configurations, batch=1000):
-    """ln p(s) as a float64 numpy array [n], evaluated `batch` configurations at a time without gradients."""
+def log_prob_in_batches(model, configurations, batch=128):
+    """ln p(s) as a float64 numpy array [n], evaluated `batch` at a time without gradients.
+
+    The default keeps a network of the size used here in the processor's cache.
+    """
     parts = [model.log_prob(configurations[k : k + batch]) for k in range(0, len(configurations), batch)]
     return torch.cat(parts).double().cpu().numpy()
