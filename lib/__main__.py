@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("results", _results, "the claims reported in executed notebooks", refusal=2)
     sub.add_argument("notebook", nargs="*", type=Path, help="default: the committed chapters")
     sub.add_argument("--json", action="store_true", help="as a list of objects")
-    sub.add_argument("--page", action="store_true", help="write book/results.md from the committed chapters")
+    sub.add_argument("--page", action="store_true", help="write the pages made from the committed chapters")
 
     sub = command("execute", _execute, "execute chapters at their defaults and check their claims")
     sub.add_argument("chapter", nargs="*", help="default: all")
@@ -111,9 +111,9 @@ def _run(options) -> int:
 
 def _results(options) -> int:
     if options.page:
-        from lib.site import results_page
+        from lib.site import write_pages
 
-        (BOOK / "results.md").write_text(results_page(notebooks.chapters()))
+        write_pages(notebooks.chapters(), BOOK)
         return 0
     paths = options.notebook or notebooks.chapters()
     results = [record for path in paths for record in claims.read_notebook(path)]

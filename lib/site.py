@@ -3,6 +3,7 @@
 Everything happens in `_build/stage`, so the work tree stays as it was.
 """
 
+import base64
 import re
 import shutil
 import subprocess
@@ -19,6 +20,7 @@ from lib.paths import BOOK, BUILD, ROOT
 from lib.runner import say
 
 STAGE = BUILD / "stage"
+FRONT = "phases.png"
 
 
 def build(execute: bool) -> None:
@@ -28,8 +30,7 @@ def build(execute: bool) -> None:
     if execute:
         jobs = [(path, STAGE / "book" / path.name) for path in notebooks.chapters()]
         run_chapters(jobs)
-        chapters = [output for _, output in jobs]
-        (STAGE / "book" / "results.md").write_text(results_page(chapters))
+        write_pages([output for _, output in jobs], STAGE / "book")
     stage_toc()
     sphinx()
     say(f"{BUILD / 'html' / 'index.html'}: built in {time.monotonic() - start:.0f} s")
@@ -98,9 +99,27 @@ def refresh(paths: list[Path]) -> None:
             problems.append(f"{source.stem}: edited while it was executed, so it was not written; run it again")
         else:
             notebooks.write(notebooks.read(output), source)
-    (BOOK / "results.md").write_text(results_page(notebooks.chapters()))
+    write_pages(notebooks.chapters(), BOOK)
     if problems:
         raise BookError("; ".join(problems))
+
+
+def write_pages(chapters: list[Path], folder: Path) -> None:
+    """The two files made from executed chapters: the results page, and the picture of README and front page."""
+    (folder / "results.md").write_text(results_page(chapters))
+    if picture := front_picture(chapters):
+        (folder / FRONT).write_bytes(picture)
+
+
+def front_picture(chapters: list[Path]) -> bytes | None:
+    """The PNG of the figure `fig-ising-phases` in these executed notebooks; None where there is none."""
+    for path in chapters:
+        for cell in notebooks.read(path).cells:
+            if cell.metadata.get("mystnb", {}).get("figure", {}).get("name") == "fig-ising-phases":
+                for output in cell.get("outputs", []):
+                    if "image/png" in output.get("data", {}):
+                        return base64.b64decode(output.data["image/png"])
+    return None
 
 
 def fresh_outputs(paths: list[Path], folder: Path) -> list[tuple[Path, Path]]:

@@ -92,6 +92,8 @@ def test_the_committed_page_is_what_the_committed_chapters_give():
     path = BOOK / "results.md"
     assert path.exists(), "no book/results.md; run: make refresh"
     assert path.read_text() == site.results_page(notebooks.chapters()), "book/results.md is old; run: make refresh"
+    picture = site.front_picture(notebooks.chapters())
+    assert picture and (BOOK / site.FRONT).read_bytes() == picture, f"book/{site.FRONT} is old; run: make refresh"
 
 
 # The stage -------------------------------------------------------------------------------------------------

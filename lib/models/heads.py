@@ -81,7 +81,9 @@ class Categorical(Head):
         return F.one_hot(values.long(), self.n_states).to(values.dtype)
 
     def log_prob(self, parameters, values):
-        return torch.log_softmax(parameters, -1).gather(-1, values.long()[..., None])[..., 0]
+        log_p, states = torch.log_softmax(parameters, -1), values.long()
+        shape = torch.broadcast_shapes(log_p.shape[:-1], states.shape)
+        return log_p.expand(*shape, -1).gather(-1, states.expand(shape)[..., None])[..., 0]
 
     def sample(self, parameters, generator):
         flat = torch.softmax(parameters, -1).reshape(-1, self.n_states)

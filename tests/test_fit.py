@@ -1,0 +1,112 @@
+"""The trainer, side-by-side jobs and tables: what they promise, and what they refuse."""
+
+import math
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from lib import parallel, tables
+from lib.errors import BookError
+from lib.models.fit import batch_size, fit, learning_rate_factor, pick_device
+from lib.models.frontier import FrontierNetwork
+from lib.models.heads import Bernoulli
+from lib.models.made import MADE
+
+DATA = np.where(np.random.default_rng(1).random((400, 3)) < [0.9, 0.5, 0.2], 1, -1).astype(np.int8)
+
+
+def made(seed=0):
+    return MADE(site_shape=(3,), head=Bernoulli(), hidden=(), seed=seed)
+
+
+def test_maximum_likelihood_of_independent_spins():
+    """The fit reaches the entropy of the sample: the observed frequencies are the maximum-likelihood answer."""
+    model = made()
+    result = fit(model, DATA, steps=1500, batch=400, learning_rate=0.05)
+    q = (DATA > 0).mean(0)
+    entropy = -(q * np.log(q) + (1 - q) * np.log(1 - q)).sum()
+    nll = float(-model.log_prob(DATA).detach().mean())
+    assert entropy - 0.02 < nll < entropy + 0.01 and not result.stopped_early and math.isnan(result.nll_held_out)
+
+
+def test_same_seed_same_weights():
+    a, b, c = made(), made(), made()
+    for model, seed in ((a, 1), (b, 1), (c, 2)):
+        fit(model, DATA, steps=30, batch=16, seed=seed)
+    assert torch.equal(a.weights[0], b.weights[0]) and not torch.equal(a.weights[0], c.weights[0])
+
+
+def test_early_stopping_restores_the_best_weights():
+    random = np.where(np.random.default_rng(2).random((12, 4, 4)) < 0.5, 1, -1)
+    held_out = np.where(np.random.default_rng(3).random((300, 4, 4)) < 0.5, 1, -1)
+    model = FrontierNetwork(4, Bernoulli(), seed=1)
+    result = fit(model, random, steps=2000, batch=12, learning_rate=1e-2, held_out=held_out, checks=40)
+    assert result.stopped_early and result.steps < 2000
+    assert result.nll_held_out == min(nll for _, nll in result.history)
+    assert float(-model.log_prob(held_out).detach().mean()) == pytest.approx(result.nll_held_out, abs=1e-4)
+    assert result.history[-1][1] > result.nll_held_out
+
+
+def test_augmentation_and_progress_are_called():
+    seen, told = [], []
+
+    def augment(batch, generator):
+        seen.append(len(batch))
+        return batch
+
+    fit(made(), DATA, steps=30, batch=8, augment=augment, checks=3, progress=lambda *a: told.append(a[:2]))
+    assert seen == [2] * 10 + [4] * 10 + [8] * 10 and told == [(10, 30), (20, 30), (30, 30)]
+
+
+def test_schedules():
+    assert [batch_size(step, 9, 64) for step in range(1, 10)] == [16] * 3 + [32] * 3 + [64] * 3
+    assert batch_size(1, 1, 1) == 1
+    factors = [learning_rate_factor(step, 1000) for step in range(1000)]
+    assert max(factors) <= 1 and factors[0] < 0.05 and factors[-1] < 1e-4
+    assert np.all(np.diff(factors[60:]) < 0)
+
+
+def test_bad_input_is_refused_before_any_work():
+    with pytest.raises(ValueError, match="steps=0"):
+        fit(made(), DATA, steps=0)
+    with pytest.raises(ValueError, match="no configurations"):
+        fit(made(), DATA[:0], steps=5)
+    with pytest.raises(ValueError, match="holds the value nan"):
+        fit(made(), np.where(np.eye(3) > 0, np.nan, 1.0), steps=5)
+    broken = made()
+    broken.conditionals = lambda values: values[..., None] * broken.weights[0].sum() * math.inf
+    with pytest.raises(FloatingPointError, match="lower learning_rate"):
+        fit(broken, DATA, steps=5, batch=4)
+    assert pick_device("cpu").type == "cpu"
+
+
+# Side by side -----------------------------------------------------------------------------------------------
+
+
+def test_jobs_come_back_in_order_with_their_own_functions():
+    assert parallel.starmap(math.pow, [(2, k) for k in range(5)]) == [1, 2, 4, 8, 16]
+    assert parallel.run([(math.sqrt, 9), (max, 1, 2, 3)]) == [3, 3]
+    with pytest.raises(ValueError, match="math domain error"):
+        parallel.run([(math.sqrt, -1), (math.sqrt, 4)])
+    assert parallel.run([(math.sqrt, 16)]) == [4]
+    with pytest.raises(ValueError, match="workers = 0"):
+        parallel.run([], workers=0)
+
+
+def test_a_dead_worker_is_one_clear_line():
+    import os
+
+    with pytest.raises(BookError, match="a worker process died"):
+        parallel.run([(os._exit, 3), (time.sleep, 0.1)])
+    assert parallel.run([(math.sqrt, 25)]) == [5]  # a fresh pool afterwards
+
+
+# Tables -----------------------------------------------------------------------------------------------------
+
+
+def test_tables():
+    html = tables.text(["a < b", "value"], [["x & y", (1.23456, 0.012)], [3, 0.5], ["n", np.float64(1 / 3)]])
+    assert "<th>a &lt; b</th>" in html and "<td>x &amp; y</td><td>1.235(12)</td>" in html
+    assert "<td>3</td><td>0.5</td>" in html and "<td>0.333333</td>" in html
