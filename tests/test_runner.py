@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -211,7 +212,7 @@ def test_a_notebook_of_ones_own(root):
     assert load(out / "params.json")["parameters"] == {"n": 3}
 
 
-SLEEP = "import time\n\ntime.sleep(60)"
+SLEEP = "import pathlib\nimport time\n\npathlib.Path('asleep').touch()\ntime.sleep(60)"
 
 
 def test_an_interrupted_run_is_marked(root):
@@ -227,11 +228,10 @@ def test_an_interrupted_run_is_marked(root):
         start_new_session=True,
     )
     try:
-        for line in process.stdout:
-            if "cell 3/5" in line:  # the next one sleeps
-                break
+        while not (root / "book" / "asleep").exists() and process.poll() is None:
+            time.sleep(0.1)
         os.killpg(process.pid, signal.SIGINT)
-        _, stderr = process.communicate(timeout=30)
+        _, stderr = process.communicate(timeout=120)
     finally:
         process.kill()
     assert process.returncode == 130
@@ -269,6 +269,7 @@ def test_a_run_starts_out_marked(here, monkeypatch):
 KERNEL = """import json
 import os
 import sys
+import time
 from pathlib import Path
 
 import lib
