@@ -3,11 +3,9 @@
 python benchmarks/networks.py
 """
 
-import statistics
-import time
-
 import numpy as np
 import torch
+from timing import median_seconds
 
 from lib.models.base import log_prob_in_batches
 from lib.models.fit import fit
@@ -15,17 +13,6 @@ from lib.models.frontier import FrontierNetwork
 from lib.models.heads import Bernoulli
 from lib.models.made import MADE
 from lib.systems import lattice
-
-
-def median_seconds(call, repeats=5):
-    """Median wall time of `call()`, after one call to warm up."""
-    call()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
 
 
 def main():

@@ -3,25 +3,12 @@
 python benchmarks/samplers.py
 """
 
-import statistics
-import time
-
 import numpy as np
+from timing import median_seconds
 
 from lib.samplers import coupled, driver, metropolis, multispin, swendsen_wang
 
 T = 2.27
-
-
-def median_seconds(call, repeats=5):
-    """Median wall time of `call()`, after one call that compiles."""
-    call()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
 
 
 def main():
