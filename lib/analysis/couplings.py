@@ -55,33 +55,62 @@ def project(differences, targets, counts=None, iterations=30):
     return K
 
 
-def read_network(hamiltonian, configurations, operators, move, *, moves=16, seed=0, blocks=20):
-    """Couplings of a learned Hamiltonian on `operators`, from `moves` random local moves of each configuration.
+class Moves(NamedTuple):
+    """What a network says about local moves: changes of the operators [m, a], ln p(s') - ln p(s) [m], and the block of
+    configurations each move belongs to [m]."""
 
-    hamiltonian: has log_prob(configurations) and T0. configurations: [n, ...], drawn at T0.
-    operators: dict name -> function configurations -> [n]. move: function (configurations, rng) -> changed copies.
-    Errors: jackknife over `blocks` of configurations. They do not contain the spread between networks.
+    names: tuple
+    differences: np.ndarray
+    log_ratio: np.ndarray
+    owner: np.ndarray
+
+
+def try_moves(hamiltonian, configurations, operators, names, move, *, moves=16, seed=0, blocks=20):
+    """`Moves` of `moves` random local moves of each configuration.
+
+    hamiltonian: has log_prob(configurations). configurations: [n, ...], drawn at its T0. operators: function
+    configurations -> operator sums [n, a], called `names` [a]. move: function (configurations, rng) -> changed copies.
     """
     rng = np.random.default_rng(seed)
     before = np.repeat(configurations, moves, axis=0)
     after = move(before, rng)
     log_ratio = hamiltonian.log_prob(after) - np.repeat(hamiltonian.log_prob(configurations), moves)
-    differences = np.stack([operator(after) - operator(before) for operator in operators.values()], axis=1).astype(
-        float
-    )
-    q = expit(log_ratio)
+    differences = operators(after) - np.repeat(operators(configurations), moves, axis=0)
     owner = np.arange(len(before)) * blocks // len(before)
+    return Moves(tuple(names), differences.astype(float), log_ratio, owner)
+
+
+def read_moves(moves, T0, names=None):
+    """`Couplings` J at temperature T0 on the operators `names` (default: all) of `Moves`. Errors: jackknife over blocks."""
+    names = moves.names if names is None else tuple(names)
+    differences = moves.differences[:, [moves.names.index(name) for name in names]]
+    q = expit(moves.log_ratio)
+    blocks = moves.owner[-1] + 1
 
     def solve(keep):
-        return hamiltonian.T0 * project(differences[keep], q[keep])
+        return T0 * project(differences[keep], q[keep])
 
     values = solve(slice(None))
-    left_out = np.stack([solve(owner != b) for b in range(blocks)])
+    left_out = np.stack([solve(moves.owner != b) for b in range(blocks)])
     errors = np.sqrt((blocks - 1) * left_out.var(axis=0))
     weight = q * (1 - q)
-    unexplained = hamiltonian.T0 * log_ratio - differences @ values
+    unexplained = T0 * moves.log_ratio - differences @ values
     residual = np.sqrt((weight * unexplained**2).sum() / weight.sum())
-    return Couplings(tuple(operators), values, errors, float(residual))
+    return Couplings(names, values, errors, float(residual))
+
+
+def read_network(hamiltonian, configurations, operators, move, *, moves=16, seed=0, blocks=20):
+    """Couplings of a learned Hamiltonian on `operators`, from `moves` random local moves of each configuration.
+
+    operators: dict name -> function configurations -> [n]. Other arguments as in `try_moves`. The errors do not contain
+    the spread between networks.
+    """
+
+    def sums(s):
+        return np.stack([operator(s) for operator in operators.values()], axis=1)
+
+    tried = try_moves(hamiltonian, configurations, sums, tuple(operators), move, moves=moves, seed=seed, blocks=blocks)
+    return read_moves(tried, hamiltonian.T0)
 
 
 def cramer_rao(values, T0, n):

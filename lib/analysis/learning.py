@@ -10,21 +10,30 @@ The recipes differ in what they are told about the physics:
     made_symmetric  MADE, shown every configuration under random symmetries of the lattice and global flips
     linear          one linear layer, odd: what remains of MADE without hidden units; symmetric as above
     frontier        which sites its conditional can depend on, Z2 built in, lattice symmetries by augmentation
+
+and, on the 2x2 block sums of the spins, five states a site, all of them frontier networks with Z2 built in:
+
+    stride_1           overlapping blocks, from the last row and the first (`blocking.py`)
+    stride_1_sums      the same, and the running alternating sums (`lib.models.alternating`)
+    stride_1_remember  the running alternating sums and what they have told so far
+    stride_2           adjoining blocks, from the last two rows and the first
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from lib import parallel
-from lib.analysis import couplings
+from lib.analysis import blocking, couplings
 from lib.analysis.comparison import compare
 from lib.analysis.divergence import Divergence, kl_divergence
+from lib.models.alternating import AlternatingSums
 from lib.models.fit import FitResult, fit
 from lib.models.frontier import FrontierNetwork
 from lib.models.hamiltonian import LearnedHamiltonian
-from lib.models.heads import Bernoulli
+from lib.models.heads import Bernoulli, SymmetricCategorical
 from lib.models.made import MADE
 from lib.samplers import driver
 from lib.systems import ising, lattice
@@ -40,29 +49,75 @@ def _flip_and_move(configurations, generator):
     return images
 
 
+def stride_1(s):
+    """What the networks of overlapping blocks see of spins [n, L, L]: the 2x2 sums as states 0 ... 4, [n, L, L]."""
+    return blocking.states(blocking.sums(s, block=2, stride=1))
+
+
+def stride_2(s):
+    """What the networks of adjoining blocks see of spins [n, L, L]: the 2x2 sums as states 0 ... 4, [n, L/2, L/2]."""
+    return blocking.states(blocking.sums(s, block=2))
+
+
+def _made(L, seed):
+    return MADE(site_shape=(L, L), head=Bernoulli(), hidden=(512,), seed=seed)
+
+
+def _linear(L, seed):
+    return MADE(site_shape=(L, L), head=Bernoulli(), hidden=(), odd=True, seed=seed)
+
+
+def _frontier(L, seed):
+    return FrontierNetwork(L, Bernoulli(), odd=True, seed=seed)
+
+
+def _overlapping(L, seed, memory=None):
+    return FrontierNetwork(L, SymmetricCategorical(5), odd=True, reach=L + 1, memory=memory, seed=seed)
+
+
+def _overlapping_sums(L, seed):
+    return _overlapping(L, seed, AlternatingSums(L))
+
+
+def _overlapping_remember(L, seed):
+    memory = AlternatingSums(L, remember=True)
+    return FrontierNetwork(L, SymmetricCategorical(5), odd=True, reach=2, first_rows=0, memory=memory, seed=seed)
+
+
+def _adjoining(L, seed):
+    return FrontierNetwork(L, SymmetricCategorical(5), odd=True, reach=2 * L, seed=seed)
+
+
+class Recipe(NamedTuple):
+    """build(side, seed) -> network; augment: see `fit`; view: spins -> what the network sees, None for the spins.
+
+    shrink: side of the spin lattice / side of the network. exact: view loses nothing, so ln p of what it shows is known.
+    """
+
+    build: Callable
+    augment: Callable | None = lattice.random_transform
+    learning_rate: float = 1e-2
+    view: Callable | None = None
+    shrink: int = 1
+    exact: bool = True
+
+
 NETWORKS = {
-    "made": (lambda L, seed: MADE(site_shape=(L, L), head=Bernoulli(), hidden=(512,), seed=seed), None, 3e-3),
-    "made_symmetric": (
-        lambda L, seed: MADE(site_shape=(L, L), head=Bernoulli(), hidden=(512,), seed=seed),
-        _flip_and_move,
-        3e-3,
-    ),
-    "linear": (
-        lambda L, seed: MADE(site_shape=(L, L), head=Bernoulli(), hidden=(), odd=True, seed=seed),
-        lattice.random_transform,
-        3e-3,
-    ),
-    "frontier": (
-        lambda L, seed: FrontierNetwork(L, Bernoulli(), odd=True, seed=seed),
-        lattice.random_transform,
-        1e-2,
-    ),
+    "made": Recipe(_made, None, 3e-3),
+    "made_symmetric": Recipe(_made, _flip_and_move, 3e-3),
+    "linear": Recipe(_linear, learning_rate=3e-3),
+    "frontier": Recipe(_frontier),
+    "stride_1": Recipe(_overlapping, view=stride_1),
+    "stride_1_sums": Recipe(_overlapping_sums, view=stride_1),
+    "stride_1_remember": Recipe(_overlapping_remember, view=stride_1),
+    "stride_2": Recipe(_adjoining, view=stride_2, shrink=2, exact=False),
 }
 
 
 @dataclass(frozen=True)
 class Task:
-    """One training. network: a key of NETWORKS. T0: of the data. n_train: configurations, held-out ones included."""
+    """One training. network: a key of NETWORKS. L: side of the spin lattice. T0: of the data. n_train: configurations,
+    held-out ones included."""
 
     network: str
     L: int
@@ -73,12 +128,13 @@ class Task:
 
 
 class Learned(NamedTuple):
-    """What a task came to. `kl`: KL(data || network) on test configurations made for this purpose only."""
+    """What a task came to. `kl`: KL(data || network) on test configurations made for this purpose only, None where
+    the exact distribution is not known."""
 
     task: Task
     hamiltonian: LearnedHamiltonian
     fit: FitResult
-    kl: Divergence
+    kl: Divergence | None
     n_weights: int
 
 
@@ -92,26 +148,28 @@ def learn(task):
     """Carry out a task. Deterministic: the same task gives the same network on the same machine. Returns `Learned`."""
     if task.network not in NETWORKS:
         raise ValueError(f"network = {task.network!r}: choose from {', '.join(NETWORKS)}")
-    build, augment, learning_rate = NETWORKS[task.network]
+    recipe = NETWORKS[task.network]
     data = configurations(task.L, task.T0, task.n_train, task.seed, "train")
+    data = data if recipe.view is None else recipe.view(data)
     held_out = data[: max(1, min(2000, int(HELD_OUT * len(data))))]
-    model = build(task.L, task.seed)
+    model = recipe.build(task.L // recipe.shrink, task.seed)
     result = fit(
         model,
         data[len(held_out) :],
         steps=task.n_steps,
-        batch=max(1, SITES_PER_BATCH // task.L**2),
-        learning_rate=learning_rate,
-        augment=augment,
+        batch=max(1, SITES_PER_BATCH // data[0].size),
+        learning_rate=recipe.learning_rate,
+        augment=recipe.augment,
         held_out=held_out,
         seed=task.seed,
         device="cpu",
     )
-    hamiltonian = LearnedHamiltonian(model, task.T0)
-    test = configurations(task.L, task.T0, min(10_000, 2_560_000 // task.L**2), task.seed, "test")
-    return Learned(
-        task, hamiltonian, result, kl(hamiltonian, test), sum(weight.numel() for weight in model.parameters())
-    )
+    hamiltonian = LearnedHamiltonian(model, task.T0, view=recipe.view)
+    distance = None
+    if recipe.exact:
+        test = configurations(task.L, task.T0, min(10_000, 2_560_000 // task.L**2), task.seed, "test")
+        distance = kl(hamiltonian, test)
+    return Learned(task, hamiltonian, result, distance, sum(weight.numel() for weight in model.parameters()))
 
 
 def replicas(network, L, T0, n_train, n_steps, n_networks, seed):
@@ -158,4 +216,4 @@ def compare_at(hamiltonian, L, temperatures, n, seed):
 def symmetrised(hamiltonian):
     """The same network with p averaged over 16 lattice symmetries (`lattice.subgroup`)."""
     (side, _) = hamiltonian.model.site_shape
-    return LearnedHamiltonian(hamiltonian.model, hamiltonian.T0, lattice.subgroup(side))
+    return LearnedHamiltonian(hamiltonian.model, hamiltonian.T0, lattice.subgroup(side), hamiltonian.view)

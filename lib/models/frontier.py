@@ -108,7 +108,7 @@ class FrontierNetwork(Autoregressive):
     vary over the lattice. odd: no biases, Z2 exact for +-1 spins. seed: of the initial weights.
     """
 
-    def __init__(self, side, head, *, hidden=24, rank=5, reach=None, first_rows=1, odd=False, seed=0):
+    def __init__(self, side, head, *, hidden=24, rank=5, reach=None, first_rows=1, odd=False, memory=None, seed=0):
         super().__init__((side, side), head)
         reach = side if reach is None else reach
         if side < 2 or hidden < 1 or rank < 1 or reach < 1 or not 0 <= first_rows <= side:
@@ -116,9 +116,11 @@ class FrontierNetwork(Autoregressive):
                 f"side={side}, hidden={hidden}, rank={rank}, reach={reach}, first_rows={first_rows}: "
                 "side >= 2, hidden, rank and reach >= 1 and 0 <= first_rows <= side are needed"
             )
-        self.side, self.hidden, self.odd = side, hidden, odd
+        self.side, self.hidden, self.odd, self.memory = side, hidden, odd, memory
+        self.n_odd = head.n_parameters - head.n_even if odd else head.n_parameters
         self.register_buffer("context", context_index(side, reach, first_rows))
-        n_inputs = self.context.shape[1] * head.n_features
+        n_extra = 0 if memory is None else memory.n_inputs
+        n_inputs = self.context.shape[1] * head.n_features + n_extra
         n_outputs = head.n_parameters
         generator = torch.Generator().manual_seed(seed)
 
@@ -133,13 +135,17 @@ class FrontierNetwork(Autoregressive):
         self.amplitude_column = torch.nn.Parameter(column + 0.1 * weight(1, side, rank))
         # [W, M_1, ..., M_rank]: inputs to first layer, inputs to output (the skip), second layer to output
         self.first = zeros(1 + rank, n_inputs, hidden)
-        self.skip = zeros(1 + rank, n_inputs, n_outputs)
+        self.skip = zeros(1 + rank, n_inputs, self.n_odd)
         self.output = zeros(1 + rank, hidden, n_outputs)
         self.second = torch.nn.Parameter(weight(hidden, hidden) / math.sqrt(hidden))
         scale = initial_scale(side, reach, first_rows, hidden).repeat_interleave(head.n_features, dim=0)
+        if memory is not None:
+            scale = torch.cat([scale, memory.initial_scale(hidden)])
         with torch.no_grad():
             self.first[0] = scale * weight(n_inputs, hidden)
-        if not odd:
+        if odd:
+            self.even_bias = zeros(self.n_sites, 1, head.n_even)
+        else:
             self.first_bias = zeros(self.n_sites, 1, hidden)
             self.second_bias = zeros(hidden)
             self.output_bias = zeros(self.n_sites, 1, n_outputs)
@@ -153,15 +159,18 @@ class FrontierNetwork(Autoregressive):
 
     def _conditional(self, inputs, first, output, first_bias, output_bias):
         """inputs [S, n, n_inputs] of S sites -> parameters [S, n, n_parameters], with the weights of these sites."""
-        hidden, linear = torch.bmm(inputs, first).split([self.hidden, self.head.n_parameters], dim=2)
+        hidden, linear = torch.bmm(inputs, first).split([self.hidden, self.n_odd], dim=2)
         if self.odd:
             hidden = softsign(softsign(hidden) @ self.second)
-            return linear + _last(hidden, output)
+            odd = linear + _last(hidden, output[:, :, : self.n_odd])
+            if self.head.n_even == 0:
+                return odd
+            return torch.cat([odd, _last(hidden.square(), output[:, :, self.n_odd :]) + output_bias], dim=2)
         hidden = softsign(softsign(hidden + first_bias) @ self.second + self.second_bias)
         return linear + _last(hidden, output) + output_bias
 
     def _biases(self, sites=slice(None)):
-        return (None, None) if self.odd else (self.first_bias[sites], self.output_bias[sites])
+        return (None, self.even_bias[sites]) if self.odd else (self.first_bias[sites], self.output_bias[sites])
 
     def _inputs(self, features, context):
         """features [N + 1, C, n] (the last one zero), context [S, n_context] -> inputs [S, n, n_context * C]."""
@@ -172,9 +181,14 @@ class FrontierNetwork(Autoregressive):
         features = self.head.encode(values).permute(1, 2, 0)
         features = torch.cat([features, features.new_zeros(1, *features.shape[1:])])
         inputs = self._inputs(features, self.context)
+        if self.memory is not None:
+            inputs = torch.cat([inputs, self.memory(values).transpose(0, 1)], dim=2)
         return self._conditional(inputs, *self._folded(), *self._biases()).transpose(0, 1)
 
     def incremental(self, n):
+        if self.memory is not None:
+            yield from super().incremental(n)
+            return
         features = torch.zeros(self.n_sites + 1, self.head.n_features, n, dtype=self.dtype, device=self.device)
         first, output = self._folded()
         for k in range(self.n_sites):

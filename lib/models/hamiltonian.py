@@ -17,16 +17,19 @@ class LearnedHamiltonian:
     """H_theta = -T0 ln p of a trained autoregressive network `model`, at the temperature `T0` of its training data.
 
     images: None, or a list of functions configurations -> configurations that together form a group; p is then
-    averaged over them. Energies are in the units of T0 and of the whole lattice.
+    averaged over them. view: None, or a function from the configurations given to those the model was trained on, for
+    example to block spins. Energies are in the units of T0 and of the whole lattice.
     """
 
-    def __init__(self, model, T0, images=None):
+    def __init__(self, model, T0, images=None, view=None):
         if not T0 > 0:
             raise ValueError(f"T0 = {T0}: the temperature of the training data must be positive")
-        self.model, self.T0, self.images = model, float(T0), images
+        self.model, self.T0, self.images, self.view = model, float(T0), images, view
 
     def log_prob(self, configurations):
         """ln p(s) at T0 of configurations [n, ...] as float64 [n]."""
+        if self.view is not None:
+            configurations = self.view(configurations)
         if self.images is None:
             return log_prob_in_batches(self.model, configurations)
         each = np.stack([log_prob_in_batches(self.model, image(configurations)) for image in self.images])
@@ -35,9 +38,3 @@ class LearnedHamiltonian:
     def energy(self, configurations):
         """H_theta(s) of configurations [n, ...] as float64 [n]."""
         return -self.T0 * self.log_prob(configurations)
-
-    def log_weight(self, configurations, T):
-        """-H_theta(s) / T: the unnormalised log probability at temperature T, float64 [n]."""
-        if not T > 0:
-            raise ValueError(f"T = {T}: a temperature must be positive")
-        return self.log_prob(configurations) * (self.T0 / T)

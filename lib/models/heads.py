@@ -17,10 +17,15 @@ import torch.nn.functional as F
 
 
 class Head(ABC):
-    """One conditional distribution with `n_parameters` parameters; a value enters a trunk as `n_features` numbers."""
+    """One conditional distribution with `n_parameters` parameters; a value enters a trunk as `n_features` numbers.
+
+    Where a global flip of all values is a symmetry: the features are odd under it, the last `n_even` of the parameters
+    even, the others odd.
+    """
 
     n_parameters: int
     n_features: int
+    n_even = 0
 
     @abstractmethod
     def check(self, values):
@@ -89,6 +94,40 @@ class Categorical(Head):
         flat = torch.softmax(parameters, -1).reshape(-1, self.n_states)
         drawn = torch.multinomial(flat, 1, generator=generator)
         return drawn.reshape(parameters.shape[:-1]).to(parameters.dtype)
+
+
+class SymmetricCategorical(Categorical):
+    """A categorical site whose states 0 ... n - 1 turn into n - 1 ... 0 under the flip of all spins, like block sums.
+
+    The logits of k and its mirror image n - 1 - k are e + o and e - o with an even and an odd parameter; the middle state
+    of an odd number of states has an even one alone. Feature j is the sign of the value if it lies at least j steps
+    from the middle, else 0.
+    """
+
+    def __init__(self, n_states):
+        super().__init__(n_states)
+        self.n_features = n_states // 2
+        self.n_even = n_states - n_states // 2
+
+    def encode(self, values):
+        centred = 2 * values - (self.n_states - 1)  # block sums in units of a spin
+        parity = (self.n_states - 1) % 2
+        levels = torch.arange(1, self.n_features + 1, dtype=values.dtype, device=values.device) * 2 - parity
+        return (centred.abs()[..., None] >= levels) * centred.sign()[..., None]
+
+    def _logits(self, parameters):
+        """parameters [..., n_parameters] -> unnormalised log probabilities [n_states, ...], states first: faster."""
+        odd, even = parameters.movedim(-1, 0).split([self.n_features, self.n_even])
+        outer, middle = even[: self.n_features], even[self.n_features :]
+        return torch.cat([outer - odd, middle, (outer + odd).flip(0)])
+
+    def log_prob(self, parameters, values):
+        log_p, states = torch.log_softmax(self._logits(parameters), 0), values.long()
+        shape = torch.broadcast_shapes(log_p.shape[1:], states.shape)
+        return log_p.expand(-1, *shape).gather(0, states.expand(shape)[None])[0]
+
+    def sample(self, parameters, generator):
+        return super().sample(self._logits(parameters).movedim(0, -1), generator)
 
 
 class BetaMixture(Head):

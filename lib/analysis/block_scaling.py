@@ -1,0 +1,119 @@
+r"""Block spins at other temperatures: what p_theta(S)^(T0 / T) says, with and without the multiplicities.
+
+A network has learned p(S) of block sums at T0. Scaling the temperature as for spins gives p^(T0/T). But p(S) contains the
+number of spin configurations behind a block, g(S) = prod_i (1, 4, 6, 4, 1), which is not an energy: it is there at any
+temperature. So there are two ways,
+
+    ln w = (T0 / T) ln p                         (everything scaled, as the talk does)
+    ln w = (T0 / T) (ln p - ln g) + ln g          (energies scaled, multiplicities kept: free spins as T -> infinity)
+
+Either is sampled through a surrogate (`lib.systems.block_spins`) whose couplings are read from the network at T0,
+annealed from T0 upwards and downwards (`lib.samplers.block_spins.anneal`), and reweighted to the network, as in
+`importance.py`. Where the effective sample size is too small to tell, the curves are nan.
+"""
+
+import numpy as np
+
+from lib.analysis import blocking
+from lib.analysis.couplings import read_moves, try_moves
+from lib.analysis.importance import effective_sample_size, reweight
+from lib.analysis.transitions import NAMES, Curves
+from lib.samplers import block_spins as sampler
+from lib.systems import block_spins
+
+GROUPS = 25
+ENOUGH = 100  # smallest effective sample size that is shown
+
+
+def observables(states):
+    """Columns [n, 4] of block sums 0 ... 4 [n, L, L]: bonds S S' / 16 per bond, |m|, m^2, m^4 with m = mean S / 4."""
+    S = 2.0 * states - 4
+    bonds = (S * np.roll(S, -1, 1) + S * np.roll(S, -1, 2)).mean((1, 2)) / 32
+    m = np.abs(S.mean((1, 2))) / 4
+    return np.stack([bonds, m, m**2, m**4], axis=1)
+
+
+class Surrogate:
+    """The block-spin model that stands in for `hamiltonian` (a `LearnedHamiltonian` on states 0 ... 4) at any T.
+
+    configurations: states [n, L, L] drawn at T0, on which the couplings are read. keep_multiplicity: which of the two
+    ways to scale the temperature. `residual`: rms of what the couplings leave unexplained of ln p(S') - ln p(S).
+    """
+
+    def __init__(self, hamiltonian, configurations, keep_multiplicity, seed):
+        self.hamiltonian = hamiltonian
+        tried = try_moves(
+            hamiltonian, configurations, block_spins.operators, block_spins.names(), block_spins.change_one,
+            moves=24, seed=seed,
+        )  # fmt: skip
+        read = read_moves(tried, 1.0)
+        self.K, self.residual = read.values, read.residual
+        self.log_g = np.log(blocking.multiplicity()) if keep_multiplicity else np.zeros(5)
+
+    def tables(self, T):
+        """`block_spins.Tables` of ln w at temperature T."""
+        ratio = self.hamiltonian.T0 / T
+        return block_spins.tables(ratio * self.K, one=(1 - ratio) * self.log_g)
+
+    def log_weight(self, states, T):
+        """ln w [n] of the surrogate at temperature T, up to a constant."""
+        ratio = self.hamiltonian.T0 / T
+        return ratio * block_spins.operators(states) @ self.K + (1 - ratio) * self.log_g[states].sum((1, 2))
+
+    def change(self, states, T, T_next):
+        """ln w(T_next) - ln w(T) [n]."""
+        return self.log_weight(states, T_next) - self.log_weight(states, T)
+
+    def correction(self, states, T):
+        """ln of the network's weight relative to the surrogate's at T [n], and ln p [n]."""
+        log_p = self.hamiltonian.log_prob(states)
+        return self.hamiltonian.T0 / T * (log_p - block_spins.operators(states) @ self.K), log_p
+
+
+def curves(hamiltonian, configurations, temperatures, keep_multiplicity, seed, sweeps=30):
+    """`transitions.Curves` of block sums under a learned Hamiltonian, at temperatures that contain its T0.
+
+    hamiltonian: a `LearnedHamiltonian` on states 0 ... 4. configurations: states [n, L, L] drawn at T0, also the
+    population that is annealed. energy: minus the mean of S S' / 16 over bonds; specific heat: Var(H_theta) / (N T^2);
+    m = mean S / 4. Values whose effective sample size is below `ENOUGH` are nan. Errors: jackknife over independent
+    groups; the spread between networks is not in them.
+    """
+    T, T0 = np.asarray(temperatures, float), hamiltonian.T0
+    if not np.isclose(T, T0).any():
+        raise ValueError(f"temperatures: T0 = {T0:g} must be one of them, annealing starts there")
+    surrogate = Surrogate(hamiltonian, configurations[:250], keep_multiplicity, seed)
+    rng = np.random.default_rng([seed, 5])
+    populate = configurations.copy()
+    sampler.sweep(populate, surrogate.tables(T0), rng, 3 * sweeps)
+    found = {}
+    for path in (T[T >= T0 - 1e-9], T[T <= T0 + 1e-9][::-1]):
+        steps = sampler.anneal(populate, path, surrogate.change, surrogate.tables, rng, sweeps=sweeps, groups=GROUPS)
+        for t, states in zip(path, steps, strict=True):
+            found[t] = _averages(surrogate, states, t)
+    rows = [found[t] for t in T]
+    values, errors = np.array([value for value, _, _ in rows]), np.array([error for _, error, _ in rows])
+    return Curves(
+        T,
+        {name: values[:, k] for k, name in enumerate(NAMES)},
+        {name: errors[:, k] for k, name in enumerate(NAMES)},
+        np.full(len(T), np.nan),
+        np.array([ess for _, _, ess in rows]),
+        len(configurations),
+    )
+
+
+def _averages(surrogate, states, T):
+    n_sites = states[0].size
+    log_w, log_p = surrogate.correction(states, T)
+    H = -surrogate.hamiltonian.T0 * (log_p - log_p.mean())
+    columns = np.column_stack([observables(states), H, H**2])
+
+    def derived(means):
+        bonds, m, m2, m4, H, H2 = means
+        return np.array([-bonds, (H2 - H**2) / (n_sites * T**2), m, n_sites * (m2 - m**2) / T, 1 - m4 / (3 * m2**2)])
+
+    ess = effective_sample_size(log_w)
+    if ess * len(states) < ENOUGH:
+        return np.full(len(NAMES), np.nan), np.full(len(NAMES), np.nan), ess
+    estimate = reweight(columns, log_w, derived, blocks=GROUPS)
+    return estimate.value, estimate.error, ess

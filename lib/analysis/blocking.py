@@ -1,0 +1,109 @@
+r"""Block spins: sums over b x b blocks with any stride, and the majority rule.
+
+The talk's blocks of side b = 2 with stride d,
+
+    S_IJ = s_ij + s_{i+1,j} + s_{i,j+1} + s_{i+1,j+1},     i = 1 + d (I - 1),  j = 1 + d (J - 1),
+
+live on a lattice of side L / d. d = b tiles the lattice; d < b overlaps. A sum of b^2 spins takes b^2 + 1 values, -b^2,
+-b^2 + 2, ..., b^2, and if the spins were free the value S would come with the multiplicity binomial(b^2, (b^2 + S) / 2):
+1, 4, 6, 4, 1 for b = 2. The majority rule keeps the sign of the sum, a tie (S = 0) decided by a fair coin.
+Source: the talk (2x2 spin-block); majority rule: Th. Niemeijer and J. M. J. van Leeuwen, Phys. Rev. Lett. 31, 1411 (1973).
+"""
+
+from math import comb
+
+import numpy as np
+
+
+def _check(L, block, stride):
+    for name, value in (("block", block), ("stride", stride)):
+        if int(value) != value or value < 1:
+            raise ValueError(f"{name} = {value}: it must be an integer of at least 1")
+    if block > L:
+        raise ValueError(f"block = {block}: larger than the lattice of side L = {L}; give a block of at most {L}")
+    if L % stride:
+        raise ValueError(f"stride = {stride}: does not divide the lattice side L = {L}; give a divisor of {L}")
+
+
+def sums(s, block=2, stride=None):
+    """Sums over block x block squares, one every `stride` sites (default: the block side, no overlap).
+
+    s: int8 [n, L, L] of +-1, periodic. Returns int16 [n, L / stride, L / stride] with values -block^2 ... block^2 in
+    steps of two. ValueError if the stride does not divide L, or the block is larger than L.
+    """
+    stride = block if stride is None else stride
+    s = np.asarray(s)
+    _check(s.shape[-1], block, stride)
+    total = s.astype(np.int16)
+    for axis in (1, 2):
+        strip = total
+        total = strip.copy()
+        for k in range(1, block):
+            total += np.roll(strip, -k, axis)
+    return np.ascontiguousarray(total[:, ::stride, ::stride])
+
+
+def states(S, block=2):
+    """Sums S [...] as the states 0 ... block^2 of a categorical network, in the same shape (int8)."""
+    return ((S + block**2) // 2).astype(np.int8)
+
+
+def multiplicity(block=2):
+    """Number of spin configurations of one block for each of its states, float [block^2 + 1]: 1, 4, 6, 4, 1."""
+    return np.array([comb(block**2, k) for k in range(block**2 + 1)], dtype=float)
+
+
+def majority(s, rng, block=2):
+    """The sign of every block's sum, ties decided at random: s [n, L, L] -> int8 [n, L / block, L / block].
+
+    rng: numpy.random.Generator. ValueError if the block does not divide L.
+    """
+    S = sums(s, block)
+    coin = 2 * rng.integers(2, size=S.shape, dtype=np.int8) - 1
+    return np.where(S == 0, coin, np.sign(S)).astype(np.int8)
+
+
+def majority_to(s, side, rng, block=2):
+    """The majority rule repeated until the lattice has the given side. ValueError if it never has."""
+    L = s.shape[-1]
+    if side < 1 or L < side or L % side or block ** round(np.log(L / side) / np.log(block)) * side != L:
+        raise ValueError(
+            f"side = {side}: blocks of {block} do not lead from L = {L} there; L / side must be a power of {block}"
+        )
+    while s.shape[-1] > side:
+        s = majority(s, rng, block)
+    return s
+
+
+def exact_sums(s, p, block=2, stride=None):
+    """Exact distribution of the block sums: the different ones [k, ...] and their probabilities [k].
+
+    s: all configurations [n, L, L]; p: their probabilities [n].
+    """
+    S = sums(s, block, stride)
+    different, index = np.unique(S.reshape(len(S), -1), axis=0, return_inverse=True)
+    return different.reshape(-1, *S.shape[1:]), np.bincount(index.ravel(), weights=p)
+
+
+def exact_majority(s, p, block=2):
+    """Exact distribution of majority blocks, ties split evenly: all 2^N block configurations [2^N, ...] and p [2^N].
+
+    s: all configurations [n, L, L]; p: their probabilities [n]. For at most 16 blocks.
+    """
+    S = sums(s, block)
+    n_sites = S[0].size
+    bits = np.arange(2**n_sites)[:, None] >> np.arange(n_sites) & 1
+    blocks = (1 - 2 * bits).astype(np.int8)
+    probability = np.zeros(2**n_sites)
+    # equal patterns of signs need to be treated only once
+    signs, index = np.unique(np.sign(S).reshape(len(S), -1), axis=0, return_inverse=True)
+    for pattern, weight in zip(signs, np.bincount(index.ravel(), weights=p), strict=True):
+        agree = (blocks * pattern >= 0).all(axis=1)
+        probability[agree] += weight / agree.sum()
+    return blocks.reshape(-1, *S.shape[1:]), probability
+
+
+def entropy(p):
+    """Entropy -sum p ln p of probabilities [k], in nats."""
+    p = p[p > 0]
+    return float(-(p * np.log(p)).sum())
