@@ -8,10 +8,11 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from lib import checks
+from lib.models.alternating import AlternatingSums
 from lib.models.base import Autoregressive
 from lib.models.fit import fit
 from lib.models.frontier import FrontierNetwork
-from lib.models.heads import Bernoulli, BetaMixture, Categorical
+from lib.models.heads import Bernoulli, BetaMixture, Categorical, SymmetricCategorical
 from lib.models.linear_gaussian import LinearGaussian
 from lib.models.made import MADE
 
@@ -31,11 +32,19 @@ MODELS = {
     "frontier 3x3, odd": lambda: FrontierNetwork(3, Bernoulli(), hidden=6, odd=True, seed=2),
     "frontier 2x2, 3 states": lambda: FrontierNetwork(2, Categorical(3), hidden=6, seed=3),
     "frontier 4x4, short reach": lambda: FrontierNetwork(4, Bernoulli(), hidden=5, reach=2, first_rows=0),
+    "frontier 3x2 rows of context": lambda: FrontierNetwork(3, Bernoulli(), hidden=5, reach=6, first_rows=2, seed=4),
+    "frontier 2x2, 5 states, odd": lambda: FrontierNetwork(2, SymmetricCategorical(5), hidden=6, odd=True, seed=5),
+    "frontier 2x2, alternating sums, odd": lambda: FrontierNetwork(
+        2, SymmetricCategorical(5), hidden=6, odd=True, memory=AlternatingSums(2), seed=6
+    ),
+    "frontier 2x2, remembering sums, odd": lambda: FrontierNetwork(
+        2, SymmetricCategorical(5), hidden=6, odd=True, reach=2, first_rows=0, memory=AlternatingSums(2, True), seed=7
+    ),
     "linear gaussian 2": lambda: LinearGaussian((2,)),
     "linear gaussian 3, permuted": lambda: LinearGaussian((3,), order=[2, 0, 1]),
 }
 NORMALISABLE = [name for name in MODELS if name not in ("linear gaussian 3, permuted",)]
-HEADS = [Bernoulli(), Categorical(4), BetaMixture(1), BetaMixture(3)]
+HEADS = [Bernoulli(), Categorical(4), SymmetricCategorical(5), SymmetricCategorical(2), BetaMixture(1), BetaMixture(3)]
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -58,9 +67,9 @@ def test_sample_agrees_with_log_prob_and_with_the_naive_one(name):
 def test_odd_networks_are_exactly_symmetric(name):
     model = checks.shaken(MODELS[name]())
     s = model.sample(200, 1)[0]
-    assert (model.log_prob(s) - model.log_prob(-s)).abs().max() <= 1e-12
-    even = checks.shaken(MADE(site_shape=model.site_shape, head=Bernoulli(), hidden=(12,)))
-    assert (even.log_prob(s) - even.log_prob(-s)).abs().max() > 1e-3
+    assert (model.log_prob(s) - model.log_prob(model.head.flip(s))).abs().max() <= 1e-12
+    other = checks.shaken(MADE(site_shape=model.site_shape, head=model.head, hidden=(12,)))
+    assert (other.log_prob(s) - other.log_prob(model.head.flip(s))).abs().max() > 1e-3
 
 
 def test_samples_follow_the_distribution():

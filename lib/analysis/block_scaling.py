@@ -1,8 +1,8 @@
 r"""Block spins at other temperatures: what p_theta(S)^(T0 / T) says, with and without the multiplicities.
 
-A network has learned p(S) of block sums at T0. Scaling the temperature as for spins gives p^(T0/T). But p(S) contains the
-number of spin configurations behind a block, g(S) = prod_i (1, 4, 6, 4, 1), which is not an energy: it is there at any
-temperature. So there are two ways,
+A network has learned p(S) of block sums at T0. Scaling the temperature as for spins gives p^(T0/T). But p(S) contains
+the number of spin configurations behind a block, g(S) = prod_i (1, 4, 6, 4, 1), which is not an energy: it is there at
+any temperature. So there are two ways,
 
     ln w = (T0 / T) ln p                         (everything scaled, as the talk does)
     ln w = (T0 / T) (ln p - ln g) + ln g          (energies scaled, multiplicities kept: free spins as T -> infinity)
@@ -55,22 +55,19 @@ class Surrogate:
         ratio = self.hamiltonian.T0 / T
         return block_spins.tables(ratio * self.K, one=(1 - ratio) * self.log_g)
 
-    def log_weight(self, states, T):
-        """ln w [n] of the surrogate at temperature T, up to a constant."""
-        ratio = self.hamiltonian.T0 / T
-        return ratio * block_spins.operators(states) @ self.K + (1 - ratio) * self.log_g[states].sum((1, 2))
-
     def change(self, states, T, T_next):
-        """ln w(T_next) - ln w(T) [n]."""
-        return self.log_weight(states, T_next) - self.log_weight(states, T)
+        """ln w(T_next) - ln w(T) [n] of the surrogate."""
+        scaled = block_spins.log_weight(states, block_spins.tables(self.K, one=-self.log_g))
+        return self.hamiltonian.T0 * (1 / T_next - 1 / T) * scaled
 
     def correction(self, states, T):
         """ln of the network's weight relative to the surrogate's at T [n], and ln p [n]."""
         log_p = self.hamiltonian.log_prob(states)
-        return self.hamiltonian.T0 / T * (log_p - block_spins.operators(states) @ self.K), log_p
+        stand_in = block_spins.log_weight(states, block_spins.tables(self.K))
+        return self.hamiltonian.T0 / T * (log_p - stand_in), log_p
 
 
-def curves(hamiltonian, configurations, temperatures, keep_multiplicity, seed, sweeps=30):
+def curves(hamiltonian, configurations, temperatures, keep_multiplicity, seed, sweeps=20):
     """`transitions.Curves` of block sums under a learned Hamiltonian, at temperatures that contain its T0.
 
     hamiltonian: a `LearnedHamiltonian` on states 0 ... 4. configurations: states [n, L, L] drawn at T0, also the
@@ -117,3 +114,31 @@ def _averages(surrogate, states, T):
         return np.full(len(NAMES), np.nan), np.full(len(NAMES), np.nan), ess
     estimate = reweight(columns, log_w, derived, blocks=GROUPS)
     return estimate.value, estimate.error, ess
+
+
+def transition(curve, level, reach=0.12):
+    """Temperature at which the Binder cumulant of `Curves` passes `level`, and its error.
+
+    A weighted parabola through the points within `reach` of the level. ValueError when fewer than four of them are
+    known or they do not pass it: nothing is read off an edge.
+    """
+    U, error = curve.values["binder"], curve.errors["binder"]
+    near = np.isfinite(U) & (np.abs(U - level) < reach)
+    if near.sum() < 4:
+        raise ValueError(f"only {near.sum()} temperatures near the transition have enough effective samples")
+    centre = curve.T[near].mean()
+    # below T_c the cumulant saturates and its error vanishes: no point may count more than the parabola is good for
+    weights = 1 / np.maximum(error[near], 0.005)
+    fit, covariance = np.polyfit(curve.T[near] - centre, U[near] - level, 2, w=weights, cov="unscaled")
+
+    def root(coefficients):
+        roots = np.roots(coefficients)
+        roots = roots[np.abs(roots.imag) < 1e-12].real
+        falling = roots[np.polyval(np.polyder(coefficients), roots) < 0]
+        return falling[0] + centre if len(falling) else np.nan
+
+    T = root(fit)
+    if not curve.T[near].min() <= T <= curve.T[near].max():
+        raise ValueError("the Binder cumulant does not pass the level within the temperatures that are known")
+    draws = np.random.default_rng(0).multivariate_normal(fit, covariance, 400)
+    return float(T), float(np.nanstd([root(draw) for draw in draws]))

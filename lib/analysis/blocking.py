@@ -5,9 +5,9 @@ The talk's blocks of side b = 2 with stride d,
     S_IJ = s_ij + s_{i+1,j} + s_{i,j+1} + s_{i+1,j+1},     i = 1 + d (I - 1),  j = 1 + d (J - 1),
 
 live on a lattice of side L / d. d = b tiles the lattice; d < b overlaps. A sum of b^2 spins takes b^2 + 1 values, -b^2,
--b^2 + 2, ..., b^2, and if the spins were free the value S would come with the multiplicity binomial(b^2, (b^2 + S) / 2):
+-b^2 + 2, ..., b^2, and if the spins were free the value S would have the multiplicity binomial(b^2, (b^2 + S) / 2):
 1, 4, 6, 4, 1 for b = 2. The majority rule keeps the sign of the sum, a tie (S = 0) decided by a fair coin.
-Source: the talk (2x2 spin-block); majority rule: Th. Niemeijer and J. M. J. van Leeuwen, Phys. Rev. Lett. 31, 1411 (1973).
+Source: the talk (2x2 spin-block); the majority rule is the one of T. Kennedy, arXiv:0905.2601.
 """
 
 from math import comb
@@ -66,10 +66,13 @@ def majority(s, rng, block=2):
 def majority_to(s, side, rng, block=2):
     """The majority rule repeated until the lattice has the given side. ValueError if it never has."""
     L = s.shape[-1]
-    if side < 1 or L < side or L % side or block ** round(np.log(L / side) / np.log(block)) * side != L:
-        raise ValueError(
-            f"side = {side}: blocks of {block} do not lead from L = {L} there; L / side must be a power of {block}"
-        )
+    if block < 2:
+        raise ValueError(f"block = {block}: blocks of at least 2 are needed to shrink a lattice")
+    reached = L
+    while reached > side > 0 and reached % block == 0:
+        reached //= block
+    if reached != side:
+        raise ValueError(f"side = {side}: not reached from L = {L}; L / side must be a power of {block}")
     while s.shape[-1] > side:
         s = majority(s, rng, block)
     return s
@@ -107,3 +110,21 @@ def entropy(p):
     """Entropy -sum p ln p of probabilities [k], in nats."""
     p = p[p > 0]
     return float(-(p * np.log(p)).sum())
+
+
+def _torus_2_pairs(M):
+    horizontal = M[:, :, 0] * M[:, :, 1]
+    vertical = M[:, 0] * M[:, 1]
+    return (horizontal.sum(1) + vertical.sum(1)).astype(float)
+
+
+def _torus_2_diagonals(M):
+    return (M[:, 0, 0] * M[:, 1, 1] + M[:, 0, 1] * M[:, 1, 0]).astype(float)
+
+
+def _torus_2_product(M):
+    return M.prod((1, 2)).astype(float)
+
+
+# On four +-1 blocks: pairs of neighbours, diagonals, the product of all. With a constant they make any even ln p.
+TORUS_2 = {"pairs": _torus_2_pairs, "diagonals": _torus_2_diagonals, "product": _torus_2_product}

@@ -81,7 +81,7 @@ def try_moves(hamiltonian, configurations, operators, names, move, *, moves=16, 
 
 
 def read_moves(moves, T0, names=None):
-    """`Couplings` J at temperature T0 on the operators `names` (default: all) of `Moves`. Errors: jackknife over blocks."""
+    """`Couplings` J at temperature T0 on the operators `names` (default: all) of `Moves`; errors: jackknife."""
     names = moves.names if names is None else tuple(names)
     differences = moves.differences[:, [moves.names.index(name) for name in names]]
     q = expit(moves.log_ratio)

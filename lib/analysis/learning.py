@@ -19,6 +19,7 @@ and, on the 2x2 block sums of the spins, five states a site, all of them frontie
     stride_2           adjoining blocks, from the last two rows and the first
 """
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -38,7 +39,7 @@ from lib.models.made import MADE
 from lib.samplers import driver
 from lib.systems import ising, lattice
 
-SITES_PER_BATCH = 32768  # 128 configurations at L = 16: the same number of spins per step for every L
+SITES_PER_BATCH = 32768  # in the last third: 128 configurations of 16 x 16, the same number of sites for every L
 HELD_OUT = 0.1  # part of the training data kept for early stopping
 
 
@@ -91,12 +92,14 @@ def _adjoining(L, seed):
 class Recipe(NamedTuple):
     """build(side, seed) -> network; augment: see `fit`; view: spins -> what the network sees, None for the spins.
 
-    shrink: side of the spin lattice / side of the network. exact: view loses nothing, so ln p of what it shows is known.
+    shrink: side of the spin lattice / side of the network. exact: view loses nothing, so ln p of what it shows is
+    known.
     """
 
     build: Callable
     augment: Callable | None = lattice.random_transform
     learning_rate: float = 1e-2
+    sites_per_batch: int = SITES_PER_BATCH
     view: Callable | None = None
     shrink: int = 1
     exact: bool = True
@@ -110,14 +113,14 @@ NETWORKS = {
     "stride_1": Recipe(_overlapping, view=stride_1),
     "stride_1_sums": Recipe(_overlapping_sums, view=stride_1),
     "stride_1_remember": Recipe(_overlapping_remember, view=stride_1),
-    "stride_2": Recipe(_adjoining, view=stride_2, shrink=2, exact=False),
+    "stride_2": Recipe(_adjoining, sites_per_batch=SITES_PER_BATCH // 2, view=stride_2, shrink=2, exact=False),
 }
 
 
 @dataclass(frozen=True)
 class Task:
     """One training. network: a key of NETWORKS. L: side of the spin lattice. T0: of the data. n_train: configurations,
-    held-out ones included."""
+    held-out ones included. start: a task whose network this one starts from, instead of random weights."""
 
     network: str
     L: int
@@ -125,6 +128,7 @@ class Task:
     n_train: int
     n_steps: int
     seed: int
+    start: "Task | None" = None
 
 
 class Learned(NamedTuple):
@@ -144,20 +148,26 @@ def configurations(L, T, n, seed, purpose="test"):
     return driver.sample(L, T, n, np.random.default_rng([seed, stream])).configurations
 
 
-def learn(task):
-    """Carry out a task. Deterministic: the same task gives the same network on the same machine. Returns `Learned`."""
+def learn(task, start=None):
+    """Carry out a task. Deterministic: the same task gives the same network on the same machine. Returns `Learned`.
+
+    start: the network of `task.start`, if that has been learned already.
+    """
     if task.network not in NETWORKS:
         raise ValueError(f"network = {task.network!r}: choose from {', '.join(NETWORKS)}")
     recipe = NETWORKS[task.network]
     data = configurations(task.L, task.T0, task.n_train, task.seed, "train")
     data = data if recipe.view is None else recipe.view(data)
     held_out = data[: max(1, min(2000, int(HELD_OUT * len(data))))]
-    model = recipe.build(task.L // recipe.shrink, task.seed)
+    if task.start is None:
+        model = recipe.build(task.L // recipe.shrink, task.seed)
+    else:
+        model = copy.deepcopy(learn(task.start).hamiltonian.model if start is None else start)
     result = fit(
         model,
         data[len(held_out) :],
         steps=task.n_steps,
-        batch=max(1, SITES_PER_BATCH // data[0].size),
+        batch=max(1, recipe.sites_per_batch // data[0].size),
         learning_rate=recipe.learning_rate,
         augment=recipe.augment,
         held_out=held_out,
@@ -172,19 +182,28 @@ def learn(task):
     return Learned(task, hamiltonian, result, distance, sum(weight.numel() for weight in model.parameters()))
 
 
-def replicas(network, L, T0, n_train, n_steps, n_networks, seed):
-    """`n_networks` tasks that differ in everything random: configurations, initial weights, batches."""
-    return [Task(network, L, T0, n_train, n_steps, 100 * seed + k) for k in range(n_networks)]
+def replicas(network, L, T0, n_train, n_steps, n_networks, seed, starts=None):
+    """`n_networks` tasks that differ in everything random: configurations, initial weights, batches.
+
+    starts: tasks, one each, whose networks they start from (default: none).
+    """
+    starts = [None] * n_networks if starts is None else starts
+    return [Task(network, L, T0, n_train, n_steps, 100 * seed + k, start) for k, start in enumerate(starts)]
 
 
 def learn_all(tasks):
     """Carry out many tasks, side by side on the cores of this machine.
 
-    tasks: dict name -> list of `Task`. Returns the same dict with a `Learned` in the place of each task.
+    tasks: dict name -> list of `Task`; a task that starts from another's network may come before or after that one.
+    Returns the same dict with a `Learned` in the place of each task.
     """
-    every = [task for group in tasks.values() for task in group]
-    longest_first = sorted(set(every), key=lambda task: (-task.n_steps * task.L, every.index(task)))
-    done = dict(zip(longest_first, parallel.starmap(learn, [(task,) for task in longest_first]), strict=True))
+    every = list(dict.fromkeys(task for group in tasks.values() for task in group))
+    done = {}
+    while len(done) < len(every):
+        ready = [t for t in every if t not in done and (t.start is None or t.start in done or t.start not in every)]
+        ready.sort(key=lambda task: (-task.n_steps * task.L, every.index(task)))  # longest first
+        starts = [done[t.start].hamiltonian.model if t.start in done else None for t in ready]
+        done |= dict(zip(ready, parallel.starmap(learn, list(zip(ready, starts, strict=True))), strict=True))
     return {name: [done[task] for task in group] for name, group in tasks.items()}
 
 

@@ -6,16 +6,16 @@ Near T_c, once irrelevant directions have decayed, the linearised renormalisatio
 
     K'(L -> 8; T) = K* + c (K - K_c) (L / 8)^y_t,     K = 1 / T,   y_t = 1 / nu.
 
-Two lattices, L and L / 2, brought to the *same* side differ by one step only: their curves cross at T_c, and the ratio of
-their slopes there is 2^y_t. What is common to both, finite size and truncation, cancels. `match` does this for
-K' = sum_a K'_a over a set of operators. Source of the idea: K. G. Wilson; R. H. Swendsen, Phys. Rev. Lett. 52, 1165 (1984).
+Two lattices, L and L / 2, brought to the *same* side differ by one step only: their curves cross at T_c, and the ratio
+of their slopes there is 2^y_t. What is common to both, finite size and truncation, cancels. `match` does this for
+K' = sum_a K'_a over a set of operators. The method is known as two-lattice matching.
 
 `mcrg` is Swendsen's estimate of the linearised transformation, from correlations of the operators S before and S' after
 one step on the same configurations:
 
     d<S'_a>/dK_b = <S'_a S_b> - <S'_a><S_b> = sum_c (d<S'_a>/dK'_c) T_cb,
 
-whose leading eigenvalue is 2^y_t (even operators) or 2^y_h (odd). R. H. Swendsen, Phys. Rev. Lett. 42, 859 (1979).
+whose leading eigenvalue is 2^y_t (even operators) or 2^y_h (odd).
 
 Couplings of block spins depend on which operators are kept, however many there are (T. Kennedy, arXiv:0905.2601).
 T_c and exponents do not, in the limit, so their scatter over the operator sets is part of the error given here.
@@ -51,9 +51,9 @@ DEGREE = 2  # of the polynomial in K through the five couplings
 def blocks(L, T, n, seed, chains=32, gap=3):
     """n block configurations int8 [n, 8, 8] of the L x L Ising model at T, and after each step before the last one.
 
-    Swendsen-Wang, `chains` lattices, one configuration of each every `gap` cluster updates, hence slightly correlated in
-    time: consecutive configurations belong to different chains. Returns a list, from the original lattice (first) to the
-    8 x 8 blocks (last).
+    Swendsen-Wang, `chains` lattices, one configuration of each every `gap` cluster updates, hence slightly correlated
+    in time: consecutive configurations belong to different chains. Returns a list, from the original lattice (first)
+    to the 8 x 8 blocks (last).
     """
     rng = np.random.default_rng([seed, L, round(1e6 * T)])
     s = np.ones((chains, L, L), np.int8)
@@ -216,7 +216,8 @@ def odd_operators(s):
 def correlations(levels, groups=20):
     """Sums over groups of configurations [groups, ...] from which `mcrg` forms its covariances, for every level.
 
-    levels: configurations after 0, 1, ... steps. Returns a list over levels of (even, odd), each [groups, 1 + 2 a + ...].
+    levels: configurations after 0, 1, ... steps. Returns a list over levels of (even, odd), each [groups, 1 + 2 a +
+    ...].
     """
     operators = [(_even(s), odd_operators(s)) for s in levels]
     sums = []

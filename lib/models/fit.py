@@ -59,6 +59,7 @@ def fit(
     weight_decay=0.0,
     seed=0,
     augment=None,
+    weights=None,
     held_out=None,
     checks=10,
     patience=3,
@@ -69,6 +70,8 @@ def fit(
 
     batch: configurations per step at the end (see `batch_size`).
     augment: function (batch, torch.Generator) -> batch, a random symmetry operation on it, or None.
+    weights: probabilities [n] of the configurations, for a distribution that is known exactly: every step then uses all
+    of them, and neither batches nor `augment` come in.
     held_out: configurations [m, *site_shape] for early stopping, evaluated `checks` times; training stops after
     `patience` checks without improvement, and the best weights seen are restored. None: train to the end.
     progress: function (step, steps, nll) called now and then, or None.
@@ -79,6 +82,12 @@ def fit(
     data = torch.as_tensor(np.asarray(configurations))
     if len(data) == 0:
         raise ValueError("no configurations to fit: pass at least one")
+    if weights is not None:
+        weights = torch.as_tensor(np.asarray(weights) / np.sum(weights), dtype=model.dtype)
+        if len(weights) != len(data) or augment is not None:
+            raise ValueError(
+                f"{len(weights)} weights for {len(data)} configurations: one each is needed, and no augment"
+            )
     device = pick_device(device)
     model.to(device)
     model.flatten(data[: min(len(data), 100_000)])  # refuses wrong shapes and values before any work is done
@@ -93,10 +102,13 @@ def fit(
     for step in range(1, steps + 1):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * learning_rate_factor(step - 1, steps)
-        chosen = data[torch.randint(len(data), (batch_size(step, steps, batch),), generator=generator)]
-        if augment is not None:
-            chosen = augment(chosen, generator)
-        loss = -model.log_prob(chosen).mean() / model.n_sites
+        if weights is not None:
+            loss = -(weights.to(device) * model.log_prob(data)).sum() / model.n_sites
+        else:
+            chosen = data[torch.randint(len(data), (batch_size(step, steps, batch),), generator=generator)]
+            if augment is not None:
+                chosen = augment(chosen, generator)
+            loss = -model.log_prob(chosen).mean() / model.n_sites
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

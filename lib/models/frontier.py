@@ -105,7 +105,10 @@ class FrontierNetwork(Autoregressive):
     """Conditionals from the last `reach` sites (default L) and the first `first_rows` rows of an L x L torus.
 
     side: L. head: a `heads.Head`. hidden: width of both hidden layers. rank: number of matrices that let the weights
-    vary over the lattice. odd: no biases, Z2 exact for +-1 spins. seed: of the initial weights.
+    vary over the lattice. odd: Z2 exact, p(s) = p(flipped s), with `heads` that know their flip: odd parameters from
+    odd functions of the context, without biases, even ones from the squares of the hidden units. memory: None, or extra
+    inputs, odd as well: `n_inputs`, `initial_scale(hidden)`, and a call values [n, N] -> [n, N, n_inputs] in which
+    site i depends on sites before i only (`alternating.py`). seed: of the initial weights.
     """
 
     def __init__(self, side, head, *, hidden=24, rank=5, reach=None, first_rows=1, odd=False, memory=None, seed=0):

@@ -19,8 +19,8 @@ import torch.nn.functional as F
 class Head(ABC):
     """One conditional distribution with `n_parameters` parameters; a value enters a trunk as `n_features` numbers.
 
-    Where a global flip of all values is a symmetry: the features are odd under it, the last `n_even` of the parameters
-    even, the others odd.
+    Where a global flip of all values is a symmetry: the features are odd under `flip`, the last `n_even` of the
+    parameters even, the others odd.
     """
 
     n_parameters: int
@@ -38,6 +38,10 @@ class Head(ABC):
     @abstractmethod
     def log_prob(self, parameters, values):
         """parameters [..., n_parameters], values [...] -> log probability (density) [...]."""
+
+    def flip(self, values):
+        """The values [...] after a global flip, s -> -s unless a head says otherwise."""
+        return -values
 
     @abstractmethod
     def sample(self, parameters, generator):
@@ -99,15 +103,18 @@ class Categorical(Head):
 class SymmetricCategorical(Categorical):
     """A categorical site whose states 0 ... n - 1 turn into n - 1 ... 0 under the flip of all spins, like block sums.
 
-    The logits of k and its mirror image n - 1 - k are e + o and e - o with an even and an odd parameter; the middle state
-    of an odd number of states has an even one alone. Feature j is the sign of the value if it lies at least j steps
-    from the middle, else 0.
+    The logits of k and its mirror image n - 1 - k are e + o and e - o with an even and an odd parameter; the middle
+    state of an odd number of states has an even one alone. Feature j is the sign of the value if it lies at least j
+    steps from the middle, else 0.
     """
 
     def __init__(self, n_states):
         super().__init__(n_states)
         self.n_features = n_states // 2
         self.n_even = n_states - n_states // 2
+
+    def flip(self, values):
+        return self.n_states - 1 - values
 
     def encode(self, values):
         centred = 2 * values - (self.n_states - 1)  # block sums in units of a spin

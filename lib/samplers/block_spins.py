@@ -4,9 +4,10 @@ r"""Metropolis for many-valued block spins, and population annealing from one te
 min(1, w' / w) leaves w invariant (N. Metropolis et al., J. Chem. Phys. 21, 1087 (1953)). ln w is given as tables
 (`lib.systems.block_spins`).
 
-`anneal` carries populations from one distribution to the next: configurations get the weight w_next / w_now, are resampled
-accordingly, and then do some sweeps under w_next. Resampling stays within groups, so that groups are independent and their
-scatter is the statistical error. Source: population annealing, K. Hukushima and Y. Iba, AIP Conf. Proc. 690, 200 (2003).
+`anneal` carries populations from one distribution to the next: configurations get the weight w_next / w_now, are
+resampled accordingly, and then do some sweeps under w_next. Resampling stays within groups, so that groups are
+independent and their scatter is the statistical error. This is population annealing, introduced by Hukushima and Iba
+and described by J. Machta, Santa Fe Institute working paper 10-07-012.
 """
 
 import numba

@@ -1,7 +1,7 @@
 r"""Models of many-valued block spins: an explicit Hamiltonian to stand in for a learned one.
 
-Sites of a periodic lattice take states 0 ... K - 1 (block sums S = -4, -2, 0, 2, 4 for 2x2 blocks, K = 5). With o(S) and
-e(S) odd and even functions of S the operators are
+Sites of a periodic lattice take states 0 ... K - 1 (block sums S = -4, -2, 0, 2, 4 for 2x2 blocks, K = 5). With o(S)
+and e(S) odd and even functions of S the operators are
 
     one body     sum_i e(S_i)
     pairs        sum_<ij> o(S_i) o'(S_j) and sum_<ij> e(S_i) e'(S_j), for nearest, diagonal and third neighbours
@@ -85,6 +85,18 @@ def tables(K, n_states=5, one=None):
         else:
             pair[list(PAIRS).index(kind)] += coupling * table
     return Tables(single, pair, float(K[-1]), functions(n_states).odd[0])
+
+
+def log_weight(states, tables):
+    """ln w [n] of states [n, L, L], up to a constant: the same as `operators` times couplings, in fewer look-ups."""
+    states = np.asarray(states)
+    total = tables.one[states].sum((1, 2))
+    for table, steps in zip(tables.pair, PAIRS.values(), strict=True):
+        for a, b in steps:
+            total += table[states, np.roll(states, (-a, -b), (1, 2))].sum((1, 2))
+    v = tables.values[states]
+    right = v * np.roll(v, -1, 2)
+    return total + tables.square * (right * np.roll(right, -1, 1)).sum((1, 2))
 
 
 def change_one(states, rng, n_states=5):

@@ -1,0 +1,118 @@
+"""The renormalisation group: matching on made-up flows, operators, Monte Carlo RG, and the samplers' blocks."""
+
+import numpy as np
+import pytest
+
+from lib.analysis import couplings, rg
+from lib.systems import ising
+
+T = np.array(rg.TEMPERATURES)
+
+
+def flow(L, t_c=2.269, y_t=1.0, curvature=0.3):
+    """Couplings that follow the linearised flow, with a smooth nonlinear part common to both lattices."""
+    x = (1 / T - 1 / t_c) * (L / 8) ** y_t
+    return 0.42 + x + curvature * x**2
+
+
+@pytest.mark.parametrize("y_t", [0.8, 1.0, 1.2])
+@pytest.mark.parametrize("t_c", [2.255, 2.27])
+def test_matching_finds_what_was_put_in(t_c, y_t):
+    found = rg.match(T, flow(32, t_c, y_t), flow(64, t_c, y_t))
+    assert found.t_c == pytest.approx(t_c, abs=1e-9)
+    assert found.y_t == pytest.approx(y_t, abs=1e-9)
+
+
+def test_matching_refuses_what_it_cannot_read():
+    with pytest.raises(ValueError, match="do not cross"):
+        rg.match(T, flow(32), flow(64) + 1)
+    with pytest.raises(ValueError, match="differ in sign"):
+        rg.match(T, flow(32), 0.84 - flow(64))
+
+
+def test_errors_hold_repetitions_and_operator_sets():
+    values = np.array([[1.0, 1.2], [1.1, 1.3], [0.9, 1.1]])
+    mean, error = rg.combine(values)
+    assert mean == pytest.approx(1.1)
+    # repetitions: standard deviation 0.1, mean of three; operator sets: 1.0 and 1.2
+    assert error == pytest.approx(np.hypot(0.1 / np.sqrt(3), np.std([1.0, 1.2], ddof=1)))
+
+
+def test_odd_operators_by_hand():
+    s = np.ones((1, 4, 4), np.int8)
+    assert rg.odd_operators(s).tolist() == [[16, 64]]  # four corners at each site
+    s[0, 1, 1] = -1
+    # the flipped spin stands in 4 corners as the centre and in 8 as an arm
+    assert rg.odd_operators(s).tolist() == [[14, 64 - 2 * 12]]
+    assert rg.odd_operators(-s).tolist() == [[-14, -40]]
+
+
+def test_blocks_of_unblocked_spins_have_the_exact_energy():
+    """L = 8: Swendsen-Wang against Kaufman, 32 chains as independent groups, |z| < 3.9 (level 1e-4, 31 degrees)."""
+    (s,) = rg.blocks(8, 2.27, 6400, seed=5)
+    energy = ising.energy(s).reshape(-1, 32).mean(axis=0)
+    z = (energy.mean() - float(ising.exact(2.27, 8).energy)) / (energy.std(ddof=1) / np.sqrt(32))
+    assert abs(z) < 4.5
+    wrong = (energy.mean() - float(ising.exact(2.35, 8).energy)) / (energy.std(ddof=1) / np.sqrt(32))
+    assert abs(wrong) > 4.5
+    levels = rg.blocks(32, 2.27, 64, seed=5)
+    assert [level.shape[1] for level in levels] == [32, 16, 8]
+    assert all(set(np.unique(level)) == {-1, 1} for level in levels)
+    assert np.array_equal(rg.blocks(32, 2.27, 64, seed=5)[-1], levels[-1])
+
+
+def test_monte_carlo_rg_finds_exponents_near_the_exact_ones():
+    """Two steps from L = 32 at T_c: second-step y_t and y_h within 5 errors of 1 and 15/8 after truncation of 0.02."""
+    levels = rg.blocks(32, ising.critical_temperature(), 12_800, seed=6)
+    steps = rg.mcrg(rg.correlations(levels))
+    assert len(steps) == 2
+    (y_t, y_t_error), (y_h, y_h_error) = steps[1]
+    assert abs(y_t - 1) < 0.02 + 5 * y_t_error and 0 < y_t_error < 0.05
+    assert abs(y_h - 15 / 8) < 0.005 + 5 * y_h_error
+    # far from T_c there is no such eigenvalue
+    hot = rg.mcrg(rg.correlations(rg.blocks(32, 3.5, 6_400, seed=6)))
+    assert hot[1][0][0] < 0.8
+
+
+def test_linear_transformation_comes_back_exactly():
+    """If S' = A S + noise, the matrix T of the definition is A with the noise's covariance; here without noise."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(4000, 2))
+    y = x @ np.array([[3.0, 0.5], [0.2, 1.0]]).T
+    products = [np.ones((4000, 1)), x, y]
+    products += [np.einsum("na,nb->nab", a, b).reshape(4000, -1) for a, b in ((y, x), (y, y))]
+    exponent = rg._leading(np.concatenate(products, axis=1).sum(axis=0), 2)
+    # T solves <y y> T = <y x>; its eigenvalues are those of the inverse of A's transpose
+    expected = np.linalg.eigvals(np.linalg.inv(np.array([[3.0, 0.5], [0.2, 1.0]])))
+    assert exponent == pytest.approx(np.log2(np.abs(expected).max()), abs=1e-9)
+
+
+def test_a_small_study_end_to_end():
+    """Shapes, determinism and a known answer: spins themselves have nn = 1 / T and no other coupling."""
+    study = rg.repetitions((8, 16), (2.25, 2.27, 2.29), 1500, 60, 2, seed=3)
+    assert len(study) == 2 and set(study[0]) == {(L, t) for L in (8, 16) for t in (2.25, 2.27, 2.29)}
+    point = study[0][8, 2.27]
+    assert point.mcrg is None and len(study[0][16, 2.27].mcrg) == 1
+    exact = [1 / 2.27, 0, 0, 0]
+    read = point.pseudolikelihood[2]
+    assert (np.abs(read.values - exact) < 4.5 * read.errors).all()
+    assert np.abs(point.network[0].values[0] - 1 / 2.27) < 0.05  # short training: near it, no more
+    assert point.network[1].names == ("nn", "nnn")
+    again = rg.repetitions((8, 16), (2.25, 2.27, 2.29), 1500, 60, 2, seed=3)
+    assert np.array_equal(again[1][16, 2.29].network[2].values, study[1][16, 2.29].network[2].values)
+
+
+def test_reading_a_subset_of_operators_equals_reading_it_alone():
+    class Known:
+        T0 = 1.0
+
+        def log_prob(self, s):
+            return ising.operators(s, rg.EVEN) @ np.array([0.35, 0.1, -0.02, 0.01])
+
+    s = rg.blocks(8, 2.27, 320, seed=7)[0]
+    tried = couplings.try_moves(Known(), s, rg._even, rg.EVEN, ising.flip_one, moves=8, seed=1)
+    assert couplings.read_moves(tried, 1.0).values == pytest.approx([0.35, 0.1, -0.02, 0.01], abs=1e-9)
+    alone = couplings.read_network(
+        Known(), s, {name: ising.OPERATORS[name] for name in ("nn", "nnn")}, ising.flip_one, moves=8, seed=1
+    )
+    assert couplings.read_moves(tried, 1.0, ("nn", "nnn")).values == pytest.approx(alone.values, abs=1e-12)
