@@ -75,6 +75,16 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("n_steps", int, minimum=10, maximum=100_000),
         Rule("seed", int, minimum=0),
     ),
+    "03_ising_blocks": (
+        Rule("L", int, minimum=4, maximum=32, multiple_of=2),
+        Rule("T0", float, minimum=1.0, maximum=5.0),
+        Rule("n_train", int, minimum=1000, maximum=1_000_000),
+        Rule("n_networks", int, minimum=1, maximum=8),
+        Rule("n_steps", int, minimum=30, maximum=100_000),
+        Rule("n_blocks", int, minimum=500, maximum=100_000),
+        Rule("n_repetitions", int, minimum=2, maximum=8),
+        Rule("seed", int, minimum=0),
+    ),
 }
 
 CROSS: dict[str, tuple[Callable, ...]] = {
@@ -84,6 +94,9 @@ CROSS: dict[str, tuple[Callable, ...]] = {
 PRESETS: dict[str, dict[str, dict]] = {
     "01_autoregressive_networks": {"smoke": {"L": 8, "n_hidden": 4, "n_train": 2000}},
     "02_ising": {"smoke": {"L": 4, "n_train": 2000, "n_networks": 1, "n_steps": 50}},
+    "03_ising_blocks": {
+        "smoke": {"L": 4, "n_train": 2000, "n_networks": 1, "n_steps": 60, "n_blocks": 500, "n_repetitions": 2}
+    },
 }
 
 

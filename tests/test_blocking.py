@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from lib.analysis import blocking, couplings, learning
+from lib.analysis import blocking, learning, rg
 from lib.models.alternating import AlternatingSums
 from lib.models.fit import fit
 from lib.models.frontier import FrontierNetwork
 from lib.models.hamiltonian import LearnedHamiltonian
-from lib.models.heads import Bernoulli, SymmetricCategorical
+from lib.models.heads import SymmetricCategorical
 from lib.samplers import driver
 from lib.systems import ising
 
@@ -102,30 +102,19 @@ def test_exact_majority_is_what_majority_does():
     assert chi2 < 37.7  # 99.9 % point, 15 degrees of freedom
 
 
-def exact_couplings(blocks, q, operators):
-    """Couplings of the exact distribution on a basis that holds it, by least squares on ln q; the residual too."""
-    X = np.column_stack([np.ones(len(blocks)), *[operator(blocks) for operator in operators.values()]])
-    solution, *_ = np.linalg.lstsq(X, np.log(q), rcond=None)
-    return solution[1:], np.abs(X @ solution - np.log(q)).max()
-
-
 def test_blocks_to_network_to_couplings_against_the_exact_ones():
-    """The whole path at L = 4: on four majority blocks, pairs and the product of all four express any even ln p."""
+    """The whole path at L = 4: pairs, diagonals and the product of all express any even ln p of four blocks."""
     s, p = exact_L4()
     blocks, q = blocking.exact_majority(s, p)
-    operators = blocking.TORUS_2
-    exact, residual = exact_couplings(blocks, q, operators)
-    assert residual < 1e-12
+    exact = rg.exact_couplings(blocks, q)
     assert exact == pytest.approx([0.6925, 0.3271, 0.0196], abs=5e-5)
-    model = FrontierNetwork(2, Bernoulli(), hidden=8, odd=True, seed=1)
-    fit(model, blocks, weights=q, steps=1000, learning_rate=1e-2, device="cpu")
-    read = couplings.read_network(LearnedHamiltonian(model, 1.0), blocks, operators, ising.flip_one, moves=32)
-    assert read.values == pytest.approx(exact, abs=5e-5)
-    assert read.residual < 5e-5
-    # a network of another temperature does not pass
+    assert rg.exact_path(blocks, q, seed=1) == pytest.approx(exact, abs=5e-5)
+    # blocks of another temperature do not pass
     hot = np.exp(-ising.energy(s) / 2.3)
     _, q = blocking.exact_majority(s, hot / hot.sum())
-    assert exact_couplings(blocks, q, operators)[0] != pytest.approx(exact, abs=1e-3)
+    assert rg.exact_path(blocks, q, seed=1) != pytest.approx(exact, abs=1e-3)
+    with pytest.raises(ValueError, match="do not express"):
+        rg.exact_couplings(blocks, q, {"pairs": blocking.TORUS_2["pairs"]})
 
 
 def test_five_states_against_the_exact_distribution():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from lib.systems import ising
+from lib.systems import ising, lattice
 
 T_C = ising.critical_temperature()
 
@@ -117,21 +117,19 @@ def test_local_sums_are_single_flip_differences():
 def test_symmetries_leave_the_energy_alone():
     rng = np.random.default_rng(2)
     L = 4
-    s = (2 * rng.integers(2, size=(L, L)) - 1).astype(np.int8)
-    images = ising.symmetry_images(s)
-    assert images.shape == (16 * L * L, L, L) and np.ptp(ising.energy(images)) == 0
+    s = (2 * rng.integers(2, size=(1, L, L)) - 1).astype(np.int8)
+    shifts = [(a, b) for a in range(L) for b in range(L)]
+    images = np.concatenate([lattice.transform(s, point, shift) for point in range(8) for shift in shifts])
+    assert np.ptp(ising.energy(images)) == 0
     assert np.ptp(ising.operators(images, ["nnn", "third", "plaquette"]), axis=0).max() == 0
-    # one marked configuration: the random images are elements of the group, all of them, equally often
-    n = 256 * 200
-    drawn = ising.random_symmetry(np.broadcast_to(s, (n, L, L)), np.random.default_rng(3))
+    # augmentation: the random images are elements of the group, all of them, equally often
+    n = 128 * 200
+    drawn = lattice.random_transform(torch.as_tensor(s).expand(n, L, L), torch.Generator().manual_seed(3), chunks=n)
     known, copies = np.unique(images.reshape(-1, 16), axis=0, return_counts=True)
-    seen, counts = np.unique(drawn.reshape(-1, 16), axis=0, return_counts=True)
+    seen, counts = np.unique(drawn.numpy().reshape(-1, 16), axis=0, return_counts=True)
     assert np.array_equal(known, seen)
     expected = n * copies / copies.sum()
     assert ((counts - expected) ** 2 / expected).sum() < len(known) + 5 * np.sqrt(2 * len(known))
-    tensor = ising.random_symmetry(torch.as_tensor(s).expand(100, L, L), np.random.default_rng(3))
-    array = ising.random_symmetry(np.broadcast_to(s, (100, L, L)), np.random.default_rng(3))
-    assert np.array_equal(tensor.numpy(), array)
 
 
 def test_specific_heat_peak():

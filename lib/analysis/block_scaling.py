@@ -12,6 +12,8 @@ annealed from T0 upwards and downwards (`lib.samplers.block_spins.anneal`), and 
 `importance.py`. Where the effective sample size is too small to tell, the curves are nan.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from lib.analysis import blocking
@@ -114,6 +116,31 @@ def _averages(surrogate, states, T):
         return np.full(len(NAMES), np.nan), np.full(len(NAMES), np.nan), ess
     estimate = reweight(columns, log_w, derived, blocks=GROUPS)
     return estimate.value, estimate.error, ess
+
+
+class AtT0(NamedTuple):
+    """|m|, bond average S S' / 16, Var(H_theta) / (N T0^2): [3] over block sums, [3] over the network's own samples."""
+
+    blocks: np.ndarray
+    blocks_error: np.ndarray
+    network: np.ndarray
+    network_error: np.ndarray
+
+    def deviation(self):
+        """network / blocks - 1 and its error, [3] each."""
+        ratio = self.network / self.blocks
+        return ratio - 1, ratio * np.hypot(self.network_error / self.network, self.blocks_error / self.blocks)
+
+
+def at_T0(hamiltonian, states, seed):
+    """`AtT0`: does the network have the averages of its data? states [n, L, L]: new block sums; as many are sampled."""
+    drawn, _ = hamiltonian.model.sample(len(states), seed)
+    rows = []
+    for s in (states, drawn.numpy().astype(np.int8)):
+        H = hamiltonian.energy(s) / (hamiltonian.T0 * np.sqrt(s[0].size))
+        columns = np.column_stack([observables(s)[:, [1, 0]], (H - H.mean()) ** 2])
+        rows += [columns.mean(axis=0), columns.std(axis=0, ddof=1) / np.sqrt(len(s))]
+    return AtT0(*rows)
 
 
 def transition(curve, level, reach=0.12):

@@ -26,12 +26,14 @@ from lib.analysis.statistics import jackknife
 
 class Couplings(NamedTuple):
     """Couplings J [K] with errors [K] over configurations, in units of energy; `residual` is the rms of what the
-    operators leave unexplained in T0 (ln p(s') - ln p(s)), weighted like the fit (nan for data)."""
+    operators leave unexplained in T0 (ln p(s') - ln p(s)), weighted like the fit (nan for data); `sum_error`: of
+    the sum of the couplings, which is often better known than each."""
 
     names: tuple
     values: np.ndarray
     errors: np.ndarray
     residual: float
+    sum_error: float
 
 
 def project(differences, targets, counts=None, iterations=30):
@@ -93,10 +95,11 @@ def read_moves(moves, T0, names=None):
     values = solve(slice(None))
     left_out = np.stack([solve(moves.owner != b) for b in range(blocks)])
     errors = np.sqrt((blocks - 1) * left_out.var(axis=0))
+    sum_error = np.sqrt((blocks - 1) * left_out.sum(axis=1).var())
     weight = q * (1 - q)
     unexplained = T0 * moves.log_ratio - differences @ values
     residual = np.sqrt((weight * unexplained**2).sum() / weight.sum())
-    return Couplings(names, values, errors, float(residual))
+    return Couplings(names, values, errors, float(residual), float(sum_error))
 
 
 def read_network(hamiltonian, configurations, operators, move, *, moves=16, seed=0, blocks=20):
@@ -143,7 +146,10 @@ def pseudolikelihood(local_sums, T0, names, *, blocks=20):
     seen = np.flatnonzero(counts.sum(axis=0))
     rows = (seen[:, None] // radix) % span + low
     differences = -2.0 * rows
-    values, errors = jackknife(
-        lambda total: T0 * project(differences, np.zeros(len(rows)), total.astype(float)), counts[:, seen]
-    )
-    return Couplings(tuple(names), values, errors, float("nan"))
+
+    def solve(total):
+        J = T0 * project(differences, np.zeros(len(rows)), total.astype(float))
+        return np.append(J, J.sum())
+
+    values, errors = jackknife(solve, counts[:, seen])
+    return Couplings(tuple(names), values[:-1], errors[:-1], float("nan"), float(errors[-1]))

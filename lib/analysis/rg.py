@@ -103,45 +103,81 @@ def _even(s):
 class Point(NamedTuple):
     """Couplings K' of one block lattice, by operator set [sets]: of a network, and by pseudolikelihood from its data.
 
-    K' is dimensionless: ln p = sum_a K'_a O_a + ... . Errors of a `Couplings` here are over configurations only.
+    K' is dimensionless: ln p = sum_a K'_a O_a + ... . Errors of a `Couplings` here are over configurations only, and
+    for a network over those on which it is read; `bound`: the smallest error that the configurations it was trained on
+    allow for one coupling (Cramer-Rao). mcrg: see `correlations`, None for unblocked spins.
     """
 
     L: int
     T: float
     network: list
     pseudolikelihood: list
-    mcrg: "np.ndarray | None"
+    bound: float
+    mcrg: list | None
 
 
 def follow(model, L, T, n, n_steps, seed):
     """`Point` of majority blocks L -> 8 at T: n configurations, and a network that starts from the trained `model`.
 
-    L = 8 are the spins themselves, whose couplings are known. Correlations for `mcrg` are kept as sums of blocks.
+    model: None for a network trained from scratch. L = 8: the spins themselves, whose couplings are known.
     """
     levels = blocks(L, T, n, seed)
     s = levels[-1]
-    model = _train(copy.deepcopy(model), s, n_steps, 3e-3, seed)
+    if model is None:
+        model = _train(network(seed), s, n_steps, 1e-2, seed)
+    else:
+        model = _train(copy.deepcopy(model), s, n_steps, 3e-3, seed)
     learned = LearnedHamiltonian(model, 1.0)  # T0 = 1: couplings in units of the temperature
     tried = couplings.try_moves(learned, s[:2500], _even, EVEN, ising.flip_one, moves=8, seed=seed)
     read = [couplings.read_moves(tried, 1.0, names) for names in OPERATOR_SETS]
     classical = [couplings.pseudolikelihood(ising.local_sums(s, names), 1.0, names) for names in OPERATOR_SETS]
-    return Point(L, T, read, classical, correlations(levels) if len(levels) > 1 else None)
+    (bound,) = couplings.cramer_rao(ising.nearest(s)[:, None], 1.0, len(s))
+    return Point(L, T, read, classical, bound, correlations(levels) if len(levels) > 1 else None)
 
 
-def repetitions(sizes, temperatures, n, n_steps, n_networks, seed):
+def repetitions(places, n, n_steps, n_networks, seed):
     """All of a study: a list over `n_networks` repetitions of dicts (L, T) -> `Point`, side by side on the cores.
 
-    Repetitions share nothing. Within one, the first network is trained with 4 n_steps on the largest lattice at the
-    middle temperature, and all the others start from it (n_steps each): their Hamiltonians are close to each other.
+    places: list of (L, T). Repetitions share nothing. Within one, the first network is trained with 4 n_steps on the
+    largest lattice, at its middle temperature, and all the others start from it (n_steps each): their Hamiltonians are
+    close to each other. Unblocked spins, L = 8, are the test with a known answer and get 4 n configurations and a
+    network of their own, 4 n_steps.
     """
     seeds = [1000 * seed + k for k in range(n_networks)]
+    places = sorted(places, reverse=True)
+    largest = max(L for L, _ in places)
+    temperatures = sorted(T for L, T in places if L == largest)
     middle = temperatures[len(temperatures) // 2]
-    first = parallel.starmap(start, [(max(sizes), middle, n, 4 * n_steps, s + 500) for s in seeds])
-    keys = [(L, T) for L in sorted(sizes, reverse=True) for T in temperatures]
+    first = parallel.starmap(start, [(largest, middle, n, 4 * n_steps, s + 500) for s in seeds])
     points = parallel.starmap(
-        follow, [(model, L, T, n, n_steps, s) for L, T in keys for s, model in zip(seeds, first, strict=True)]
+        follow,
+        [
+            (model, L, T, n, n_steps, s) if L > SIDE else (None, L, T, 4 * n, 4 * n_steps, s)
+            for L, T in places
+            for s, model in zip(seeds, first, strict=True)
+        ],
     )
-    return [dict(zip(keys, points[k::n_networks], strict=True)) for k in range(n_networks)]
+    return [dict(zip(places, points[k::n_networks], strict=True)) for k in range(n_networks)]
+
+
+# ---------------------------------------------------------------- a known answer
+
+
+def exact_couplings(blocks, p, operators=blocking.TORUS_2):
+    """Couplings [a] of the exact distribution p [k] of all `blocks` [k, 2, 2], on operators that express its ln p."""
+    columns = np.column_stack([np.ones(len(blocks)), *[operator(blocks) for operator in operators.values()]])
+    solution, *_ = np.linalg.lstsq(columns, np.log(p), rcond=None)
+    if np.abs(columns @ solution - np.log(p)).max() > 1e-9:
+        raise ValueError("these operators do not express ln p: there is more in it")
+    return solution[1:]
+
+
+def exact_path(blocks, p, seed):
+    """The same couplings read by flips from a network that is fitted to p itself, without any sampling."""
+    model = FrontierNetwork(2, Bernoulli(), hidden=8, odd=True, seed=seed)
+    fit(model, blocks, weights=p, steps=1000, learning_rate=1e-2, device="cpu")
+    learned = LearnedHamiltonian(model, 1.0)
+    return couplings.read_network(learned, blocks, blocking.TORUS_2, ising.flip_one, moves=32, seed=seed).values
 
 
 # ---------------------------------------------------------------- matching
@@ -173,34 +209,59 @@ def match(temperatures, small, large):
     return Match(float(1 / (inside[0] + centre)), float(np.log2(slopes)))
 
 
+def match_errors(temperatures, small, large, small_errors, large_errors):
+    """Standard errors of T_c and y_t as `Match`, propagated from independent errors [t] of the couplings."""
+    centre = np.array(match(temperatures, small, large))
+    couplings_, errors = np.array([small, large], float), np.array([small_errors, large_errors], float)
+    variance = np.zeros(2)
+    for place in np.ndindex(couplings_.shape):
+        shifted = couplings_.copy()
+        shifted[place] += errors[place] / 4  # a small step: the shifted curves must cross as well
+        variance += (4 * (match(temperatures, *shifted) - centre)) ** 2
+    return Match(*np.sqrt(variance))
+
+
+class Matches(NamedTuple):
+    """T_c and y_t with their errors over configurations, [repetitions, sets] each."""
+
+    t_c: np.ndarray
+    t_c_error: np.ndarray
+    y_t: np.ndarray
+    y_t_error: np.ndarray
+
+
 def matches(study, small, large, method="network"):
-    """T_c and y_t for every repetition and operator set, two arrays [repetitions, sets].
+    """`Matches` of every repetition and operator set.
 
-    study: from `repetitions`. method: "network" or "pseudolikelihood".
+    study: from `repetitions`. method: "network" or "pseudolikelihood". The errors over configurations are those of the
+    pseudolikelihood couplings, or, for networks, the smallest possible ones (`Point.bound`).
     """
-    temperatures = sorted({T for _, T in study[0]})
-    found = [
-        [
-            match(
-                temperatures,
-                *[[getattr(p[L, T], method)[k].values.sum() for T in temperatures] for L in (small, large)],
-            )
-            for k in range(len(OPERATOR_SETS))
-        ]
-        for p in study
-    ]
-    values = np.array(found)
-    return values[..., 0], values[..., 1]
+    temperatures = sorted(T for L, T in study[0] if L == large)
+    rows = []
+    for points in study:
+        for k in range(len(OPERATOR_SETS)):
+            curves, errors = [], []
+            for L in (small, large):
+                read = [getattr(points[L, T], method)[k] for T in temperatures]
+                curves.append([c.values.sum() for c in read])
+                if method == "network":
+                    errors.append([points[L, T].bound for T in temperatures])
+                else:
+                    errors.append([c.sum_error for c in read])
+            rows.append([*match(temperatures, *curves), *match_errors(temperatures, *curves, *errors)])
+    t_c, y_t, t_c_error, y_t_error = np.array(rows).reshape(len(study), len(OPERATOR_SETS), 4).transpose(2, 0, 1)
+    return Matches(t_c, t_c_error, y_t, y_t_error)
 
 
-def combine(values):
+def combine(values, errors):
     """Mean over repetitions and operator sets of values [repetitions, sets], and its error.
 
-    Error: of the mean over repetitions, and the scatter of the operator sets, in quadrature.
+    Error: of the mean over repetitions (their spread, at least what the errors [repetitions, sets] over configurations
+    leave), and the scatter of the operator sets, in quadrature. Sets share their configurations.
     """
-    by_set, _ = over_networks(values, np.zeros_like(values))
-    of_networks = over_networks(values.mean(axis=1), np.zeros(len(values)))[1]
-    return float(by_set.mean()), float(np.hypot(of_networks, by_set.std(ddof=1)))
+    mean, of_networks = over_networks(values.mean(axis=1), errors.mean(axis=1))
+    by_set = values.mean(axis=0)
+    return float(mean), float(np.hypot(of_networks, by_set.std(ddof=1)))
 
 
 # ---------------------------------------------------------------- Swendsen's Monte Carlo renormalisation group

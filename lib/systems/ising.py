@@ -29,8 +29,6 @@ from scipy.integrate import quad
 from scipy.optimize import minimize_scalar
 from scipy.special import ellipe, ellipkm1
 
-from lib.systems import lattice
-
 # ---------------------------------------------------------------- energy and operators
 
 
@@ -128,42 +126,7 @@ def local_sums(s, names=tuple(OPERATORS)):
     return np.stack([(s * fields[name]()).reshape(len(s), -1) for name in names], axis=2)
 
 
-# ---------------------------------------------------------------- symmetries and moves
-
-
-def symmetry_images(s):
-    """All 16 N images [16 N, L, L] of one configuration [L, L]: translations, point group, global flip."""
-    L = s.shape[-1]
-    elements = [(point, (a, b)) for point in range(8) for a in range(L) for b in range(L)]
-    images = np.concatenate([lattice.transform(s[None], point, shift) for point, shift in elements])
-    return np.concatenate([images, -images])
-
-
-def random_symmetry(s, rng, chunk=4096):
-    """Each configuration of s [n, L, L] (numpy or torch) under its own random symmetry, global flip included.
-
-    rng: numpy.random.Generator. Uniform over the 16 N elements; H is unchanged.
-    """
-    L = s.shape[-1]
-    parts = []
-    for start in range(0, len(s), chunk):
-        part = s[start : start + chunk]
-        n = len(part)
-        reflect_row, reflect_column, transpose, flip = rng.integers(2, size=(4, n, 1, 1))
-        shift = rng.integers(L, size=(2, n, 1, 1))
-        row, column = np.arange(L)[:, None], np.arange(L)
-        row, column = np.where(transpose, column, row), np.where(transpose, row, column)
-        row = np.where(reflect_row, L - 1 - row, row) + shift[0]
-        column = np.where(reflect_column, L - 1 - column, column) + shift[1]
-        index = (row % L * L + column % L).reshape(n, -1)
-        sign = 1 - 2 * flip
-        if isinstance(s, torch.Tensor):
-            image = part.reshape(n, -1).gather(1, torch.as_tensor(index, device=s.device)).reshape(part.shape)
-            parts.append(image * torch.as_tensor(sign, device=s.device).to(s.dtype))
-        else:
-            image = np.take_along_axis(part.reshape(n, -1), index, axis=1).reshape(part.shape)
-            parts.append(image * sign.astype(s.dtype))
-    return torch.cat(parts) if isinstance(s, torch.Tensor) else np.concatenate(parts)
+# ---------------------------------------------------------------- moves
 
 
 def flip_one(s, rng):
