@@ -110,9 +110,9 @@ NETWORKS = {
     "made_symmetric": Recipe(_made, _flip_and_move, 3e-3),
     "linear": Recipe(_linear, learning_rate=3e-3),
     "frontier": Recipe(_frontier),
-    "stride_1": Recipe(_overlapping, view=stride_1),
-    "stride_1_sums": Recipe(_overlapping_sums, view=stride_1),
-    "stride_1_remember": Recipe(_overlapping_remember, view=stride_1),
+    "stride_1": Recipe(_overlapping, sites_per_batch=SITES_PER_BATCH // 2, view=stride_1),
+    "stride_1_sums": Recipe(_overlapping_sums, sites_per_batch=SITES_PER_BATCH // 2, view=stride_1),
+    "stride_1_remember": Recipe(_overlapping_remember, sites_per_batch=SITES_PER_BATCH // 2, view=stride_1),
     "stride_2": Recipe(_adjoining, sites_per_batch=SITES_PER_BATCH // 2, view=stride_2, shrink=2, exact=False),
 }
 

@@ -87,7 +87,7 @@ def _train(model, data, n_steps, learning_rate, seed):
         model,
         data,
         steps=n_steps,
-        batch=512,
+        batch=256,
         learning_rate=learning_rate,
         augment=lattice.random_transform,
         seed=seed,
@@ -138,21 +138,21 @@ def follow(model, L, T, n, n_steps, seed):
 def repetitions(places, n, n_steps, n_networks, seed):
     """All of a study: a list over `n_networks` repetitions of dicts (L, T) -> `Point`, side by side on the cores.
 
-    places: list of (L, T). Repetitions share nothing. Within one, the first network is trained with 4 n_steps on the
+    places: list of (L, T). Repetitions share nothing. Within one, the first network is trained with 3 n_steps on the
     largest lattice, at its middle temperature, and all the others start from it (n_steps each): their Hamiltonians are
     close to each other. Unblocked spins, L = 8, are the test with a known answer and get 4 n configurations and a
-    network of their own, 4 n_steps.
+    network of their own, 5 n_steps.
     """
     seeds = [1000 * seed + k for k in range(n_networks)]
     places = sorted(places, reverse=True)
     largest = max(L for L, _ in places)
     temperatures = sorted(T for L, T in places if L == largest)
     middle = temperatures[len(temperatures) // 2]
-    first = parallel.starmap(start, [(largest, middle, n, 4 * n_steps, s + 500) for s in seeds])
+    first = parallel.starmap(start, [(largest, middle, n, 3 * n_steps, s + 500) for s in seeds])
     points = parallel.starmap(
         follow,
         [
-            (model, L, T, n, n_steps, s) if L > SIDE else (None, L, T, 4 * n, 4 * n_steps, s)
+            (model, L, T, n, n_steps, s) if L > SIDE else (None, L, T, 4 * n, 5 * n_steps, s)
             for L, T in places
             for s, model in zip(seeds, first, strict=True)
         ],
