@@ -91,6 +91,16 @@ def test_kl_against_enumeration():
 # Couplings --------------------------------------------------------------------------------------------------
 
 
+def test_kl_of_a_distribution_far_away_is_the_plain_average():
+    """p and q normal with unit variance and means 8 apart: KL = 32; exp(-d) has no effective sample at all."""
+    x = np.random.default_rng(3).normal(size=4000)
+    log_p, log_q = -(x**2) / 2, -((x - 8) ** 2) / 2
+    far = kl_divergence(log_p, log_q)
+    assert abs(far.value - 32) < 4 * far.error and far.error == pytest.approx(8 / np.sqrt(4000), rel=0.1)
+    near = kl_divergence(log_p, -((x - 0.3) ** 2) / 2)
+    assert abs(near.value - 0.045) < 4 * near.error and near.error < 0.5 * 0.3 / np.sqrt(4000)
+
+
 def test_couplings_of_a_known_hamiltonian_come_back_exactly():
     J = NEAR | {"field": 0.05}
     h = Known(J)

@@ -5,12 +5,17 @@ r"""How far a network is from the distribution of the data: the Kullback-Leibler
 With p known exactly the difference d = ln p - ln q is taken for each configuration, so what the entropy of the data
 contributes to the scatter cancels: the standard error is sqrt(Var d / n), about sqrt(2 KL / n) for a small KL.
 Because <exp(-d)> = sum_s q(s) = 1 whatever q is, exp(-d) - 1 has mean zero and serves as a control variate: the
-average of d + c (exp(-d) - 1) with the c of least variance has the same mean and a smaller error.
+average of d + c (exp(-d) - 1) with the c of least variance has the same mean and a smaller error. That needs the
+configurations that q finds likelier than p to be among the n: far from p they are not, and the plain average is taken.
 """
 
 from typing import NamedTuple
 
 import numpy as np
+
+from lib.analysis.importance import effective_sample_size
+
+ENOUGH = 0.25  # effective sample size / n of exp(-d) from which <exp(-d)> = 1 can be relied on
 
 
 class Divergence(NamedTuple):
@@ -28,9 +33,9 @@ def kl_divergence(log_p, log_q):
     d = np.asarray(log_p, float) - np.asarray(log_q, float)
     if len(d) < 2 or not np.isfinite(d).all():
         raise ValueError(f"{len(d)} differences ln p - ln q: at least two are needed, all of them finite")
-    control = np.expm1(-d)
-    variance = control.var()
-    # a heavy tail of exp(-d), from configurations that q finds much likelier than p, makes c small by itself
-    c = -np.mean(d * (control - control.mean())) / variance if variance > 0 else 0.0
-    terms = d + c * control
+    terms = d
+    if effective_sample_size(-d) >= ENOUGH:
+        control = np.expm1(-d)
+        variance = control.var()
+        terms = d - control * (np.mean(d * (control - control.mean())) / variance if variance > 0 else 0.0)
     return Divergence(float(terms.mean()), float(terms.std(ddof=1) / np.sqrt(len(terms))))

@@ -92,7 +92,7 @@ def _adjoining(L, seed):
 class Recipe(NamedTuple):
     """build(side, seed) -> network; augment: see `fit`; view: spins -> what the network sees, None for the spins.
 
-    shrink: side of the spin lattice / side of the network. exact: view loses nothing, so ln p of what it shows is
+    checks: how often the held-out configurations are looked at. shrink: side of the spin lattice / side of the network. exact: view loses nothing, so ln p of what it shows is
     known.
     """
 
@@ -100,6 +100,7 @@ class Recipe(NamedTuple):
     augment: Callable | None = lattice.random_transform
     learning_rate: float = 1e-2
     sites_per_batch: int = SITES_PER_BATCH
+    checks: int = 10
     view: Callable | None = None
     shrink: int = 1
     exact: bool = True
@@ -110,10 +111,12 @@ NETWORKS = {
     "made_symmetric": Recipe(_made, _flip_and_move, 3e-3),
     "linear": Recipe(_linear, learning_rate=3e-3),
     "frontier": Recipe(_frontier),
-    "stride_1": Recipe(_overlapping, sites_per_batch=SITES_PER_BATCH // 2, view=stride_1),
-    "stride_1_sums": Recipe(_overlapping_sums, sites_per_batch=SITES_PER_BATCH // 2, view=stride_1),
-    "stride_1_remember": Recipe(_overlapping_remember, sites_per_batch=SITES_PER_BATCH // 2, view=stride_1),
-    "stride_2": Recipe(_adjoining, sites_per_batch=SITES_PER_BATCH // 2, view=stride_2, shrink=2, exact=False),
+    "stride_1": Recipe(_overlapping, checks=4, sites_per_batch=SITES_PER_BATCH // 2, view=stride_1),
+    "stride_1_sums": Recipe(_overlapping_sums, checks=4, sites_per_batch=SITES_PER_BATCH // 2, view=stride_1),
+    "stride_1_remember": Recipe(_overlapping_remember, checks=4, sites_per_batch=SITES_PER_BATCH // 2, view=stride_1),
+    "stride_2": Recipe(
+        _adjoining, checks=4, sites_per_batch=SITES_PER_BATCH // 2, view=stride_2, shrink=2, exact=False
+    ),
 }
 
 
@@ -171,6 +174,7 @@ def learn(task, start=None):
         learning_rate=recipe.learning_rate,
         augment=recipe.augment,
         held_out=held_out,
+        checks=recipe.checks,
         seed=task.seed,
         device="cpu",
     )
