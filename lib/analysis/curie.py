@@ -2,21 +2,22 @@ r"""Curie temperature of a ferromagnet from its saturation magnetisation M_s(T) 
 
 A form M_s(T) = M_0 m(T / T_C) is fitted by least squares; what T_C comes out depends on the form:
 
-    power law     m = (1 - x)^beta                            beta = 1/3 (the talk), another value, or fitted
-    Bloch         m = 1 - x^(3/2)                             spin waves at low temperature (F. Bloch, Z. Phys. 61, 206 (1930))
-    Kuz'min       m = [1 - s x^(3/2) - (1 - s) x^(5/2)]^(1/3)    x = T / T_C, shape parameter s fitted
+    power law   m = (1 - x)^beta                             x = T / T_C; beta = 1/3 (the talk), another, or fitted
+    Bloch       m = 1 - x^(3/2)                              spin waves (F. Bloch, Z. Phys. 61, 206 (1930))
+    Kuz'min     m = [1 - s x^(3/2) - (1 - s) x^(5/2)]^(1/3)  shape parameter s fitted
 
-Kuz'min's form (M. D. Kuz'min, Phys. Rev. Lett. 94, 107204 (2005)) has Bloch's law at low temperature (coefficient s / 3)
-and the exponent 1/3 at T_C; it is the only one here that is meant for all temperatures. A power law holds near T_C. Bloch's
-law has no critical point: the temperature at which it would vanish bounds T_C from above, loosely.
+Kuz'min's form (M. D. Kuz'min, Phys. Rev. Lett. 94, 107204 (2005)) has Bloch's law at low temperature (coefficient s /
+3) and the exponent 1/3 at T_C; it is the only one here that is meant for all temperatures. A power law holds near
+T_C. Bloch's law has no critical point: the temperature at which it would vanish bounds T_C from above, loosely.
 
-Errors. With errors sigma_i of the data, the covariance is (J^T Sigma^-1 J)^-1 as it stands. Without them, all points are
-taken to have the same error ("equal") or the same relative error ("relative") of unknown size, and the covariance is scaled
-by chi^2 / (n - p): the scatter around the form then serves as the error, even where it is a misfit of the form. Such an
-error says nothing about other forms; `spread` over several forms does.
+Errors. With errors sigma_i of the data, the covariance is (J^T Sigma^-1 J)^-1 as it stands. Without them, all points
+are taken to have the same error ("equal") or the same relative error ("relative") of unknown size, and the covariance
+is scaled by chi^2 / (n - p): the scatter around the form then serves as the error, even where it is a misfit of the
+form. Such an error says nothing about other forms; `spread` over several forms does.
 """
 
 import csv
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -39,11 +40,11 @@ class Magnetization(NamedTuple):
 
 
 class CurieFit(NamedTuple):
-    """A fitted form. T_C and its error in K, M_0 and its error in emu/cc, residuals M - fit [n] in emu/cc and their rms.
+    """A fitted form: T_C in K and M_0 in emu/cc with their errors, residuals M - fit [n] and their rms in emu/cc.
 
-    `exponent`: of the power law, None for the other forms; its error is 0 where it was given. `shape`: Kuz'min's s, None
-    for the other forms. `covariance` of the fitted parameters, M_0 and T_C first. `function`: T -> M (zero from T_C on).
-    `reach`: largest temperature of the data, in units of T_C.
+    `exponent`: of the power law, None for the other forms; its error is 0 where it was given. `shape`: Kuz'min's s,
+    None for the other forms. `covariance` of the fitted parameters, M_0 and T_C first. `function`: T -> M (zero from
+    T_C on). `reach`: largest temperature of the data, in units of T_C.
     """
 
     name: str
@@ -68,14 +69,19 @@ def read_csv(path):
     """M_s(T) from a csv file with the columns `T_K` (K) and `Ms_emu_per_cc` (emu/cc), and perhaps `error` (emu/cc).
 
     Other columns are ignored, lines that begin with # are comments. Returns `Magnetization`, sorted by temperature.
-    BookError, one line that names the file and the remedy, for: no such file, a missing column, a cell that is no number, a
-    temperature, magnetisation or error that is not positive, a temperature given twice, fewer than 4 points.
+    BookError, one line that names the file and the remedy, for: no such file, a missing column, a cell that is no
+    number, a temperature, magnetisation or error that is not positive, a temperature given twice, fewer than 4
+    points.
     """
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
-            numbered = [(k, line) for k, line in enumerate(file, 1) if line.strip() and not line.lstrip().startswith("#")]
+            numbered = [
+                (k, line) for k, line in enumerate(file, 1) if line.strip() and not line.lstrip().startswith("#")
+            ]
     except (OSError, UnicodeDecodeError) as problem:
-        raise BookError(f"{path}: cannot be read as text ({type(problem).__name__}); give the path of a csv file") from None
+        raise BookError(
+            f"{path}: cannot be read as text ({type(problem).__name__}); give the path of a csv file"
+        ) from None
     rows = list(csv.reader(line for _, line in numbered))
     header = [title.strip() for title in rows[0]] if rows else []
     for column in COLUMNS:
@@ -124,8 +130,9 @@ def _kuzmin(x, s):
 def power_law(T, M, exponent=1 / 3, *, weights="equal", name=None):
     """M_0 (1 - T/T_C)^exponent with a given exponent, or with a fitted one if it is None -> `CurieFit`.
 
-    T [n] in K, M [n] in emu/cc, n >= 4 (increasing T is not needed). weights: "equal", "relative" (sigma proportional to M),
-    or errors [n] in emu/cc. ValueError for bad data, an exponent that is not positive, and where no T_C above the data exists.
+    T [n] in K, M [n] in emu/cc, n >= 4 (increasing T is not needed). weights: "equal", "relative" (sigma proportional
+    to M), or errors [n] in emu/cc. ValueError for bad data, an exponent that is not positive, and where no T_C above
+    the data exists.
     """
     if exponent is None:
         return _fit(T, M, _power, (0.35,), weights, name or "exponent free")
@@ -170,8 +177,6 @@ def _check(T, M):
 
 def _fit(T, M, form, start, weights, name, fixed=None):
     """Least squares of M_0 form(T / T_C, shape); start: of the shape parameters, fixed: one that is not fitted."""
-    import warnings
-
     T, M = _check(T, M)
     sigma, absolute = _sigma(M, weights)
     last, given = T.max(), (() if fixed is None else (fixed,))
@@ -185,7 +190,13 @@ def _fit(T, M, form, start, weights, name, fixed=None):
             warnings.simplefilter("error", OptimizeWarning)
             warnings.simplefilter("ignore", RuntimeWarning)  # overflow in a trial step
             p, covariance = curve_fit(
-                model, T, M, p0=(1.1 * M.max(), np.log(0.5), *start), sigma=sigma, absolute_sigma=absolute, maxfev=20_000
+                model,
+                T,
+                M,
+                p0=(1.1 * M.max(), np.log(0.5), *start),
+                sigma=sigma,
+                absolute_sigma=absolute,
+                maxfev=20_000,
             )
     except (RuntimeError, OptimizeWarning, ValueError, FloatingPointError):
         raise ValueError(f"{name}: the fit does not converge; M must fall with T, and T must stay below T_C") from None
@@ -193,7 +204,9 @@ def _fit(T, M, form, start, weights, name, fixed=None):
     if not np.all(np.isfinite(covariance)) or above > 1e3:
         raise ValueError(f"{name}: these points do not determine T_C; M must fall with T, up to a good part of T_C")
     if above < NEAR:
-        raise ValueError(f"{name}: the fit puts T_C at the last point, T = {last:g} K; leave out points at or above T_C")
+        raise ValueError(
+            f"{name}: the fit puts T_C at the last point, T = {last:g} K; leave out points at or above T_C"
+        )
     t_c = float(last * (1 + above))
     scale = np.ones(len(p))
     scale[1] = last * above  # dT_C / du
@@ -232,8 +245,8 @@ ISING_3D, HEISENBERG_3D = 0.326, 0.365  # critical exponents of the magnetisatio
 def all_forms(T, M, *, weights="equal"):
     """dict name -> `CurieFit` of the form of the talk, of the other forms one might use, and of two that one would not.
 
-    The last two, the mean-field exponent 1/2 and Bloch's law, are not in REASONABLE: no ferromagnet has the exponent 1/2
-    near T_C, and Bloch's law ends nowhere near it. Arguments as in `power_law`.
+    The last two, the mean-field exponent 1/2 and Bloch's law, are not in REASONABLE: no ferromagnet has the exponent
+    1/2 near T_C, and Bloch's law ends nowhere near it. Arguments as in `power_law`.
     """
     fits = [
         power_law(T, M, 1 / 3, weights=weights, name="exponent 1/3"),
