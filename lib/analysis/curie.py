@@ -142,7 +142,7 @@ def power_law(T, M, exponent=1 / 3, *, weights="equal", name=None):
 
 
 def bloch(T, M, *, weights="equal"):
-    """M_0 (1 - (T/T_C)^(3/2)), T_C being where Bloch's low-temperature law would vanish; arguments as in `power_law`."""
+    """M_0 (1 - (T/T_C)^(3/2)), with T_C where Bloch's law would vanish; arguments as in `power_law`."""
     return _fit(T, M, _bloch, (), weights, "Bloch 3/2")
 
 

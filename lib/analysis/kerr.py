@@ -172,7 +172,7 @@ def _enlarge(coarse, shape):
 
 
 def background(frame, settings=Settings()):
-    """First estimate of the illumination I_0 [h, w] of one frame [h, w]: its envelope, smoothed; positive everywhere."""
+    """First estimate of the illumination I_0 [h, w] of a frame [h, w]: its envelope, smoothed; positive everywhere."""
     light = _enlarge(filters.gaussian(_envelope(frame, settings), settings.radius / 8, mode="nearest"), frame.shape)
     return np.maximum(light, 1e-6 * max(float(light.max()), 1e-9))
 
@@ -252,7 +252,7 @@ def threshold(x, mask=None, sigmas=0.0):
 
 
 def remove_specks(dark, fraction):
-    """Domains bool [h, w] without those smaller than `fraction` of the typical area (of the domain of a random pixel)."""
+    """Domains bool [h, w] without those below `fraction` of the typical area (of the domain of a random pixel)."""
     labels = measure.label(dark, connectivity=1)
     area = np.bincount(labels.ravel()).astype(float)
     area[0] = 0
@@ -306,7 +306,7 @@ def segment(frame, settings=Settings()):
 
 
 def defects(contrast, found):
-    """Pixels far brighter than the background or far darker than the domains, with a margin of 2 pixels. bool [h, w]."""
+    """Pixels far brighter than the background or far darker than the domains, and 2 pixels around. bool [h, w]."""
     depth = found.high - found.low
     far = (contrast < found.low - 1.5 * depth) | (contrast > found.high + 1.5 * depth)
     return morphology.dilation(far, morphology.disk(2))
