@@ -325,7 +325,7 @@ def iou(found, label, ignore=None):
 
 # ---------------------------------------------------------------- many frames of one place
 
-STACK = Settings(smooth=1.0, tv=0.0, small=0.0, sigmas=0.0)
+STACK = Settings(smooth=0.5, tv=0.0, small=0.0, sigmas=0.0)
 
 
 class Stack(NamedTuple):
@@ -443,10 +443,11 @@ class Patches(NamedTuple):
 def coarse_grain(spins, block, L, *, mask=None, pixel_um=float("nan"), seed=0):
     """Majority spins of blocks of `block` x `block` pixels, in patches of L x L blocks -> `Patches`.
 
-    spins: +-1, [h, w] or [n, h, w]; mask: bool [h, w] or [n, h, w], pixels that do not vote. Patches are cut from the
-    upper left corner without overlap; one with a block that is masked by more than half is dropped. Ties fall at
-    random (seed). pixel_um: size of a pixel on the sample. ValueError where not a single patch fits. Patches of a
-    larger image are not periodic, whatever a network on a torus assumes.
+    spins: +-1, or any number whose sign votes with its weight, such as threshold minus contrast, [h, w] or [n, h, w];
+    mask: bool [h, w] or [n, h, w], pixels that do not vote. Patches are cut from the upper left corner without
+    overlap; one with a block that is masked by more than half is dropped. Ties fall at random (seed). pixel_um: size
+    of a pixel on the sample. ValueError where not a single patch fits. Patches of a larger image are not periodic,
+    whatever a network on a torus assumes.
     """
     if int(block) != block or block < 1 or int(L) != L or L < 2:
         raise ValueError(f"block = {block}, L = {L}: give whole numbers, at least 1 pixel and 2 blocks")
@@ -459,12 +460,12 @@ def coarse_grain(spins, block, L, *, mask=None, pixel_um=float("nan"), seed=0):
             f"{L} blocks of {block} pixels do not fit into {w} x {h} pixels: smaller blocks or a smaller L"
         )
     cut = np.s_[:, : rows * L * block, : columns * L * block]
-    vote = spins[cut].astype(np.int8)
+    vote = spins[cut]
     if mask is not None:
         mask = np.broadcast_to(mask, spins.shape)[cut]
-        vote = np.where(mask, np.int8(0), vote)
+        vote = np.where(mask, vote.dtype.type(0), vote)
     blocks = (n, rows * L, block, columns * L, block)
-    total = vote.reshape(blocks).sum((2, 4), dtype=np.int32)
+    total = vote.reshape(blocks).sum((2, 4), dtype=np.int32 if vote.dtype.kind in "iu" else np.float64)
     tie = np.random.default_rng(seed).integers(2, size=total.shape) * 2 - 1
     majority = np.where(total == 0, tie, np.sign(total)).astype(np.int8)
 
