@@ -40,6 +40,7 @@ from lib.errors import BookError
 
 SUFFIXES = (".png", ".tif", ".tiff")
 SMALLEST = 64  # pixels: a frame must have at least this side
+SEPARATED = 3.0  # distance of two classes in units of the width of one, below which they are one
 COARSE = 4  # the background is computed on every fourth pixel
 
 
@@ -222,7 +223,7 @@ def denoise(image, settings=Settings()):
 class Threshold(NamedTuple):
     """The threshold of x, the two class medians, and their distance in units of the width of the lower class.
 
-    Below a separation of about 3 there is no second class: white noise alone, cut by Otsu, has 2.2.
+    Below a separation of 3 (SEPARATED) there is no second class: white noise alone, cut by Otsu, has 1.8.
     """
 
     value: float
@@ -249,6 +250,11 @@ def threshold(x, mask=None, sigmas=0.0):
     middle, quarter = (low + high) / 2, (high - low) / 4
     value = max(middle + np.clip(shift, -quarter, quarter), low + min(sigmas * sigma, 3 * quarter))
     return Threshold(float(value), low, high, (high - low) / max(sigma, 1e-12))
+
+
+def _above(contrast, found):
+    """Where contrast is above the threshold; nowhere if there is no second class."""
+    return (contrast > found.value) & (found.separation >= SEPARATED)
 
 
 def remove_specks(dark, fraction):
@@ -281,8 +287,9 @@ class Steps(NamedTuple):
 def segment(frame, settings=Settings()):
     """One frame [h, w], on its own, through flat-field, denoise, threshold and mask -> `Steps`.
 
-    Domains must be the smaller part of the frame, or the radius larger than half their width. ValueError for anything
-    but a two-dimensional array, and for a frame without contrast.
+    The radius must be larger than half the width of a domain. A frame whose contrast has no two classes (separation
+    below 3: saturated film, or too noisy) has no domains. ValueError for anything but a two-dimensional array, and
+    for a frame without contrast.
     """
     frame = np.asarray(frame, dtype=np.float32)
     if frame.ndim != 2:
@@ -294,13 +301,13 @@ def segment(frame, settings=Settings()):
     ratio = frame / light
     x = denoise(ratio, settings)
     for _ in range(2):  # the envelope is high by some of the noise: take the mean of what lies outside the domains
-        domains = sign * (x - 1) > threshold(sign * (x - 1), edge).value
+        domains = _above(sign * (x - 1), threshold(sign * (x - 1), edge))
         correction = mean_outside(x, ~morphology.dilation(domains, morphology.disk(2)) & ~edge, settings.radius)
         x, ratio, light = x / correction, ratio / correction, light * correction
     contrast = sign * (x - 1)
     found = threshold(contrast, edge, settings.sigmas)
     mask = edge | defects(contrast, found)
-    domains = remove_specks((contrast > found.value) & ~mask, settings.small)
+    domains = remove_specks(_above(contrast, found) & ~mask, settings.small)
     spins = np.where(domains, -1, 1).astype(np.int8)
     return Steps(frame, light, sign * (ratio - 1), contrast, mask, spins, found, noise(ratio))
 
