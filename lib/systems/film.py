@@ -4,7 +4,7 @@ Everything here is SIMULATED. The film of the talk has T_C = 427.4 K (the fit of
 296 K.
 
 Ising film. Spins of the square lattice, whose exact T_c = 2 J / ln(1 + sqrt 2) is declared to be 427.4 K; 296 K is
-then T = 0.6926 T_c = 1.5716 J. A coupling K = J / T0 read from configurations at T0 = 296 K is worth T_C = 296 K * K
+then T = 0.6926 T_c = 1.5715 J. A coupling K = J / T0 read from configurations at T0 = 296 K is worth T_C = 296 K * K
 * 2.2692. That 427.4 K comes back tests the method: it was put in. It says nothing about the film.
 
 Dipolar film. Perpendicular spins with exchange J and the stray field of their dipoles,
@@ -41,7 +41,7 @@ T_IMAGES = 296.0  # K, where the images were taken
 
 
 def reduced_temperature(T=T_IMAGES, t_c=T_CURIE):
-    """Temperature in units of J of an Ising film with this T_C (both in K): 1.5716 for 296 K and 427.4 K."""
+    """Temperature in units of J of an Ising film with this T_C (both in K): 1.5715 for 296 K and 427.4 K."""
     ising.check_temperature(T)
     ising.check_temperature(t_c)
     return T / t_c * ising.critical_temperature()
