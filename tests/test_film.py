@@ -88,6 +88,24 @@ def test_energy_pair_by_pair(L):
     np.testing.assert_allclose(film.energy(s, film.pair_kernel(L, 1, 0)), ising.energy(s), atol=1e-10)
 
 
+def test_shells_add_up_to_the_energy():
+    """All shells of a 5 x 5 torus; and flipping one spin changes the operators by -2 times the local sums."""
+    W, steps = film.pair_kernel(5, 1.0, 0.3), ((0, 1), (1, 1), (0, 2), (1, 2), (2, 2))
+    s = (2 * RNG(9).integers(2, size=(20, 5, 5)) - 1).astype(np.int8)
+    operators = film.shell_operators(steps)
+    before = np.stack([operator(s) for operator in operators.values()], 1)
+    np.testing.assert_allclose(-before @ film.shell_couplings(W, steps), film.energy(s, W), rtol=1e-10)
+    assert np.abs(-before[:, :4] @ film.shell_couplings(W, steps[:4]) - film.energy(s, W)).max() > 0.1
+    np.testing.assert_array_equal(operators["(0, 1)"](s), ising.nearest(s))
+    np.testing.assert_array_equal(operators["(1, 1)"](s), ising.diagonal(s))
+    after = s.copy()
+    after[:, 2, 3] *= -1
+    change = np.stack([operator(after) for operator in operators.values()], 1) - before
+    np.testing.assert_array_equal(change, -2 * film.shell_local_sums(s, steps)[:, 13])
+    known = film.DipolarHamiltonian(W, 1.7)
+    np.testing.assert_allclose(known.log_prob(s), -film.energy(s, W) / 1.7)
+
+
 def test_kernels_that_cannot_be():
     with pytest.raises(ValueError, match="side 3 or more"):
         film.pair_kernel(2)
@@ -275,6 +293,18 @@ def test_blur_light_and_pattern():
     gains = patterned.mean(0) / patterned.mean()
     assert gains.std() == pytest.approx(0.05, rel=0.1)
     assert np.corrcoef(patterned[0].ravel(), patterned[1].ravel())[0, 1] > 0.9  # the same in every frame
+
+
+def test_blur_limit():
+    """One flipped spin in the middle: found a little below the limit, lost a little above it."""
+    limit = film.blur_limit()
+    assert limit == pytest.approx(0.366, abs=0.002)
+    spins = np.ones((2, 9, 9), np.int8)
+    spins[:, 4, 4] = -1
+    for blur, lost in ((0.95 * limit, False), (1.05 * limit, True)):
+        frames = film.render(spins, RNG(25), film.Camera(16, 16 * blur, 1e7, **FLAT))
+        dark = (frames[0, 64:80, 64:80] < 2**14).mean()
+        assert (dark < 0.5) == lost
 
 
 def test_images_of_the_film_in_time():

@@ -30,7 +30,8 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
-from scipy.special import erfc
+from scipy.optimize import brentq
+from scipy.special import erf, erfc
 
 from lib.systems import ising
 
@@ -107,6 +108,68 @@ def energy(s, W):
     return -0.5 * (s * field).sum((-2, -1))
 
 
+class DipolarHamiltonian:
+    """The known Hamiltonian of a kernel W [L, L] at T0, in the shape of a learned one: energy, log_prob, T0."""
+
+    def __init__(self, W, T0):
+        ising.check_temperature(T0)
+        self.W, self.T0 = W, T0
+
+    def energy(self, s):
+        """H(s) [n] of configurations [n, L, L]."""
+        return energy(s, self.W)
+
+    def log_prob(self, s):
+        """ln p(s) [n] up to a constant, -H(s) / T0."""
+        return -self.energy(s) / self.T0
+
+
+SHELLS = ((0, 1), (1, 1), (0, 2), (1, 2), (2, 2), (0, 3))
+
+
+def _steps(step):
+    """The displacements (rows, columns) of one shell, one of each pair r, -r: 2, or 4 of a general direction."""
+    a, b = step
+    every = {(x, y) for u, v in ((a, b), (b, a)) for x in (u, -u) for y in (v, -v)}
+    return sorted(r for r in every if r > (0, 0))
+
+
+def shell_operators(steps=SHELLS):
+    """dict "(a, b)" -> function s [n, L, L] -> [n], the sum of s_i s_j over all pairs of that displacement, up to
+    symmetry.
+
+    A pair Hamiltonian is - sum_shells J(r) O_r, with J(r) = W(r) (`shell_couplings`). L must exceed twice the largest
+    step.
+    """
+
+    def operator(step):
+        def total(s):
+            s = np.asarray(s)
+            local = sum(np.roll(s, r, (-2, -1)).astype(np.int16) for r in _steps(step))
+            return (s * local).sum((-2, -1), dtype=np.int64).astype(float)
+
+        return total
+
+    return {str(step): operator(step) for step in steps}
+
+
+def shell_couplings(W, steps=SHELLS):
+    """The true couplings J(r) = W(r) [a] of a pair kernel W [L, L] on these shells."""
+    return np.array([W[step] for step in steps])
+
+
+def shell_local_sums(s, steps=SHELLS):
+    """s_i times the sum of its partners in each shell, int8 [n, N, a]: flipping spin i alone changes O_r by -2 times
+    this.
+    """
+    s = np.asarray(s, dtype=np.int8)
+    sums = []
+    for step in steps:
+        partners = sum(np.roll(s, (k * a, k * b), (-2, -1)) for a, b in _steps(step) for k in (1, -1))
+        sums.append((s * partners).reshape(len(s), -1))
+    return np.stack(sums, axis=2)
+
+
 # ---------------------------------------------------------------- structure factor
 
 
@@ -145,6 +208,22 @@ def structure_factor(s):
 
 
 # ---------------------------------------------------------------- simulated images
+
+
+def blur_limit():
+    """Largest blur (standard deviation, in sides of a spin) at which a single flipped spin still shows: 0.366.
+
+    A dark square of unit side in a bright plane, blurred, has 1 - 2 F(x) F(y), F(x) = [erf((x + 1/2) / sqrt 2 sigma) -
+    erf((x - 1/2) / sqrt 2 sigma)] / 2. The limit is where half of the square is darker than the threshold 0. Low in an
+    ordered phase most flipped spins are single: beyond the limit they are lost, and the film looks colder than it is.
+    """
+    x = (np.arange(400) + 0.5) / 400 - 0.5
+
+    def excess(sigma):
+        F = (erf((x + 0.5) / (np.sqrt(2) * sigma)) - erf((x - 0.5) / (np.sqrt(2) * sigma))) / 2
+        return (F[:, None] * F > 0.5).mean() - 0.5
+
+    return float(brentq(excess, 0.2, 0.6, xtol=1e-4))
 
 
 @dataclass(frozen=True)
