@@ -12,6 +12,7 @@ from skimage import io
 from lib import paths
 from lib.analysis import kerr
 from lib.errors import BookError
+from lib.samplers import dipolar
 from lib.systems import film
 
 KERR = paths.shared("kerr")
@@ -243,6 +244,17 @@ def test_period_of_stripes(period):
         period, rel=0.05
     )
     assert found.k.shape == found.spectrum.shape == (64,)
+
+
+def test_period_of_a_simulated_stripe_film():
+    """A liquid of stripes has a broad ring: through camera and pipeline its period is that of the spins themselves."""
+    s = dipolar.sample(film.pair_kernel(32, 1.0, 0.4), 0.7, 64, RNG(30)).configurations
+    S = film.structure_factor(s)
+    stack = kerr.segment_stack(film.render(s, RNG(31)))
+    found = kerr.domain_period(stack.spins).period
+    assert found / 4 == pytest.approx(2 * np.pi / S.k[np.argmax(S.mean)], rel=0.2)
+    # 64 frames leave 1/8 of the contrast in the mean that serves as background
+    assert (kerr.coarse_grain(stack.spins, 4, 32).spins != s).mean() < 0.002
 
 
 def test_no_period_where_there_is_none():

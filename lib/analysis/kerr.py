@@ -395,7 +395,7 @@ def domain_period(images, mask=None):
 
     images: spins or contrast. mask [h, w]: pixels to leave out (set to the mean). The mean is removed and a Hann
     window applied; rings are 1 / (smaller side) wide. The period is 1 / k at the maximum, taken by a parabola through
-    three points; a maximum in the first ring, or one less than twice the mean of the rings below it, is no period.
+    three points; a maximum in the first ring, or one below twice the first two rings, is no period.
     """
     images = np.atleast_3d(np.asarray(images, dtype=np.float32).T).T  # [h, w] -> [1, h, w]
     n, h, w = images.shape
@@ -416,7 +416,7 @@ def domain_period(images, mask=None):
     spectrum = np.bincount(ring.ravel(), power.ravel())[inside] / count / (weight**2).sum()
     k_mean = np.bincount(ring.ravel(), k.ravel())[inside] / count
     top = int(np.argmax(spectrum))
-    if top == 0 or top == len(spectrum) - 1 or spectrum[top] < 2 * spectrum[:top].mean():
+    if top == 0 or top == len(spectrum) - 1 or spectrum[top] < 2 * spectrum[: min(2, top)].mean():
         return Period(float("inf"), k_mean, spectrum)
     a, b, c = np.log(np.maximum(spectrum[top - 1 : top + 2], 1e-300))
     curvature = a - 2 * b + c
