@@ -351,7 +351,8 @@ def segment_stack(frames, settings=STACK):
     The mean over the frames is the illumination, fixed pattern of the camera included; a pixel that hardly changes is
     a defect. One threshold for all frames, so that a frame may be all of one sign. Of `settings`, smooth, tv and
     bright matter. Where the domains do not move, or keep a net magnetisation, the mean is no background: use
-    `segment`. ValueError for frames of another shape, too few, or without contrast.
+    `segment`; n independent frames leave 1 / sqrt n of the contrast in it. ValueError for frames of another shape, too
+    few, or without contrast.
     """
     frames = np.asarray(frames)
     if frames.ndim != 3 or len(frames) < 16:
