@@ -18,9 +18,3 @@ def data_file(name: str) -> Path:
         there = ", ".join(sorted(p.name for p in DATA.glob("*") if p.is_file())) or "nothing"
         raise BookError(f"no data file {name!r} in {DATA}; there is: {there}")
     return path
-
-
-def shared(name: str) -> Path | None:
-    """Path of `../shared/name` beside the repository, for tests on material that is not part of it; None if absent."""
-    path = ROOT.parent / "shared" / name
-    return path if path.exists() else None
