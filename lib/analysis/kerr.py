@@ -40,19 +40,19 @@ from lib.errors import BookError
 
 SUFFIXES = (".png", ".tif", ".tiff")
 SMALLEST = 64  # pixels: a frame must have at least this side
-SEPARATED = 3.0  # distance of two classes in units of the width of one, below which they are one
+SEPARATED = 2.5  # distance of two classes in units of the width of one, below which they are one
 COARSE = 4  # the background is computed on every fourth pixel
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Lengths in pixels. The defaults are for domains 5 to 40 pixels wide; change them for all frames, not for one.
+    """Lengths in pixels. The defaults are for domains 6 to 40 pixels wide; change them for all frames, not for one.
 
     smooth: sigma of the Gaussian. tv: weight of the total variation, in units of the noise of the frame (0 switches
     it off). radius: dark areas wider than 2 radius are background. edge: relative step of the illumination within
-    radius that counts as the edge of the sample. small: specks below this fraction of the typical domain area go.
-    sigmas: a domain of a single frame stands out of the background by this many standard deviations. bright: domains
-    are brighter than the rest.
+    radius that counts as the edge of the sample (subtract the camera's dark level first: on top of it a step looks
+    smaller). small: specks below this fraction of the typical domain area go. sigmas: a domain of a single frame
+    stands out of the background by this many standard deviations. bright: domains are brighter than the rest.
     """
 
     smooth: float = 1.5
@@ -223,7 +223,7 @@ def denoise(image, settings=Settings()):
 class Threshold(NamedTuple):
     """The threshold of x, the two class medians, and their distance in units of the width of the lower class.
 
-    Below a separation of 3 (SEPARATED) there is no second class: white noise alone, cut by Otsu, has 1.8.
+    Below a separation of 2.5 (SEPARATED) there is no second class: white noise alone, cut by Otsu, has 1.8.
     """
 
     value: float
