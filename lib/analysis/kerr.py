@@ -34,6 +34,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from scipy import ndimage
 from skimage import color, filters, io, measure, morphology, restoration, transform
 
 from lib.errors import BookError
@@ -75,6 +76,14 @@ class Settings:
 
 
 # ---------------------------------------------------------------- reading
+
+
+def heard(function, *arguments, **options):
+    """(result, list of texts): what a function returns, and the warnings it gave, which a page prints as lines."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = function(*arguments, **options)
+    return result, [str(warning.message) for warning in caught]
 
 
 class Frames(NamedTuple):
@@ -258,13 +267,19 @@ def _above(contrast, found):
 
 
 def remove_specks(dark, fraction):
-    """Domains bool [h, w] without those below `fraction` of the typical area (of the domain of a random pixel)."""
+    """Domains bool [h, w] without those below `fraction` of the typical area.
+
+    The typical area is that of the domain of a random pixel, or, where stripes have joined into something larger, of a
+    disc as wide as the stripes: 9 pi d^2, d the mean distance of a domain pixel from the edge (a third of a disc's
+    radius).
+    """
     labels = measure.label(dark, connectivity=1)
     area = np.bincount(labels.ravel()).astype(float)
     area[0] = 0
     if fraction == 0 or area.sum() == 0:
         return dark
-    return (area >= fraction * (area**2).sum() / area.sum())[labels]
+    disc = 9 * np.pi * ndimage.distance_transform_edt(dark)[dark].mean() ** 2
+    return (area >= fraction * min((area**2).sum() / area.sum(), disc))[labels]
 
 
 class Steps(NamedTuple):

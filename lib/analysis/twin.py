@@ -9,19 +9,28 @@ network, the same spins are read by pseudolikelihood, the classical estimate of 
 Well below T_c the flipped spins are few and mostly single; operators beyond nearest neighbours are then nearly
 multiples of each other, and only the nearest-neighbour coupling is read. A network trained longer on 3000 images
 follows their accidents: 1000 steps were enough in every case tried.
+
+The same with stripes: a SIMULATED dipolar film, whose couplings J(r) are known at every distance (`run_stripes`). And
+with patches cut from images of a real film, where nothing is known (`read_patches`).
 """
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import torch
 
-from lib.analysis import couplings, kerr, learning
+from lib.analysis import couplings, kerr
 from lib.analysis.statistics import over_networks
 from lib.models.fit import FitResult, fit
+from lib.models.frontier import FrontierNetwork
 from lib.models.hamiltonian import LearnedHamiltonian
-from lib.samplers import driver
-from lib.systems import film, ising
+from lib.models.heads import Bernoulli
+from lib.samplers import delayed, dipolar, driver
+from lib.systems import film, ising, lattice
+
+SITES_PER_BATCH = 32768  # 128 images at L = 16
+WIDER = {"reach": 2, "first_rows": 2}  # rows: the context of a frontier network that looks twice as far
 
 
 @dataclass(frozen=True)
@@ -68,23 +77,22 @@ def recover(frames, pixels_per_spin, L):
     return kerr.coarse_grain(stack.spins, pixels_per_spin, L, mask=stack.mask).spins
 
 
-def learn(spins, T, n_steps, seed):
+def learn(spins, T, n_steps, seed, *, reach=1, first_rows=1, augment=lattice.random_transform):
     """(`LearnedHamiltonian` at T, `FitResult`) of a frontier network trained on spins [n, L, L]; a tenth is held out.
 
     T: temperature of the spins, in whatever unit the Hamiltonian is wanted in. seed: of weights, batches and held-out
-    part.
+    part. reach, first_rows: how far the network looks, in rows. augment: symmetries of the film, see `fit`.
     """
-    build, augment, learning_rate = learning.NETWORKS["frontier"]
     L = spins.shape[-1]
     data = spins[np.random.default_rng(seed).permutation(len(spins))]
     held_out = data[: max(1, len(data) // 10)]
-    model = build(L, seed)
+    model = FrontierNetwork(L, Bernoulli(), odd=True, reach=reach * L, first_rows=first_rows, seed=seed)
     result = fit(
         model,
         data[len(held_out) :],
         steps=n_steps,
-        batch=max(1, learning.SITES_PER_BATCH // L**2),
-        learning_rate=learning_rate,
+        batch=max(1, SITES_PER_BATCH // L**2),
+        learning_rate=1e-2,
         augment=augment,
         held_out=held_out,
         seed=seed,
@@ -146,3 +154,183 @@ def combine(outcomes):
         raise ValueError("outcomes: networks trained on the same images are wanted; one seed, different `network`")
     value, error = over_networks(*zip(*[o.network for o in outcomes], strict=True))
     return float(value), float(np.hypot(error, outcomes[0].classical[1]))
+
+
+# ---------------------------------------------------------------- where a bias begins
+
+
+def limit(x, t_c, errors, truth, allowed=0.02, *, logarithmic=False):
+    """(x, error) where |T_C / truth - 1| first passes `allowed`, from the clean end on, which is x[0].
+
+    x [n]: what is varied, monotonic; t_c, errors [n] in K. Linear between two points, in ln x if `logarithmic`. If no
+    point passes, the last x and no error: the limit lies beyond it.
+    """
+    x, bias = np.asarray(x, dtype=float), np.abs(np.asarray(t_c, dtype=float) / truth - 1)
+    scale = np.log(x) if logarithmic else x
+    beyond = np.flatnonzero(bias > allowed)
+    if len(beyond) == 0:
+        return float(x[-1]), None
+    k = int(beyond[0])
+    if k == 0:
+        return float(x[0]), None
+    slope = (bias[k] - bias[k - 1]) / (scale[k] - scale[k - 1])
+    at = scale[k - 1] + (allowed - bias[k - 1]) / slope
+    weight = (at - scale[k - 1]) / (scale[k] - scale[k - 1])
+    sigma = np.hypot((1 - weight) * errors[k - 1], weight * errors[k]) / truth / abs(slope)
+    return (float(np.exp(at)), float(np.exp(at) * sigma)) if logarithmic else (float(at), float(sigma))
+
+
+# ---------------------------------------------------------------- raising T
+
+
+class Excess:
+    """H_theta - J E, the part of a learned Hamiltonian that a nearest-neighbour coupling J does not express."""
+
+    def __init__(self, hamiltonian, coupling):
+        self.hamiltonian, self.coupling = hamiltonian, coupling
+
+    def __call__(self, s):
+        return self.hamiltonian.energy(s) + self.coupling * ising.nearest(s)
+
+
+class Order(NamedTuple):
+    """|m| [t] and its error at temperatures [t] in K, for each fourth of the run `drift` [4, t], and the fraction of
+    accepted proposals [t]."""
+
+    kelvin: np.ndarray
+    abs_m: np.ndarray
+    error: np.ndarray
+    drift: np.ndarray
+    accepted: np.ndarray
+
+
+def raise_temperature(outcome, kelvin, steps, seed, chains=24):
+    """`Order` under exp(-H_theta / T) itself, on the L x L lattice, heated from complete order to each T [t] in K.
+
+    By `delayed.heat`, which proposes with the coupling that was read from the network. |m| is the mean over the last
+    fourth of the steps; a drift over the fourths says that H_theta has not come to rest.
+    """
+    e = outcome.experiment
+    coupling = outcome.network[0] / e.t_c  # in units of the true J
+    T = film.reduced_temperature(np.asarray(kelvin, dtype=float), e.t_c)
+    rng = np.random.default_rng([seed, e.network])
+    run = delayed.heat(
+        Excess(outcome.hamiltonian, coupling), coupling, e.L, T, rng, chains=chains, steps=steps, discard=0
+    )
+    fourths = np.stack([np.abs(part).mean(axis=0) for part in np.array_split(run.m, 4)])  # [4, t, chains]
+    last = fourths[-1]
+    return Order(
+        np.asarray(kelvin), last.mean(1), last.std(1, ddof=1) / np.sqrt(chains), fourths.mean(2), run.accepted
+    )
+
+
+def falls_below(kelvin, abs_m, level):
+    """Temperature in K at which |m| [t] first falls below a level, linear between points; nan if it never does."""
+    below = np.flatnonzero(np.asarray(abs_m) < level)
+    if len(below) == 0 or below[0] == 0:
+        return float("nan")
+    k = int(below[0])
+    return float(np.interp(level, [abs_m[k], abs_m[k - 1]], [kelvin[k], kelvin[k - 1]]))
+
+
+# ---------------------------------------------------------------- stripes
+
+
+@dataclass(frozen=True)
+class Stripes:
+    """A SIMULATED dipolar film (`film.pair_kernel`: J = 1, dipoles g) at temperature T in units of J, and a training.
+
+    wider: whether the network looks twice as far as a nearest-neighbour film needs (WIDER).
+    """
+
+    n_images: int = 3000
+    L: int = 16
+    g: float = 0.25
+    T: float = 1.2
+    camera: film.Camera = film.Camera()
+    n_steps: int = 1000
+    seed: int = 1
+    network: int = 0
+    wider: bool = False
+
+
+class StripesOutcome(NamedTuple):
+    """`wrong`: fraction of spins the images lost. `network`, `classical`: `Couplings` of film.SHELLS in units of J.
+    `structure`, `data`: structure factor of as many samples of the network, and of the spins it has seen."""
+
+    experiment: Stripes
+    wrong: float
+    network: couplings.Couplings
+    classical: couplings.Couplings
+    structure: film.StructureFactor
+    data: film.StructureFactor
+    fit: FitResult
+
+
+def stripe_images(experiment):
+    """Simulated `Images` of a dipolar film. The same seed gives the same spins for every camera."""
+    e = experiment
+    W = film.pair_kernel(e.L, 1.0, e.g)
+    spins = dipolar.sample(W, e.T, e.n_images, np.random.default_rng([e.seed, 2])).configurations
+    return Images(spins, film.render(spins, np.random.default_rng([e.seed, 3]), e.camera))
+
+
+def run_stripes(experiment, spins=None, truth=None):
+    """Learn a dipolar film -> `StripesOutcome`. spins, truth: recovered and true spins, if they are there already."""
+    e = experiment
+    if spins is None:
+        truth, frames = stripe_images(e)
+        spins = recover(frames, e.camera.pixels_per_spin, e.L)
+    wrong = float((spins != truth).mean()) if truth is not None and truth.shape == spins.shape else float("nan")
+    hamiltonian, result = learn(
+        spins, e.T, e.n_steps, 1000 * e.seed + e.network, **(WIDER if e.wider else {"reach": 1})
+    )
+    read = couplings.read_network(hamiltonian, spins[:500], film.shell_operators(), ising.flip_one, moves=16)
+    classical = shells_classical(spins, e.T)
+    drawn = hamiltonian.model.sample(len(spins), seed=e.network)[0].cpu().numpy().astype(np.int8)
+    return StripesOutcome(
+        e, wrong, read, classical, film.structure_factor(drawn), film.structure_factor(spins), result
+    )
+
+
+def shells_classical(spins, T, steps=film.SHELLS):
+    """`Couplings` of these shells by maximum pseudolikelihood, T in the units wanted."""
+    return couplings.pseudolikelihood(film.shell_local_sums(spins, steps), T, tuple(map(str, steps)))
+
+
+# ---------------------------------------------------------------- patches of real images
+
+PATCH_SHELLS = ((0, 1), (1, 1), (0, 2))
+MARGIN = 2  # blocks from the edge of a patch, where a neighbour is missing
+
+
+def _turn(batch, generator):
+    """Rotations and reflections only: a patch of a larger film has edges, which translations would move."""
+    return torch.cat(
+        [lattice.transform(part, int(torch.randint(8, (1,), generator=generator)), (0, 0)) for part in batch.chunk(16)]
+    )
+
+
+def _flip_inside(s, rng):
+    """Copies of s [n, L, L] with one random spin of each flipped that is MARGIN or more from the edge."""
+    after, inside = s.copy(), s.shape[1] - 2 * MARGIN
+    rows, columns = MARGIN + rng.integers(inside, size=(2, len(s)))
+    after[np.arange(len(s)), rows, columns] *= -1
+    return after
+
+
+def patches_classical(patches, steps=PATCH_SHELLS):
+    """Couplings K(r) = J(r) / T of patches [n, L, L] without periodic boundaries, by pseudolikelihood of inner sites."""
+    n, L, _ = patches.shape
+    sums = film.shell_local_sums(patches, steps).reshape(n, L, L, -1)
+    inner = sums[:, MARGIN:-MARGIN, MARGIN:-MARGIN].reshape(n, -1, len(steps))
+    return couplings.pseudolikelihood(inner, 1.0, tuple(map(str, steps)), blocks=min(20, n))
+
+
+def read_patches(patches, n_steps, seed, steps=PATCH_SHELLS):
+    """`Couplings` K(r) = J(r) / T read from a network trained on patches [n, L, L] of a larger film."""
+    hamiltonian, _ = learn(patches, 1.0, n_steps, seed, augment=_turn, **WIDER)
+    some = patches[:500]
+    return couplings.read_network(
+        hamiltonian, some, film.shell_operators(steps), _flip_inside, moves=32, blocks=min(20, len(some))
+    )
