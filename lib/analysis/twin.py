@@ -77,16 +77,17 @@ def recover(frames, pixels_per_spin, L):
     return kerr.coarse_grain(stack.spins, pixels_per_spin, L, mask=stack.mask).spins
 
 
-def learn(spins, T, n_steps, seed, *, reach=1, first_rows=1, augment=lattice.random_transform):
+def learn(spins, T, n_steps, seed, *, reach=1, first_rows=1, odd=True, augment=lattice.random_transform):
     """(`LearnedHamiltonian` at T, `FitResult`) of a frontier network trained on spins [n, L, L]; a tenth is held out.
 
     T: temperature of the spins, in whatever unit the Hamiltonian is wanted in. seed: of weights, batches and held-out
-    part. reach, first_rows: how far the network looks, in rows. augment: symmetries of the film, see `fit`.
+    part. reach, first_rows: how far the network looks, in rows. odd: p(-s) = p(s), no field. augment: symmetries of the
+    film, see `fit`.
     """
     L = spins.shape[-1]
     data = spins[np.random.default_rng(seed).permutation(len(spins))]
     held_out = data[: max(1, len(data) // 10)]
-    model = FrontierNetwork(L, Bernoulli(), odd=True, reach=reach * L, first_rows=first_rows, seed=seed)
+    model = FrontierNetwork(L, Bernoulli(), odd=odd, reach=reach * L, first_rows=first_rows, seed=seed)
     result = fit(
         model,
         data[len(held_out) :],
@@ -162,21 +163,19 @@ def combine(outcomes):
 def limit(x, t_c, errors, truth, allowed=0.02, *, logarithmic=False):
     """(x, error) where |T_C / truth - 1| first passes `allowed`, from the clean end on, which is x[0].
 
-    x [n]: what is varied, monotonic; t_c, errors [n] in K. Linear between two points, in ln x if `logarithmic`. If no
-    point passes, the last x and no error: the limit lies beyond it.
+    x [n]: what is varied, monotonic; t_c, errors [n] in K. Linear between two points, in ln x if `logarithmic`.
+    (nan, None) if no point passes, or the first one does.
     """
-    x, bias = np.asarray(x, dtype=float), np.abs(np.asarray(t_c, dtype=float) / truth - 1)
-    scale = np.log(x) if logarithmic else x
-    beyond = np.flatnonzero(bias > allowed)
-    if len(beyond) == 0:
-        return float(x[-1]), None
+    bias, errors = np.asarray(t_c, dtype=float) / truth - 1, np.asarray(errors, dtype=float) / truth
+    scale = np.log(x) if logarithmic else np.asarray(x, dtype=float)
+    beyond = np.flatnonzero(np.abs(bias) > allowed)
+    if len(beyond) == 0 or beyond[0] == 0:
+        return float("nan"), None
     k = int(beyond[0])
-    if k == 0:
-        return float(x[0]), None
     slope = (bias[k] - bias[k - 1]) / (scale[k] - scale[k - 1])
-    at = scale[k - 1] + (allowed - bias[k - 1]) / slope
-    weight = (at - scale[k - 1]) / (scale[k] - scale[k - 1])
-    sigma = np.hypot((1 - weight) * errors[k - 1], weight * errors[k]) / truth / abs(slope)
+    weight = (np.copysign(allowed, bias[k]) - bias[k - 1]) / (bias[k] - bias[k - 1])
+    at = scale[k - 1] + weight * (scale[k] - scale[k - 1])
+    sigma = np.hypot((1 - weight) * errors[k - 1], weight * errors[k]) / abs(slope)
     return (float(np.exp(at)), float(np.exp(at) * sigma)) if logarithmic else (float(at), float(sigma))
 
 
@@ -204,7 +203,7 @@ class Order(NamedTuple):
     accepted: np.ndarray
 
 
-def raise_temperature(outcome, kelvin, steps, seed, chains=24):
+def raise_temperature(outcome, kelvin, steps, seed, chains=16):
     """`Order` under exp(-H_theta / T) itself, on the L x L lattice, heated from complete order to each T [t] in K.
 
     By `delayed.heat`, which proposes with the coupling that was read from the network. |m| is the mean over the last
@@ -283,7 +282,7 @@ def run_stripes(experiment, spins=None, truth=None):
         spins = recover(frames, e.camera.pixels_per_spin, e.L)
     wrong = float((spins != truth).mean()) if truth is not None and truth.shape == spins.shape else float("nan")
     hamiltonian, result = learn(
-        spins, e.T, e.n_steps, 1000 * e.seed + e.network, **(WIDER if e.wider else {"reach": 1})
+        spins, e.T, e.n_steps, 1000 * e.seed + e.network, **(WIDER if e.wider else {})
     )
     read = couplings.read_network(hamiltonian, spins[:500], film.shell_operators(), ising.flip_one, moves=16)
     classical = shells_classical(spins, e.T)
@@ -320,17 +319,20 @@ def _flip_inside(s, rng):
 
 
 def patches_classical(patches, steps=PATCH_SHELLS):
-    """Couplings K(r) = J(r) / T of patches [n, L, L] without periodic boundaries, by pseudolikelihood of inner sites."""
+    """`Couplings` K(r) = J(r) / T, and the field, of patches [n, L, L] of a larger film, by pseudolikelihood.
+
+    Inner sites only: at the edges neighbours are missing.
+    """
     n, L, _ = patches.shape
     sums = film.shell_local_sums(patches, steps).reshape(n, L, L, -1)
-    inner = sums[:, MARGIN:-MARGIN, MARGIN:-MARGIN].reshape(n, -1, len(steps))
-    return couplings.pseudolikelihood(inner, 1.0, tuple(map(str, steps)), blocks=min(20, n))
+    sums = np.concatenate([sums, patches[..., None]], axis=3)
+    inner = sums[:, MARGIN:-MARGIN, MARGIN:-MARGIN].reshape(n, -1, sums.shape[3])
+    return couplings.pseudolikelihood(inner, 1.0, (*map(str, steps), "field"), blocks=min(20, n))
 
 
 def read_patches(patches, n_steps, seed, steps=PATCH_SHELLS):
-    """`Couplings` K(r) = J(r) / T read from a network trained on patches [n, L, L] of a larger film."""
-    hamiltonian, _ = learn(patches, 1.0, n_steps, seed, augment=_turn, **WIDER)
+    """The same read from a network trained on the patches, which may have a net magnetisation."""
+    hamiltonian, _ = learn(patches, 1.0, n_steps, seed, odd=False, augment=_turn, **WIDER)
+    operators = film.shell_operators(steps) | {"field": ising.magnetization}
     some = patches[:500]
-    return couplings.read_network(
-        hamiltonian, some, film.shell_operators(steps), _flip_inside, moves=32, blocks=min(20, len(some))
-    )
+    return couplings.read_network(hamiltonian, some, operators, _flip_inside, moves=32, blocks=min(20, len(some)))
