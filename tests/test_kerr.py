@@ -153,6 +153,24 @@ def test_specks_go_and_domains_stay():
     assert not kerr.remove_specks(np.zeros((5, 5), bool), 0.5).any()
 
 
+def test_specks_are_small_against_the_stripes_of_a_labyrinth():
+    """Stripes that have joined are one huge domain; a shorter stripe beside them is still no speck."""
+    dark = np.zeros((128, 128), bool)
+    dark[:, 8:96:16] = dark[:, 9:96:16] = dark[60:62, :90] = True
+    for k in range(2, 8):
+        dark[:, 8 + k : 96 : 16] = True
+    dark[40:80, 108:116] = True  # a stripe of its own
+    dark[100:103, 110:113] = True  # a speck
+    kept = kerr.remove_specks(dark, 0.1)
+    assert kept[60, 110] and not kept[101, 111] and np.array_equal(kept[:, :100], dark[:, :100])
+
+
+def test_warnings_are_heard():
+    result, texts = kerr.heard(kerr.check_block, 8, 16.0)
+    assert result is False and len(texts) == 1 and texts[0].startswith("blocks of 8 pixels alias")
+    assert kerr.heard(kerr.check_block, 4, 16.0) == (True, [])
+
+
 def test_threshold_of_two_gaussians():
     """Equal widths, fractions 0.8 and 0.2: the least error is at the middle + sigma^2 / distance ln 4."""
     rng = RNG(3)

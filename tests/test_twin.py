@@ -5,8 +5,9 @@ it.
 import numpy as np
 import pytest
 
-from lib.analysis import twin
+from lib.analysis import kerr, transitions, twin
 from lib.analysis.couplings import cramer_rao
+from lib.samplers import driver
 from lib.systems import film, ising
 
 SMALL = {"L": 8, "n_images": 1000, "n_steps": 200}
@@ -80,3 +81,85 @@ def test_errors_of_several_networks(outcomes):
 def test_experiments_that_cannot_be(change, message):
     with pytest.raises(ValueError, match=message):
         twin.Experiment(**change)
+
+
+# Where a bias begins ---------------------------------------------------------------------------------------
+
+
+def test_limit_of_a_straight_line():
+    x, sigma = twin.limit([0, 1, 2, 3], [400, 400, 412, 430], [2, 2, 2, 2], 400.0)
+    assert x == pytest.approx(1 + 8 / 12) and sigma == pytest.approx(2 / 12 * np.hypot(1 / 3, 2 / 3))
+    x, _ = twin.limit([1000, 100, 10], [400, 404, 360], [1, 1, 1], 400.0, logarithmic=True)
+    assert np.log10(x) == pytest.approx(2 - 12 / 44)  # from +1 % to -10 %: -2 % counts, not +2 %
+
+
+@pytest.mark.parametrize("t_c", [[400, 401, 402], [450, 400, 400]])
+def test_no_limit_where_nothing_passes_or_everything_does(t_c):
+    x, error = twin.limit([0, 1, 2], t_c, [1, 1, 1], 400.0)
+    assert np.isnan(x) and error is None
+
+
+def test_where_order_falls_below_a_level():
+    assert twin.falls_below([300, 310, 320], [0.9, 0.8, 0.4], 0.6) == pytest.approx(315)
+    assert np.isnan(twin.falls_below([300, 310], [0.9, 0.8], 0.6))
+    assert np.isnan(twin.falls_below([300, 310], [0.5, 0.4], 0.6))
+
+
+# Raising T -------------------------------------------------------------------------------------------------
+
+
+def test_a_known_hamiltonian_keeps_its_order_as_long_as_the_film(outcomes):
+    """The true H in the place of the learned one, proposals with a coupling 5 % off: |m| of direct Monte Carlo."""
+
+    class True_:
+        T0 = film.reduced_temperature()
+        energy = staticmethod(ising.energy)
+
+    known = outcomes[0]._replace(hamiltonian=True_, network=(1.05 * 427.4, 1.0))
+    found = twin.raise_temperature(known, [350.0, 440.0], 600, 1)
+    direct = transitions.direct(8, film.reduced_temperature(found.kelvin), 2000, 1)
+    for k in range(2):
+        assert abs(found.abs_m[k] - direct.values["abs_m"][k]) < 4 * found.error[k] < 0.1
+    assert found.drift.shape == (4, 2) and np.all(found.accepted > 0.5)
+    again = twin.raise_temperature(known, [350.0, 440.0], 600, 1)
+    assert np.array_equal(found.abs_m, again.abs_m)
+
+
+# Stripes ---------------------------------------------------------------------------------------------------
+
+
+def test_a_film_with_stripes():
+    e = twin.Stripes(n_images=600, L=8, n_steps=100)
+    truth, frames = twin.stripe_images(e)
+    spins = twin.recover(frames, 4, 8)
+    a, b = twin.run_stripes(e), twin.run_stripes(e, spins, truth)
+    assert np.array_equal(a.network.values, b.network.values) and a.wrong == b.wrong < 1e-3
+    true = film.shell_couplings(film.pair_kernel(8, 1.0, e.g))
+    assert a.classical.values[0] == pytest.approx(true[0], rel=0.1) and a.classical.values[1] < 0
+    assert a.structure.mean.shape == a.data.mean.shape
+    wide = twin.run_stripes(twin.Stripes(n_images=600, L=8, n_steps=100, wider=True), spins, truth)
+    assert not np.array_equal(wide.network.values, a.network.values)
+
+
+# Patches of a larger film ----------------------------------------------------------------------------------
+
+
+def test_patches_of_a_larger_film_give_its_couplings():
+    """8 x 8 patches without periodic boundaries from 24 x 24 films at T = 3: K = 1/3, no other coupling, no field."""
+    s = driver.sample(24, 3.0, 300, np.random.default_rng(1)).configurations
+    patches = kerr.coarse_grain(s, 1, 8).spins
+    assert patches.shape == (2700, 8, 8)
+    found = twin.patches_classical(patches)
+    assert found.names == ("(0, 1)", "(1, 1)", "(0, 2)", "field")
+    assert np.all(np.abs(found.values - [1 / 3, 0, 0, 0]) < 4 * found.errors) and found.errors.max() < 0.01
+    network = twin.read_patches(patches, 200, 1)
+    assert network.values[0] == pytest.approx(1 / 3, abs=0.05)
+    assert np.abs(network.values[1:]).max() < 0.05
+
+
+def test_patches_with_a_field_show_it():
+    s = driver.sample(24, 3.0, 200, np.random.default_rng(2), couplings={"nn": 1.0, "field": 0.3}).configurations
+    patches = kerr.coarse_grain(s, 1, 8).spins
+    found = twin.patches_classical(patches)
+    assert np.all(np.abs(found.values - [1 / 3, 0, 0, 0.1]) < 4 * found.errors)
+    assert twin.read_patches(patches, 200, 1).values[3] == pytest.approx(0.1, abs=0.05)

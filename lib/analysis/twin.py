@@ -218,9 +218,7 @@ def raise_temperature(outcome, kelvin, steps, seed, chains=16):
     )
     fourths = np.stack([np.abs(part).mean(axis=0) for part in np.array_split(run.m, 4)])  # [4, t, chains]
     last = fourths[-1]
-    return Order(
-        np.asarray(kelvin), last.mean(1), last.std(1, ddof=1) / np.sqrt(chains), fourths.mean(2), run.accepted
-    )
+    return Order(np.asarray(kelvin), last.mean(1), last.std(1, ddof=1) / np.sqrt(chains), fourths.mean(2), run.accepted)
 
 
 def falls_below(kelvin, abs_m, level):
@@ -281,15 +279,11 @@ def run_stripes(experiment, spins=None, truth=None):
         truth, frames = stripe_images(e)
         spins = recover(frames, e.camera.pixels_per_spin, e.L)
     wrong = float((spins != truth).mean()) if truth is not None and truth.shape == spins.shape else float("nan")
-    hamiltonian, result = learn(
-        spins, e.T, e.n_steps, 1000 * e.seed + e.network, **(WIDER if e.wider else {})
-    )
+    hamiltonian, result = learn(spins, e.T, e.n_steps, 1000 * e.seed + e.network, **(WIDER if e.wider else {}))
     read = couplings.read_network(hamiltonian, spins[:500], film.shell_operators(), ising.flip_one, moves=16)
     classical = shells_classical(spins, e.T)
     drawn = hamiltonian.model.sample(len(spins), seed=e.network)[0].cpu().numpy().astype(np.int8)
-    return StripesOutcome(
-        e, wrong, read, classical, film.structure_factor(drawn), film.structure_factor(spins), result
-    )
+    return StripesOutcome(e, wrong, read, classical, film.structure_factor(drawn), film.structure_factor(spins), result)
 
 
 def shells_classical(spins, T, steps=film.SHELLS):
