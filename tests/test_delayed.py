@@ -33,7 +33,7 @@ def test_averages_are_those_of_the_whole_hamiltonian():
 
 def test_without_excess_everything_is_accepted():
     run = delayed.heat(lambda s: np.zeros(len(s)), 1.0, 6, [2.0], RNG(2), chains=5, steps=20, discard=0)
-    assert run.accepted[0] == pytest.approx(1) and run.m.shape == (20, 1, 5)
+    assert run.accepted[0] == pytest.approx(1) and run.m.shape == run.excess.shape == (20, 1, 5)
 
 
 def test_same_generator_same_chain():

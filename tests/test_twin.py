@@ -121,6 +121,12 @@ def test_a_known_hamiltonian_keeps_its_order_as_long_as_the_film(outcomes):
     for k in range(2):
         assert abs(found.abs_m[k] - direct.values["abs_m"][k]) < 4 * found.error[k] < 0.1
     assert found.drift.shape == (4, 2) and np.all(found.accepted > 0.5)
+    # what is left beside a coupling that is 5 % too large: D = -0.05 x the cost of the bonds, 2 J for each broken one
+    mean, scatter = twin.misjudged(known, [350.0, 440.0], 500, 1)
+    bonds = direct.values["energy"] * 64 + 128
+    np.testing.assert_allclose(mean, -0.05 * bonds, rtol=0.1)
+    np.testing.assert_allclose(found.excess, -0.05 * bonds, rtol=0.2)
+    assert np.all(scatter > 0)
     again = twin.raise_temperature(known, [350.0, 440.0], 600, 1)
     assert np.array_equal(found.abs_m, again.abs_m)
 

@@ -193,14 +193,22 @@ class Excess:
 
 
 class Order(NamedTuple):
-    """|m| [t] and its error at temperatures [t] in K, for each fourth of the run `drift` [4, t], and the fraction of
-    accepted proposals [t]."""
+    """|m| [t] and its error at temperatures [t] in K, for each fourth of the run `drift` [4, t], the fraction of
+    accepted proposals [t], and the excess D [t] in units of J, relative to complete order, of the last fourth."""
 
     kelvin: np.ndarray
     abs_m: np.ndarray
     error: np.ndarray
     drift: np.ndarray
     accepted: np.ndarray
+    excess: np.ndarray
+
+
+def _excess_of(outcome):
+    """(`Excess`, coupling J that was read, D of complete order): energies in units of the true J."""
+    coupling = outcome.network[0] / outcome.experiment.t_c
+    excess = Excess(outcome.hamiltonian, coupling)
+    return excess, coupling, float(excess(np.ones((1,) + (outcome.experiment.L,) * 2, np.int8))[0])
 
 
 def raise_temperature(outcome, kelvin, steps, seed, chains=16):
@@ -210,15 +218,29 @@ def raise_temperature(outcome, kelvin, steps, seed, chains=16):
     fourth of the steps; a drift over the fourths says that H_theta has not come to rest.
     """
     e = outcome.experiment
-    coupling = outcome.network[0] / e.t_c  # in units of the true J
+    excess, coupling, ordered = _excess_of(outcome)
     T = film.reduced_temperature(np.asarray(kelvin, dtype=float), e.t_c)
     rng = np.random.default_rng([seed, e.network])
-    run = delayed.heat(
-        Excess(outcome.hamiltonian, coupling), coupling, e.L, T, rng, chains=chains, steps=steps, discard=0
-    )
+    run = delayed.heat(excess, coupling, e.L, T, rng, chains=chains, steps=steps, discard=0)
     fourths = np.stack([np.abs(part).mean(axis=0) for part in np.array_split(run.m, 4)])  # [4, t, chains]
     last = fourths[-1]
-    return Order(np.asarray(kelvin), last.mean(1), last.std(1, ddof=1) / np.sqrt(chains), fourths.mean(2), run.accepted)
+    D = np.array_split(run.excess, 4)[-1].mean((0, 2)) - ordered
+    error = last.std(1, ddof=1) / np.sqrt(chains)
+    return Order(np.asarray(kelvin), last.mean(1), error, fourths.mean(2), run.accepted, D)
+
+
+def misjudged(outcome, kelvin, n, seed):
+    """Mean and standard deviation of the excess D, [t] each, on configurations of the true film at [t] in K.
+
+    D, in units of J, is relative to complete order. It would be zero everywhere if H_theta were the nearest-neighbour
+    Hamiltonian that was read from it.
+    """
+    e = outcome.experiment
+    excess, _, ordered = _excess_of(outcome)
+    found = []
+    for number, T in enumerate(film.reduced_temperature(np.asarray(kelvin, dtype=float), e.t_c)):
+        found.append(excess(driver.sample(e.L, T, n, np.random.default_rng([seed, 4, number])).configurations))
+    return np.mean(found, axis=1) - ordered, np.std(found, axis=1)
 
 
 def falls_below(kelvin, abs_m, level):

@@ -47,11 +47,15 @@ def step(spins, excess, function, coupling, T, rng, flips=64):
 
 
 class Heated(NamedTuple):
-    """Magnetisation per site m [steps, t, chains] of chains at temperatures T [t]; `accepted` [t]: fraction of the
-    proposals; `tau` [t]: tau_int (1/2 + sum rho) of |m|, in steps. The steps of equilibration are not in them."""
+    """Magnetisation per site m and excess D, [steps, t, chains] each, of chains at temperatures T [t].
+
+    accepted [t]: fraction of the proposals; tau [t]: tau_int (1/2 + sum rho) of |m|, in steps. The steps of
+    equilibration are not in them.
+    """
 
     T: np.ndarray
     m: np.ndarray
+    excess: np.ndarray
     accepted: np.ndarray
     tau: np.ndarray
 
@@ -67,12 +71,12 @@ def heat(function, coupling, L, temperatures, rng, *, chains=20, steps=1000, dis
     T = temperatures.repeat(chains)
     spins = np.ones((len(T), L, L), np.int8)
     excess = np.asarray(function(spins), dtype=float)
-    m, accepted = np.empty((steps, len(T))), np.zeros(len(T))
+    m, D, accepted = np.empty((steps, len(T))), np.empty((steps, len(T))), np.zeros(len(T))
     for number in range(-discard, steps):
         took = step(spins, excess, function, coupling, T, rng, flips)
         if number >= 0:
-            m[number] = spins.mean((1, 2), dtype=float)
+            m[number], D[number] = spins.mean((1, 2), dtype=float), excess
             accepted += took / steps
-    m = m.reshape(steps, -1, chains)
+    m, D = m.reshape(steps, -1, chains), D.reshape(steps, -1, chains)
     tau = np.array([integrated_time(np.abs(m[:, k])) for k in range(len(temperatures))])
-    return Heated(temperatures, m, accepted.reshape(-1, chains).mean(1), tau)
+    return Heated(temperatures, m, D, accepted.reshape(-1, chains).mean(1), tau)
