@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lib.errors import BookError
+from lib.paths import ROOT
 
 
 class ParameterError(BookError):
@@ -60,6 +61,14 @@ def _hidden_units_fit(n_hidden: int, L: int, **_) -> None:
         raise ParameterError(f"n_hidden={n_hidden} is more than L={L}; give n_hidden from 1 to {L}")
 
 
+def _files_are_there(csv: str, image_dir: str, **_) -> None:
+    """Relative paths count from the repository."""
+    if not (ROOT / csv).is_file():
+        raise ParameterError(f"csv={csv!r}: no such file; give the path of a csv file with M_s(T)")
+    if image_dir and not (ROOT / image_dir).is_dir():
+        raise ParameterError(f"image_dir={image_dir!r}: no such folder; give a folder of PNG or TIFF frames")
+
+
 RULES: dict[str, tuple[Rule, ...]] = {
     "01_autoregressive_networks": (
         Rule("L", int, minimum=4, maximum=64),
@@ -85,10 +94,22 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("n_repetitions", int, minimum=2, maximum=8),
         Rule("seed", int, minimum=0),
     ),
+    "04_moke": (
+        Rule("image_dir", str),
+        Rule("csv", str),
+        Rule("T0", float, minimum=230.0, maximum=420.0),
+        Rule("pixel_um", float, minimum=0.001, maximum=1000.0),
+        Rule("n_images", int, minimum=100, maximum=30_000),
+        Rule("n_networks", int, minimum=1, maximum=8),
+        Rule("n_steps", int, minimum=10, maximum=100_000),
+        Rule("L", int, minimum=8, maximum=32, multiple_of=2),
+        Rule("seed", int, minimum=0),
+    ),
 }
 
 CROSS: dict[str, tuple[Callable, ...]] = {
     "01_autoregressive_networks": (_hidden_units_fit,),
+    "04_moke": (_files_are_there,),
 }
 
 PRESETS: dict[str, dict[str, dict]] = {
@@ -97,6 +118,7 @@ PRESETS: dict[str, dict[str, dict]] = {
     "03_ising_blocks": {
         "smoke": {"L": 4, "n_train": 2000, "n_networks": 1, "n_steps": 60, "n_blocks": 500, "n_repetitions": 2}
     },
+    "04_moke": {"smoke": {"L": 8, "n_images": 300, "n_networks": 1, "n_steps": 50}},
 }
 
 

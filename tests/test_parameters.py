@@ -95,6 +95,28 @@ def test_rules_between_parameters_come_after_each_is_right(standin):
         parameters.check(standin, **GOOD | {"seed": 17, "L": "x"})
 
 
+MOKE = {
+    "image_dir": "",
+    "csv": "data/film_ms.csv",
+    "T0": 296.0,
+    "pixel_um": 0.5,
+    "n_images": 3000,
+    "n_networks": 3,
+    "n_steps": 1000,
+    "L": 16,
+    "seed": 1,
+}
+
+
+def test_files_of_the_film_must_be_there(tmp_path):
+    parameters.check("04_moke", **MOKE)
+    parameters.check("04_moke", **MOKE | {"image_dir": str(tmp_path)})
+    for name, value in (("csv", "nosuch.csv"), ("csv", ""), ("csv", "data"), ("image_dir", "no/such/folder")):
+        with pytest.raises(ParameterError) as caught:
+            parameters.check("04_moke", **MOKE | {name: value})
+        assert one_line(str(caught.value)).startswith(f"{name}={value!r}: no such ")
+
+
 @pytest.mark.parametrize(
     "rule, text",
     [

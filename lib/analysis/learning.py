@@ -92,8 +92,8 @@ def _adjoining(L, seed):
 class Recipe(NamedTuple):
     """build(side, seed) -> network; augment: see `fit`; view: spins -> what the network sees, None for the spins.
 
-    checks: how often the held-out configurations are looked at. shrink: side of the spin lattice / side of the network. exact: view loses nothing, so ln p of what it shows is
-    known.
+    checks: how often the held-out configurations are looked at. shrink: side of the spin lattice / side of the network.
+    exact: view loses nothing, so ln p of what it shows is known.
     """
 
     build: Callable
