@@ -5,8 +5,7 @@ updates at randomly chosen sites under exp(-J E / T) lead to s'; every update, a
 is in detailed balance with exp(-J E / T). Accepting s' with probability min(1, exp(-[D(s') - D(s)] / T)) is then in
 detailed balance with exp(-H / T), exactly, and the dear function is evaluated once for `flips` updates. Reweighting
 needs D / T to vary little over a whole configuration; this needs it to vary little over a few flips.
-Sources: J. S. Liu, Monte Carlo Strategies in Scientific Computing (Springer, 2001), sec. 9.4.3 (surrogate
-transitions); J. A. Christen and C. Fox, J. Comput. Graph. Stat. 14, 795 (2005) (delayed acceptance).
+This is delayed acceptance, after J. A. Christen and C. Fox, Markov chain Monte Carlo using an approximation (2005).
 """
 
 from typing import NamedTuple
