@@ -9,6 +9,7 @@ from scipy import stats
 
 from lib.analysis import block_scaling, blocking
 from lib.analysis.couplings import read_moves, try_moves
+from lib.analysis.transitions import Curves
 from lib.samplers import block_spins as sampler
 from lib.systems import block_spins
 
@@ -189,3 +190,26 @@ def test_multiplicities_are_those_of_free_spins():
     S = blocking.states(blocking.sums(np.random.default_rng(1).choice(np.array([-1, 1], np.int8), (2000, 4, 4))))
     counts = np.bincount(S.ravel(), minlength=5)
     assert chi_square(counts, blocking.multiplicity() / 16) > 0.001
+
+
+def binder_curve(T, noise=0.0, seed=0):
+    """A cumulant that saturates at 2/3 and passes 0.61 at T = 2.27."""
+    width = 0.08
+    U = (2 / 3) / (1 + np.exp((T - 2.27) / width + np.log((2 / 3 - 0.61) / 0.61)))
+    U = U + noise * np.random.default_rng(seed).normal(size=len(T))
+    zero = np.zeros(len(T))
+    return Curves(T, {"binder": U}, {"binder": zero + max(noise, 1e-3)}, zero, zero + 1, 1)
+
+
+def test_the_mark_of_a_transition():
+    T = np.round(np.arange(1.9, 2.66, 0.05), 2)
+    assert block_scaling.transition(binder_curve(T), 0.61)[0] == pytest.approx(2.27, abs=0.002)
+    found = np.array([block_scaling.transition(binder_curve(T, 0.004, seed), 0.61) for seed in range(200)])
+    assert found[:, 0].mean() == pytest.approx(2.27, abs=0.003)
+    assert found[:, 1].mean() == pytest.approx(found[:, 0].std(), rel=0.25)  # the error is the scatter
+    with pytest.raises(ValueError, match="does not pass"):
+        block_scaling.transition(binder_curve(T[T < 2.2]), 0.61)
+    hidden = binder_curve(T)
+    hidden.values["binder"][T > 2.31] = np.nan
+    with pytest.raises(ValueError, match="too few"):
+        block_scaling.transition(hidden, 0.61)

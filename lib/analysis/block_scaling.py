@@ -143,20 +143,23 @@ def at_T0(hamiltonian, states, seed):
     return AtT0(*rows)
 
 
-def transition(curve, level, reach=0.12):
-    """Temperature at which the Binder cumulant of `Curves` passes `level`, and its error.
+def transition(curve, level):
+    """Temperature at which the Binder cumulant of `Curves` falls through `level`, and its error.
 
-    A weighted parabola through the points within `reach` of the level. ValueError when fewer than four of them are
-    known or they do not pass it: nothing is read off an edge.
+    A weighted parabola through the two known points on either side: the cumulant saturates below, so points farther
+    away would bend it. ValueError without enough known points or without a passage: nothing is read off an edge.
     """
-    U, error = curve.values["binder"], curve.errors["binder"]
-    near = np.isfinite(U) & (np.abs(U - level) < reach)
-    if near.sum() < 4:
-        raise ValueError(f"only {near.sum()} temperatures near the transition have enough effective samples")
-    centre = curve.T[near].mean()
-    # below T_c the cumulant saturates and its error vanishes: no point may count more than the parabola is good for
-    weights = 1 / np.maximum(error[near], 0.005)
-    fit, covariance = np.polyfit(curve.T[near] - centre, U[near] - level, 2, w=weights, cov="unscaled")
+    known = np.isfinite(curve.values["binder"])
+    T, U, error = curve.T[known], curve.values["binder"][known], curve.errors["binder"][known]
+    falls = np.flatnonzero((U[:-1] >= level) & (U[1:] < level))
+    if len(falls) == 0:
+        raise ValueError("the Binder cumulant does not pass the level within the temperatures that are known")
+    near = slice(falls[0] - 1, falls[0] + 3)
+    if falls[0] < 1 or falls[0] + 3 > len(T):
+        raise ValueError("too few temperatures near the transition have enough effective samples")
+    T, U, error = T[near], U[near], error[near]
+    centre = T.mean()
+    fit, covariance = np.polyfit(T - centre, U - level, 2, w=1 / error, cov="unscaled")
 
     def root(coefficients):
         roots = np.roots(coefficients)
@@ -164,8 +167,8 @@ def transition(curve, level, reach=0.12):
         falling = roots[np.polyval(np.polyder(coefficients), roots) < 0]
         return falling[0] + centre if len(falling) else np.nan
 
-    T = root(fit)
-    if not curve.T[near].min() <= T <= curve.T[near].max():
+    found = root(fit)
+    if not T[0] <= found <= T[-1]:
         raise ValueError("the Binder cumulant does not pass the level within the temperatures that are known")
     draws = np.random.default_rng(0).multivariate_normal(fit, covariance, 400)
-    return float(T), float(np.nanstd([root(draw) for draw in draws]))
+    return float(found), float(np.nanstd([root(draw) for draw in draws]))
