@@ -154,9 +154,10 @@ def transition(curve, level):
     falls = np.flatnonzero((U[:-1] >= level) & (U[1:] < level))
     if len(falls) == 0:
         raise ValueError("the Binder cumulant does not pass the level within the temperatures that are known")
-    near = slice(falls[0] - 1, falls[0] + 3)
-    if falls[0] < 1 or falls[0] + 3 > len(T):
+    inner = falls[(falls >= 1) & (falls + 3 <= len(T))]  # noise can make it pass more than once
+    if len(inner) == 0:
         raise ValueError("too few temperatures near the transition have enough effective samples")
+    near = slice(inner[len(inner) // 2] - 1, inner[len(inner) // 2] + 3)
     T, U, error = T[near], U[near], error[near]
     centre = T.mean()
     fit, covariance = np.polyfit(T - centre, U - level, 2, w=1 / error, cov="unscaled")
