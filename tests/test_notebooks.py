@@ -81,6 +81,9 @@ def without_alt_text(made) -> list[str]:
         if shown:
             alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt")
             problems += [f"cell {number}: {problem}" for problem in bad_alt(alt)]
+            displayed = [o for o in cell.outputs if o.output_type in ("display_data", "execute_result")]
+            if "figure" in cell.metadata.get("mystnb", {}) and len(displayed) > 1:  # each would get the figure's name
+                problems.append(f"cell {number}: a named figure must be the only thing its cell displays")
         if cell.cell_type == "markdown":
             for alt in re.findall(r"!\[([^\]]*)\]\(", cell.source):
                 problems += [f"cell {number}: {problem}" for problem in bad_alt(alt)]
@@ -275,6 +278,13 @@ BAD = {
     "a hash": (change(4, metadata={"mystnb": {"image": {"alt": "the picture 0ebf3a5512cdd901ab"}}}), "does not say"),
     "svg": (change(2, outputs=[display({"image/svg+xml": "<svg/>"})]), "without alt text"),
     "two pictures": (lambda made: made.cells[4].outputs.append(display({"image/png": PICTURE})), "2 pictures"),
+    "a table beside a named figure": (
+        lambda made: (
+            made.cells[4].metadata.update({"mystnb": {**SHOWN["mystnb"], "figure": {"name": "fig-x"}}}),
+            made.cells[4].outputs.append(display({"text/html": "<table></table>"})),
+        ),
+        "only thing",
+    ),
     "markdown picture": (change(3, source="![](lines.png)"), "without alt text"),
     "markdown figure": (change(3, source="```{figure} lines.png\n:name: x\n```"), "without :alt:"),
     "claim missing": (lambda made: made.cells[5].outputs.pop(), "tiny.one: not reported"),
