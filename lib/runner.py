@@ -51,7 +51,10 @@ def kernel_variables() -> dict[str, str]:
 
 @contextlib.contextmanager
 def kernel_environment():
-    """Within it, the kernel `python3` is this interpreter, one thread, and this lib, wherever it is started."""
+    """Within it, the kernel `python3` is this interpreter, one thread, and this lib, wherever it is started.
+
+    Yields a folder that lasts as long, for the kernel's sockets.
+    """
     with tempfile.TemporaryDirectory() as folder:
         spec = Path(folder) / "kernels" / "python3"
         spec.mkdir(parents=True)
@@ -66,7 +69,7 @@ def kernel_environment():
         before = os.environ.get("JUPYTER_PATH")
         os.environ["JUPYTER_PATH"] = folder if before is None else folder + os.pathsep + before
         try:
-            yield
+            yield folder
         finally:
             if before is None:
                 del os.environ["JUPYTER_PATH"]
@@ -85,7 +88,7 @@ def execute(source: Path, output: Path, parameters: dict | None = None, cwd: Pat
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what they have to say comes back in the outcome
     start = time.monotonic()
     error, interrupted, stopped = None, False, False
-    with kernel_environment():
+    with kernel_environment() as folder:
         try:
             papermill.execute_notebook(
                 _literal(source),
@@ -98,6 +101,7 @@ def execute(source: Path, output: Path, parameters: dict | None = None, cwd: Pat
                 cwd=str(cwd or source.parent),
                 start_timeout=300,
                 label=source.stem,
+                config=_connection(folder),
             )
         except PapermillExecutionError as failure:
             what = f"{failure.ename}: {failure.evalue}".splitlines()[0]
@@ -166,6 +170,16 @@ def _one_line(error: Exception) -> str:
 
 def say(line: str) -> None:
     print(line, flush=True)
+
+
+def _connection(folder: str):
+    """Files as the kernel's sockets: free port numbers are looked up first and bound later, and in between another
+    process may take them (seen when two chapters started at the same time)."""
+    from traitlets.config import Config
+
+    if os.name != "posix":
+        return Config()
+    return Config({"KernelManager": {"transport": "ipc", "ip": f"{folder}/kernel"}})
 
 
 def _literal(path: Path) -> str:
