@@ -7,7 +7,7 @@ Sites are drawn row by row. A layer is a 3 x 3 convolution of which only what wa
 
 so `depth` layers see `depth` rows up, and `depth` columns to either side. This is the continuous autoregressive
 network (CAN) of the XY papers, Chin. Phys. Lett. 39, 120502 = arXiv:2005.04857, and of their code
-(github.com/Anguswlx/CAN2XY): depth 3, width 16 to 64, PReLU, zeros beyond the edges, Beta densities of s = theta / 2 pi,
+(github.com/Anguswlx/CAN2XY): depth 3, width 16 to 64, PReLU, zeros beyond the edges, Beta densities of theta / 2 pi,
 a first site that is uniform. One thing differs: their mixture of Betas has equal weights, `heads.BetaMixture` learns
 them.
 
