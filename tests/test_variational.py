@@ -7,6 +7,9 @@ import pytest
 import torch
 
 from lib import checks
+from lib.analysis import variational
+from lib.analysis.importance import effective_sample_size
+from lib.models.base import log_prob_in_batches
 from lib.models.fit_variational import annealed, fit_variational, surrogate
 from lib.models.frontier import FrontierNetwork
 from lib.models.heads import Bernoulli, BetaMixture
@@ -81,7 +84,7 @@ def test_draws_of_an_older_network_give_the_gradient_of_the_present_one():
 
 
 def test_no_noise_at_the_exact_distribution():
-    """Where q = p, beta E + ln q is constant and every single estimate vanishes: here beta = 0 and independent spins."""
+    """Where q = p, beta E + ln q is constant and every estimate vanishes: here beta = 0 and independent spins."""
     model = MADE(site_shape=(3, 3), head=Bernoulli(), hidden=(), seed=1).double()
     with torch.no_grad():
         for weight in model.parameters():
@@ -175,3 +178,89 @@ def test_clipping_shortens_the_step():
         return sum(float((w.detach() - b).norm()) for w, b in zip(model.parameters(), before, strict=True))
 
     assert moved(1e-10) < 0.5 * moved(None)
+
+
+# Trainings as the chapter runs them ------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A few short trainings on 4 x 4 lattices; the exact ln Z of both models is known there."""
+    tasks = {
+        "frontier": variational.replicas("frontier", 4, 2.5, 40, 1, 1),
+        "one sign": variational.replicas("frontier_free", 4, 1.2, 60, 1, 1, field=0.5, annealing=0.0),
+        "data": variational.replicas("frontier", 4, 2.5, 40, 1, 1, n_train=2000),
+        "can": variational.replicas("can", 4, 1.25, 100, 1, 1),
+        "equivariant": variational.replicas("equivariant", 4, 1.25, 40, 1, 1),
+    }
+    return {name: variational.train(group[0]) for name, group in tasks.items()}
+
+
+@pytest.mark.parametrize("name", ["frontier", "data"])
+def test_divergence_and_free_energy_from_draws_agree_with_enumeration(trained, name):
+    model, draws = trained[name].model, trained[name].draws
+    s = ising.enumerate_states(4)
+    log_z = float(ising.log_partition_function(2.5, 4))
+    log_q = log_prob_in_batches(model, s, batch=4096)
+    exact = float((np.exp(log_q) * (log_q + ising.energy(s) / 2.5 + log_z)).sum())
+    assert exact < 0.2
+    for estimate in (variational.divergence(draws, log_z), variational.plain_divergence(draws, log_z)):
+        assert abs(estimate.value - exact) < 4 * estimate.error + 1e-4
+    free = variational.free_energy(draws)
+    assert free.value == pytest.approx(2.5 * (variational.plain_divergence(draws, log_z).value - log_z), abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["frontier", "can", "equivariant"])
+def test_weights_give_the_exact_partition_function_and_energy(trained, name):
+    """XY: measure d theta / 2 pi for both networks, although one draws s = theta / 2 pi and the other theta."""
+    draws = trained[name].draws
+    if name == "frontier":
+        log_z, energy = float(ising.log_partition_function(2.5, 4)), float(ising.exact(2.5, 4).energy)
+    else:
+        log_z, energy = 16 * 0.40478343, 16 * -1.1701405  # transfer matrix, see xy_exact.py
+    found = variational.log_partition_function(draws)
+    assert abs(found.value - log_z) < 4 * found.error + 1e-4
+    assert found.error < 1  # the wrong measure would be off by 16 ln 2 pi
+    averages = variational.averages(draws, draws.energy[:, None])
+    assert abs(averages.value[0] - energy) < 4 * averages.error[0]
+    assert variational.free_energy(draws).value / -draws.T < log_z + 4 * variational.free_energy(draws).error / draws.T
+
+
+def test_one_sign_costs_ln_2_and_symmetry_gives_it_back(trained):
+    model, draws = trained["one sign"].model, trained["one sign"].draws
+    log_z = float(ising.log_partition_function(1.2, 4))
+    assert (ising.magnetization(draws.configurations) > 0).all()
+    plain = variational.plain_divergence(draws, log_z)
+    assert plain.value > math.log(2) - 4 * plain.error
+    restored = draws._replace(log_q=variational.flip_log_q(model, draws))
+    assert plain.value - variational.plain_divergence(restored, log_z).value == pytest.approx(math.log(2), abs=1e-3)
+    images = draws._replace(log_q=variational.images_log_q(model, draws))
+    assert variational.plain_divergence(images, log_z).value < plain.value + 1e-9
+
+
+def test_the_effective_sample_size_is_blind_to_what_is_never_drawn():
+    """q = p / p(S) on the states S with positive magnetisation: D = -ln p(S), all weights equal."""
+    s = ising.enumerate_states(3)  # 9 spins: the magnetisation is never zero
+    s = s[ising.magnetization(s) > 0]
+    log_z = float(ising.log_partition_function(2.0, 3))
+    log_q = -ising.energy(s) / 2.0 - log_z + math.log(2)
+    draws = variational.Draws(s, log_q, ising.energy(s), 2.0)
+    assert np.exp(log_q).sum() == pytest.approx(1)
+    assert effective_sample_size(draws.log_weights) == pytest.approx(1)
+    assert variational.plain_divergence(draws, log_z).value == pytest.approx(math.log(2))
+
+
+def test_extrapolation_of_the_true_hamiltonian_is_perfect():
+    class Truth(FrontierNetwork):
+        def log_prob(self, configurations):
+            s = torch.as_tensor(configurations)
+            return -ising.energy(s) / 2.5 - float(ising.log_partition_function(2.5, 4))
+
+    found = variational.extrapolate(Truth(4, Bernoulli()), 2.5, [2.0, 3.0], 200, seed=1)
+    assert np.allclose(found.slope, 1) and np.allclose(found.residual, 0, atol=1e-9) and np.allclose(found.ess, 1)
+    assert abs(found.kl) < 1e-9
+
+
+def test_an_unknown_network_is_refused():
+    with pytest.raises(ValueError, match="choose from frontier"):
+        variational.train(variational.Task("transformer", 4, 2.0, 10, 1))

@@ -5,13 +5,13 @@ never below the true one: with p = exp(-beta E) / Z,
 
     D(q || p) = sum_s q (ln q - ln p) = beta (F_q - F) >= 0.
 
-The gradient needs no derivative of E (Wu, Wang and Zhang, Phys. Rev. Lett. 122, 080602). With f(s) = beta E(s) + ln q(s),
-and because < grad ln q > = 0,
+The gradient needs no derivative of E (Wu, Wang and Zhang, Phys. Rev. Lett. 122, 080602). With
+f(s) = beta E(s) + ln q(s), and because < grad ln q > = 0,
 
     grad beta F_q = < (f - b) grad ln q >,      whatever the number b.
 
-From n draws, let b for each of them be the mean f of the other n - 1: the estimate stays unbiased, and nothing but these
-draws is needed,
+From n draws, let b for each of them be the mean f of the other n - 1: the estimate stays unbiased, and nothing but
+these draws is needed,
 
     grad beta F_q ~ 1/(n - 1) sum_i (f_i - mean f) grad ln q(s_i).
 
@@ -107,7 +107,9 @@ def fit_variational(
             configurations, log_drawn = model.sample(n, int(torch.randint(2**62, (1,), generator=generator)))
             energies = torch.as_tensor(energy(configurations))
             if energies.shape != (n,):
-                raise ValueError(f"energies of shape {tuple(energies.shape)} for {n} configurations: one each is needed")
+                raise ValueError(
+                    f"energies of shape {tuple(energies.shape)} for {n} configurations: one each is needed"
+                )
         beta_now = beta * annealed(step, steps, annealing)
         part = slice(step % reuse, None, reuse)
         loss, f = surrogate(model, configurations[part], beta_now * energies[part], log_drawn[part])
