@@ -210,6 +210,20 @@ def test_divergence_and_free_energy_from_draws_agree_with_enumeration(trained, n
     assert free.value == pytest.approx(2.5 * (variational.plain_divergence(draws, log_z).value - log_z), abs=1e-3)
 
 
+def test_the_divergence_along_a_training_is_taken_at_the_beta_in_force(trained):
+    """Annealed: near zero from the start, and at the end what the draws say. Batches of 64 and more."""
+    step, divergence = variational.divergence_over_steps(
+        trained["frontier"], lambda T: ising.log_partition_function(T, 4)
+    )
+    assert list(step) == list(range(1, 41)) and divergence[0] == pytest.approx(0, abs=0.1)
+    final = variational.plain_divergence(trained["frontier"].draws, float(ising.log_partition_function(2.5, 4)))
+    assert divergence[-5:].mean() == pytest.approx(final.value, abs=0.1)
+    _, xy = variational.divergence_over_steps(
+        trained["equivariant"], lambda T: np.where(np.isclose(T, 1.25), 16 * 0.40478343, np.nan)
+    )
+    assert np.isnan(xy[0]) and abs(xy[-1]) < 1.5  # the wrong measure would be off by 16 ln 2 pi
+
+
 @pytest.mark.parametrize("name", ["frontier", "can", "equivariant"])
 def test_weights_give_the_exact_partition_function_and_energy(trained, name):
     """XY: measure d theta / 2 pi for both networks, although one draws s = theta / 2 pi and the other theta."""

@@ -34,6 +34,7 @@ from lib.models.hamiltonian import LearnedHamiltonian
 from lib.models.heads import Bernoulli, BetaMixture
 from lib.models.made import MADE
 from lib.models.masked_convolution import MaskedConvolution
+from lib.samplers import xy_partition
 from lib.systems import ising, lattice, xy
 
 TWO_PI = 2 * math.pi
@@ -224,6 +225,15 @@ def log_partition_function(draws):
     return Estimate(log_mean_weight(draws.log_weights), math.sqrt(max(1 / share - 1, 0) / n))
 
 
+def divergence_over_steps(trained, log_z):
+    """Steps and D(q || p) [n] along a training without data, each at the beta in force then, from single batches.
+
+    log_z: function of temperatures [n] -> ln Z [n], not a number where it is not known.
+    """
+    step, beta, f, _ = np.array(trained.result.history).T
+    return step, f + NETWORKS[trained.task.network].log_measure * trained.model.n_sites + log_z(1 / beta)
+
+
 class Averages(NamedTuple):
     """One observable per column: the plain average of q and the one with weights, with errors, and the ESS / n."""
 
@@ -256,6 +266,12 @@ def flip_log_q(model, draws):
     """ln of (q(s) + q(-s)) / 2 for Ising draws, [n]: Z2 restored at evaluation."""
     other = LearnedHamiltonian(model, draws.T).log_prob(-draws.configurations)
     return np.logaddexp(draws.log_q, other) - math.log(2)
+
+
+def integrated(L, T, seed, n_sweeps=500):
+    """ln Z of the XY model by thermodynamic integration, measure d theta / 2 pi, as an `Estimate`: the reference."""
+    found = xy_partition.log_partition_function(L, T, seed, n_sweeps=n_sweeps)
+    return Estimate(found.value, found.error)
 
 
 # ---------------------------------------------------------------- forward and reverse, side by side
