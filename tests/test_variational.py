@@ -36,7 +36,7 @@ def exact_gradient(model, s):
 
 
 def estimate(model, s, **more):
-    loss, _ = surrogate(model, s, beta_energy(s), **more)
+    loss, *_ = surrogate(model, s, beta_energy(s), **more)
     return torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(model.parameters()))])
 
 
@@ -90,8 +90,8 @@ def test_no_noise_at_the_exact_distribution():
         for weight in model.parameters():
             weight.zero_()
     s, _ = model.sample(4, 1)
-    loss, f = surrogate(model, s, torch.zeros(4))
-    assert f.std() < 1e-12
+    loss, mean, spread = surrogate(model, s, torch.zeros(4))
+    assert spread < 1e-12 and mean == pytest.approx(-9 * math.log(2))
     assert all((g == 0).all() for g in torch.autograd.grad(loss, list(model.parameters())))
 
 
@@ -215,7 +215,8 @@ def test_the_divergence_along_a_training_is_taken_at_the_beta_in_force(trained):
     step, divergence = variational.divergence_over_steps(
         trained["frontier"], lambda T: ising.log_partition_function(T, 4)
     )
-    assert list(step) == list(range(1, 41)) and divergence[0] == pytest.approx(0, abs=0.1)
+    assert len(step) == len(divergence) == 25 and 1 <= step[0] < step[-1] <= 40
+    assert divergence[0] == pytest.approx(0, abs=0.1)
     final = variational.plain_divergence(trained["frontier"].draws, float(ising.log_partition_function(2.5, 4)))
     assert divergence[-5:].mean() == pytest.approx(final.value, abs=0.1)
     _, xy = variational.divergence_over_steps(

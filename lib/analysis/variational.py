@@ -125,6 +125,10 @@ class Draws(NamedTuple):
         """ln w = -E / T - ln q, [n]."""
         return -self.energy / self.T - self.log_q
 
+    def first(self, n):
+        """The first n of them."""
+        return Draws(self.configurations[:n], self.log_q[:n], self.energy[:n], self.T)
+
 
 class Trained(NamedTuple):
     """What a task came to."""
@@ -225,13 +229,16 @@ def log_partition_function(draws):
     return Estimate(log_mean_weight(draws.log_weights), math.sqrt(max(1 / share - 1, 0) / n))
 
 
-def divergence_over_steps(trained, log_z):
-    """Steps and D(q || p) [n] along a training without data, each at the beta in force then, from single batches.
+def divergence_over_steps(trained, log_z, windows=25):
+    """Steps and D(q || p) [windows] along a training without data: each batch at the beta in force then, averages over
+    windows of as many steps.
 
     log_z: function of temperatures [n] -> ln Z [n], not a number where it is not known.
     """
     step, beta, f, _ = np.array(trained.result.history).T
-    return step, f + NETWORKS[trained.task.network].log_measure * trained.model.n_sites + log_z(1 / beta)
+    d = f + NETWORKS[trained.task.network].log_measure * trained.model.n_sites + log_z(1 / beta)
+    parts = np.array_split(np.arange(len(d)), min(windows, len(d)))
+    return np.array([step[k].mean() for k in parts]), np.array([d[k].mean() for k in parts])
 
 
 class Averages(NamedTuple):

@@ -36,9 +36,9 @@ from lib.models.fit import batch_size, learning_rate_factor
 
 
 class VariationalResult(NamedTuple):
-    """What a training did. `history` holds (step, beta, mean of beta E + ln q, its standard deviation) of batches.
+    """What a training did. `history` holds (step, beta, beta F_q, standard deviation of beta E + ln q) of every batch.
 
-    The mean is beta F_q at the beta of that step; the standard deviation would be zero for q = p.
+    The standard deviation would be zero for q = p.
     """
 
     steps: int
@@ -52,7 +52,7 @@ def annealed(step, steps, annealing):
 
 
 def surrogate(model, configurations, beta_energy, log_drawn=None):
-    """A number whose gradient is the estimate above, and f = beta E + ln q of the configurations, [n], without one.
+    """A number whose gradient is the estimate above; beta F_q from the batch, and the standard deviation of f in it.
 
     configurations [n, ...]: drawn from the model. beta_energy: beta E of each, tensor [n]. log_drawn: ln q [n] when
     they were drawn; None: the model is still the same.
@@ -64,7 +64,7 @@ def surrogate(model, configurations, beta_energy, log_drawn=None):
     else:
         weight = len(f) * torch.softmax(log_q.detach() - log_drawn, 0)
     baseline = (weight * f).mean()
-    return (weight * (f - baseline) * log_q).sum() / (len(f) - 1), f
+    return (weight * (f - baseline) * log_q).sum() / (len(f) - 1), float(baseline), float(f.std())
 
 
 def fit_variational(
@@ -79,7 +79,6 @@ def fit_variational(
     annealing=0.5,
     clip=None,
     seed=0,
-    checks=50,
     progress=None,
 ):
     """Fit `model` to exp(-beta energy) by reverse KL, in place and without data; returns a `VariationalResult`.
@@ -87,7 +86,7 @@ def fit_variational(
     energy: function of configurations, a tensor [n, *site_shape] -> energies [n], tensor or numpy array. batch:
     configurations per step at the end (see `fit.batch_size`). reuse: batches drawn at once. annealing: part of the
     training in which beta rises from 0; 0 for none. clip: largest norm of the gradient of beta F_q / N, or None. seed:
-    of the draws. progress: function (step, steps, beta F_q), called `checks` times at most.
+    of the draws. progress: function (step, steps, beta F_q), called fifty times or so.
     ValueError for a beta that is not positive and finite, for sizes that cannot be, for energies of the wrong shape.
     """
     if not 0 < beta < math.inf:
@@ -98,7 +97,7 @@ def fit_variational(
         raise ValueError(f"annealing = {annealing}: give a part of the training, from 0 to below 1")
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.0, fused=True)
     generator = torch.Generator().manual_seed(seed)
-    every, history, start = max(1, steps // checks), [], time.perf_counter()
+    history, start = [], time.perf_counter()
     for step in range(steps):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * learning_rate_factor(step, steps)
@@ -112,19 +111,15 @@ def fit_variational(
                 )
         beta_now = beta * annealed(step, steps, annealing)
         part = slice(step % reuse, None, reuse)
-        loss, f = surrogate(model, configurations[part], beta_now * energies[part], log_drawn[part])
+        loss, mean, spread = surrogate(model, configurations[part], beta_now * energies[part], log_drawn[part])
         optimizer.zero_grad()
         (loss / model.n_sites).backward()
         if clip is not None:
             torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
         optimizer.step()
-        if (step + 1) % every == 0 or step + 1 == steps:
-            mean, spread = float(f.mean()), float(f.std())
-            if not math.isfinite(mean):
-                raise FloatingPointError(
-                    f"beta F_q became {mean} at step {step + 1}: lower learning_rate={learning_rate}"
-                )
-            history.append((step + 1, beta_now, mean, spread))
-            if progress is not None:
-                progress(step + 1, steps, mean)
+        if not math.isfinite(mean):
+            raise FloatingPointError(f"beta F_q became {mean} at step {step + 1}: lower learning_rate={learning_rate}")
+        history.append((step + 1, beta_now, mean, spread))
+        if progress is not None and (step + 1) % max(1, steps // 50) == 0:
+            progress(step + 1, steps, mean)
     return VariationalResult(steps, time.perf_counter() - start, history)
