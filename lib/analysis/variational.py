@@ -34,7 +34,6 @@ from lib.models.hamiltonian import LearnedHamiltonian
 from lib.models.heads import Bernoulli, BetaMixture
 from lib.models.made import MADE
 from lib.models.masked_convolution import MaskedConvolution
-from lib.samplers import xy_partition
 from lib.systems import ising, lattice, xy
 
 TWO_PI = 2 * math.pi
@@ -273,12 +272,6 @@ def flip_log_q(model, draws):
     """ln of (q(s) + q(-s)) / 2 for Ising draws, [n]: Z2 restored at evaluation."""
     other = LearnedHamiltonian(model, draws.T).log_prob(-draws.configurations)
     return np.logaddexp(draws.log_q, other) - math.log(2)
-
-
-def integrated(L, T, seed, n_sweeps=500):
-    """ln Z of the XY model by thermodynamic integration, measure d theta / 2 pi, as an `Estimate`: the reference."""
-    found = xy_partition.log_partition_function(L, T, seed, n_sweeps=n_sweeps)
-    return Estimate(found.value, found.error)
 
 
 # ---------------------------------------------------------------- forward and reverse, side by side

@@ -8,9 +8,9 @@ vectors and invariants only:
     invariants   scalar products z_a . z_b, and any function of them,
     gates        vectors times functions of the invariants.
 
-A rotation turns every vector and leaves the invariants; a reflection too, since the weights are real. The fields of a von
-Mises mixture are vectors, its weights invariants: hence ln p does not change, up to rounding, whatever the weights. No
-angle is singled out, not even that of a first site. The weights depend on the place as in `frontier.py`.
+A rotation turns every vector and leaves the invariants; a reflection too, since the weights are real. The fields of a
+von Mises mixture are vectors, its weights invariants: hence ln p does not change, up to rounding, whatever the weights.
+No angle is singled out, not even that of a first site. The weights depend on the place as in `frontier.py`.
 """
 
 import math
@@ -33,6 +33,15 @@ def dot(u, v, n):
     """Scalar products [S, n, H] of vectors u, v [S, 2 n, H]."""
     product = u * v
     return product[:, :n] + product[:, n:]
+
+
+def nearest(side):
+    """Places in the context of the sites closest to site i, those right above and across the boundary included.
+
+    Left, above, above right, then two and three steps away, then the first row.
+    """
+    steps = [1, side, side - 1, 2, side - 2, 3, side - 3]
+    return [step - 1 for step in dict.fromkeys(steps) if 1 <= step <= side] + [side, side + 1, 2 * side - 1]
 
 
 class EquivariantFrontier(Autoregressive):
@@ -66,7 +75,11 @@ class EquivariantFrontier(Autoregressive):
         self.weights = zeros(1 + rank, hidden, K)
         with torch.no_grad():
             self.first[0] = initial_scale(side, side, 1, hidden) * weight(n_inputs, hidden)
+            for unit, site in enumerate(nearest(side)[: hidden // 2]):
+                self.first[0, :, unit] = 0.0
+                self.first[0, site, unit] = 1.0
             self.output[0] = 0.1 * weight(hidden, K) / math.sqrt(hidden)
+        # half of the first layer starts as single spins close by: their angles to each other are what a vortex changes
         # second layer of vectors, and the partners with which the first layer's vectors form invariants
         self.second = torch.nn.Parameter(weight(hidden, 2 * hidden) / math.sqrt(hidden))
         self.gate = torch.nn.Parameter(weight(hidden, 2 * hidden) / math.sqrt(hidden))
