@@ -4,9 +4,9 @@ At T_BKT, and only there, the helicity modulus approaches its universal value 2 
 
     Y_L = (2 T / pi) [1 + 1 / (2 (ln L + C))]
 
-(H. Weber and P. Minnhagen, Phys. Rev. B 37, 5986 (1988)). For every T the constant C is fitted to the sizes at hand; the
-T where the misfit is least is the estimate. Corrections to the formula fall only as powers of 1 / ln L, so small lattices
-leave a bias that no statistical error shows.
+(H. Weber and P. Minnhagen, Phys. Rev. B 37, 5986 (1988)). T and the constant C are fitted to the sizes at hand.
+Corrections to the formula fall only as powers of 1 / ln L, so small lattices leave a bias that no statistical error
+shows.
 """
 
 from typing import NamedTuple
@@ -39,9 +39,9 @@ def smooth(T, Y, error, degree=3):
 def fit(T, curves, errors, draws=400, degree=3):
     """`Transition` from curves: dict L -> Y [t] at temperatures T [t], errors: dict L -> [t], all sizes together.
 
-    Each curve is smoothed by a polynomial of `degree`; T and C then minimise the misfit of the polynomials, weighted with
-    their errors at T. The error: the same for `draws` sets of polynomials drawn from their covariance. ValueError for
-    fewer than three sizes, or if the minimum lies outside the temperatures.
+    Each curve is smoothed by a polynomial of `degree`; T and C then minimise the misfit of the polynomials, weighted
+    with their errors at T. The error: the same for `draws` sets of polynomials drawn from their covariance. ValueError
+    for fewer than three sizes, or if the minimum lies outside the temperatures.
     """
     T = np.asarray(T, float)
     if len(curves) < 3:
@@ -59,12 +59,12 @@ def fit(T, curves, errors, draws=400, degree=3):
 
         return least_squares(misfit, [centre, 1.0])
 
-    powers = np.vander([0.0], degree + 1)[0]
-    sigmas = [np.sqrt(powers @ covariance @ powers) for _, covariance in fits]
-    first = solve([c for c, _ in fits])
-    powers = np.vander([first.x[0] - centre], degree + 1)[0]
-    sigmas = [np.sqrt(powers @ covariance @ powers) for _, covariance in fits]
-    best = solve([c for c, _ in fits])
+    at, sigmas = centre, None
+    for _ in range(2):  # the weights are the errors at the solution
+        powers = np.vander([at - centre], degree + 1)[0]
+        sigmas = [np.sqrt(powers @ covariance @ powers) for _, covariance in fits]
+        best = solve([c for c, _ in fits])
+        at = best.x[0]
     if not T.min() <= best.x[0] <= T.max():
         raise ValueError(f"the best T = {best.x[0]:.3f} lies outside {T.min():g} to {T.max():g}: widen the window")
     rng = np.random.default_rng(0)

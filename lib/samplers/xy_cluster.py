@@ -1,10 +1,10 @@
 r"""Cluster updates of the XY model: Swendsen-Wang for the Ising spins hidden in it.
 
-Along a random direction r every spin has a sign, sigma_i = sign(s_i . r), and flipping sigma_i reflects s_i at the line
-perpendicular to r. With the moduli |s_i . r| held fixed the XY energy is that of an Ising model with the couplings
-J_ij = |s_i . r| |s_j . r| >= 0 (U. Wolff, Phys. Rev. Lett. 62, 361 (1989)): bonds between equal signs are activated with
-probability 1 - exp(-2 beta J_ij), and every cluster is reflected with probability 1/2. This leaves exp(-beta H) invariant.
-For the nearest-neighbour model only. The union-find forest is that of `swendsen_wang.py`.
+Along a random direction r every spin has a sign, sigma_i = sign(s_i . r), and flipping sigma_i reflects s_i at the
+line perpendicular to r. With the moduli |s_i . r| held fixed the XY energy is that of an Ising model with the
+couplings J_ij = |s_i . r| |s_j . r| >= 0 (U. Wolff, Phys. Rev. Lett. 62, 361 (1989)): bonds between equal signs are
+activated with probability 1 - exp(-2 beta J_ij), and every cluster is reflected with probability 1/2. This leaves
+exp(-beta H) invariant. For the nearest-neighbour model only. The union-find forest is that of `swendsen_wang.py`.
 """
 
 import numba

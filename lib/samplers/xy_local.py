@@ -29,11 +29,12 @@ def coupling_vector(couplings):
 
 
 @numba.njit(inline="always")
-def _corner(c, s, i, j, k, l, J):
-    """Field J z_a z_b conj(z_d) on a site whose square has the neighbours a = (i, l), b = (k, j) and diagonal (k, l)."""
-    re = c[i, l] * c[k, j] - s[i, l] * s[k, j]
-    im = c[i, l] * s[k, j] + s[i, l] * c[k, j]
-    return J * (re * c[k, l] + im * s[k, l]), J * (im * c[k, l] - re * s[k, l])
+def _corner(c, s, i, j, row, column, J):
+    """Field J z_a z_b conj(z_d) on a site: its neighbours a = (i, column), b = (row, j), diagonal d = (row, column)."""
+    re = c[i, column] * c[row, j] - s[i, column] * s[row, j]
+    im = c[i, column] * s[row, j] + s[i, column] * c[row, j]
+    x, y = c[row, column], s[row, column]
+    return J * (re * x + im * y), J * (im * x - re * y)
 
 
 @numba.njit(inline="always")
@@ -48,9 +49,9 @@ def _field(c, s, i, j, J, further):
         d2, e2 = (i + 2) % L, (j + 2) % L
         hx += J[3] * (c[i - 2, j] + c[d2, j] + c[i, j - 2] + c[i, e2])
         hy += J[3] * (s[i - 2, j] + s[d2, j] + s[i, j - 2] + s[i, e2])
-        for k in (u, d):
-            for l in (w, e):
-                x, y = _corner(c, s, i, j, k, l, J[4])
+        for row in (u, d):
+            for column in (w, e):
+                x, y = _corner(c, s, i, j, row, column, J[4])
                 hx += x
                 hy += y
     return hx, hy
@@ -62,8 +63,8 @@ def _double(c, s, i, j, x, y):
     L = len(c)
     d, e = i + 1 if i + 1 < L else 0, j + 1 if j + 1 < L else 0
     total = 0.0
-    for k, l in ((i - 1, j), (d, j), (i, j - 1), (i, e)):
-        dot = x * c[k, l] + y * s[k, l]
+    for row, column in ((i - 1, j), (d, j), (i, j - 1), (i, e)):
+        dot = x * c[row, column] + y * s[row, column]
         total += 2 * dot * dot - 1
     return total
 

@@ -9,9 +9,9 @@ Units J = 1, k_B = 1; N = L^2 sites, angles theta_i in [0, 2 pi), configurations
 Z is taken with the uniform *probability* measure, so that ln Z -> 0 at high temperature; densities p are with respect
 to dtheta, ln p = -H / T - ln Z - N ln 2 pi. Each bond counts once (for L = 2 both bonds of a pair are kept).
 
-Vorticity. Around an elementary square, corners (i, j) (i, j+1) (i+1, j+1) (i+1, j), the four differences of neighbouring
-angles, each brought into [-pi, pi), add up to 2 pi v with an integer v: +1 a vortex, -1 an antivortex. Every bond enters
-two squares with opposite signs, so sum v = 0 on the torus.
+Vorticity. Around an elementary square, corners (i, j) (i, j+1) (i+1, j+1) (i+1, j), the four differences of
+neighbouring angles, each brought into [-pi, pi), add up to 2 pi v with an integer v: +1 a vortex, -1 an antivortex.
+Every bond enters two squares with opposite signs, so sum v = 0 on the torus.
 
 Helicity modulus: the stiffness against a twist of the boundary, T d^2 (-ln Z) / d phi^2 with phi the twist per bond,
 per site and averaged over both directions,
@@ -83,7 +83,7 @@ def third(theta):
 
 
 def plaquette(theta):
-    """sum over the N squares of cos(theta_1 - theta_2 + theta_3 - theta_4), corners in turn. theta: [n, L, L] -> [n]."""
+    """sum over the squares of cos(theta_1 - theta_2 + theta_3 - theta_4), corners in turn. theta: [n, L, L] -> [n]."""
     around = theta - _next(theta, 0, 1) + _next(theta, 1, 1) - _next(theta, 1, 0)
     return _vectors(around)[0].sum((-2, -1))
 

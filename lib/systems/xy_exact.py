@@ -4,10 +4,11 @@ Angles are replaced by multiples of 2 pi / q. Sums over such a grid of a smooth 
 integral faster than any power of 1 / q, so at moderate beta a small q is exact to many digits (compare two q to see).
 With rows r = (theta_1 ... theta_L) and
 
-    D(r) = exp[beta sum_k cos(theta_k - theta_{k+1} - phi)],       K(r, r') = prod_k (1/q) exp[beta cos(theta_k - theta'_k)],
+    D(r) = exp[beta sum_k cos(theta_k - theta_{k+1} - phi)],
+    K(r, r') = prod_k (1/q) exp[beta cos(theta_k - theta'_k)],
 
-Z(beta, phi) = Tr (D K)^L. A global rotation by 2 pi / q is a symmetry: the trace needs start rows with theta_1 = 0 only,
-times q. K is a product over the columns, so applying it costs q^(L+1) L operations instead of q^(2L).
+Z(beta, phi) = Tr (D K)^L. A global rotation by 2 pi / q is a symmetry: the trace needs start rows with theta_1 = 0
+only, times q. K is a product over the columns, so applying it costs q^(L+1) L operations instead of q^(2L).
 
     <E> / N = -(1/N) d ln Z / d beta,  C / N = (beta^2 / N) d^2 ln Z / d beta^2,  Y = -(1/(N beta)) d^2 ln Z / d phi^2
 
