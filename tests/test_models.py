@@ -10,11 +10,14 @@ from torch.utils.flop_counter import FlopCounterMode
 from lib import checks
 from lib.models.alternating import AlternatingSums
 from lib.models.base import Autoregressive
+from lib.models.equivariant import EquivariantFrontier
 from lib.models.fit import fit
+from lib.models.fourier import FourierDensity
 from lib.models.frontier import FrontierNetwork
 from lib.models.heads import Bernoulli, BetaMixture, Categorical, SymmetricCategorical
 from lib.models.linear_gaussian import LinearGaussian
 from lib.models.made import MADE
+from lib.models.von_mises import VonMisesMixture
 
 PERMUTED = [4, 0, 5, 2, 1, 3]
 
@@ -40,11 +43,24 @@ MODELS = {
     "frontier 2x2, remembering sums, odd": lambda: FrontierNetwork(
         2, SymmetricCategorical(5), hidden=6, odd=True, reach=2, first_rows=0, memory=AlternatingSums(2, True), seed=7
     ),
+    "equivariant 2x2": lambda: EquivariantFrontier(2, 2, hidden=5, seed=1),
+    "equivariant 3x3": lambda: EquivariantFrontier(3, 3, hidden=5, seed=2),
+    "equivariant 4x4, one harmonic": lambda: EquivariantFrontier(4, 1, hidden=4, seed=3),
+    "made 2, von Mises": lambda: MADE(site_shape=(2,), head=VonMisesMixture(2), hidden=(6,), order=[1, 0], seed=9),
     "linear gaussian 2": lambda: LinearGaussian((2,)),
     "linear gaussian 3, permuted": lambda: LinearGaussian((3,), order=[2, 0, 1]),
 }
-NORMALISABLE = [name for name in MODELS if name not in ("linear gaussian 3, permuted",)]
-HEADS = [Bernoulli(), Categorical(4), SymmetricCategorical(5), SymmetricCategorical(2), BetaMixture(1), BetaMixture(3)]
+NORMALISABLE = [name for name in MODELS if name not in ("linear gaussian 3, permuted",) and "equivariant" not in name]
+HEADS = [
+    Bernoulli(),
+    Categorical(4),
+    SymmetricCategorical(5),
+    SymmetricCategorical(2),
+    BetaMixture(1),
+    BetaMixture(3),
+    VonMisesMixture(2),
+    FourierDensity(3),
+]
 
 
 @pytest.mark.parametrize("name", MODELS)

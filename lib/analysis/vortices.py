@@ -1,0 +1,128 @@
+r"""What a network of one temperature knows about vortices: a score for every square, judged against the winding number.
+
+The talk's delta q adds up "conditional-probability differences in the same given direction" around a square. Mere
+differences of a single-valued function of the sites add up to zero around any loop, so a definition must say more.
+Ours: draw the lattice in a given direction g; at every site the network has a conditional density, and sees an angle.
+The surprise of that angle, in nats,
+
+    u_i = - ln q_g(theta_i | before i),
+
+is large where the neighbours did not announce it. delta q of a square is the sum of u over its four corners. Beside it
+the excess surprise, u_i minus that of the most probable angle: the difference of two conditional log probabilities. One
+direction sees a vortex best at its last corner; the symmetrised score averages over 16 directions, the lattice
+symmetries of `lattice.subgroup`.
+
+A score is judged by the area under its ROC curve (AUC): the probability that a square with a vortex gets more than one
+without. Since a vortex costs energy, any measure of energy has a high AUC; the AUC at equal plaquette energy compares
+squares of the same energy only.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from scipy.optimize import linear_sum_assignment
+from scipy.stats import rankdata
+
+from lib.systems import lattice, xy
+
+ANGLES = 64  # grid on which the most probable angle is looked for
+
+
+@torch.no_grad()
+def surprise(hamiltonian, theta, excess=False, batch=64):
+    """u_i [n, L, L] of angles [n, L, L], in the network's own drawing direction.
+
+    excess: relative to the most probable angle of a grid, never below zero; for heads that see the angle itself.
+    """
+    model, maps = hamiltonian.model, []
+    grid = torch.arange(ANGLES, dtype=model.dtype) * (xy.TWO_PI / ANGLES)
+    for start in range(0, len(theta), batch):
+        values = model.flatten(hamiltonian.view(theta[start : start + batch]))
+        parameters = model.conditionals(values)
+        log_q = model.head.log_prob(parameters, values)
+        if excess:
+            best = model.head.log_prob(parameters[..., None, :], grid).amax(-1)
+            log_q = log_q - torch.maximum(best, log_q)
+        maps.append(model.unflatten(-log_q))
+    return torch.cat(maps).double().numpy()
+
+
+def symmetrised_surprise(hamiltonian, theta, excess=False):
+    """u_i averaged over 16 drawing directions, [n, L, L]."""
+    L = theta.shape[-1]
+    images = lattice.subgroup(L)
+    sites, total = np.arange(L * L).reshape(1, L, L), np.zeros((len(theta), L * L))
+    for image in images:
+        u = surprise(hamiltonian, image(theta), excess)
+        total[:, image(sites).reshape(-1)] += u.reshape(len(theta), -1)
+    return (total / len(images)).reshape(theta.shape)
+
+
+def around_squares(values):
+    """Sum over the four corners of every square, [n, L, L]; square (i, j) has its upper left corner there."""
+    rows = values + np.roll(values, -1, 1)
+    return rows + np.roll(rows, -1, 2)
+
+
+def auc(score, positive):
+    """Area under the ROC curve of scores [m] for the squares marked `positive` [m]; ties count one half."""
+    positive = np.asarray(positive, bool)
+    n_positive, n_negative = positive.sum(), (~positive).sum()
+    if n_positive == 0 or n_negative == 0:
+        raise ValueError("an AUC needs squares with a vortex and some without: raise T or the number of configurations")
+    ranks = rankdata(score)
+    return float((ranks[positive].sum() - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
+
+
+def auc_at_equal(score, positive, energy, bins=30):
+    """AUC among squares of equal `energy` [m]: the mean over bins with equal numbers of vortices, weighted by them."""
+    edges = np.quantile(energy[positive], np.linspace(0, 1, bins + 1))
+    total, weight = 0.0, 0
+    for low, high in zip(edges[:-1], edges[1:], strict=True):
+        inside = (energy >= low) & (energy < high)
+        count = positive[inside].sum()
+        if 0 < count < inside.sum():
+            total += count * auc(score[inside], positive[inside])
+            weight += count
+    return total / weight
+
+
+def over_blocks(function, n, blocks=20):
+    """(value, jackknife error) of `function(keep)` with keep a boolean mask of n configurations."""
+    owner = np.arange(n) * blocks // n
+    left_out = np.array([function(owner != b) for b in range(blocks)])
+    return function(np.ones(n, bool)), float(np.sqrt((blocks - 1) * left_out.var()))
+
+
+class Pairs(NamedTuple):
+    """Vortices matched with antivortices so that the total distance is least: mean distance, and that of as many
+    charges put down at random, averaged over configurations that have any; nan if none has."""
+
+    distance: float
+    random: float
+    configurations: int
+
+
+def _distance(a, b, L):
+    """Distances [len(a), len(b)] of squares on the torus."""
+    d = np.abs(a[:, None] - b[None])
+    return np.hypot(*np.moveaxis(np.minimum(d, L - d), -1, 0))
+
+
+def pairs(theta, rng):
+    """`Pairs` of configurations [n, L, L]; the assignment problem is solved exactly (scipy)."""
+    L = theta.shape[-1]
+    found, chance = [], []
+    for v in xy.vorticity(theta):
+        plus, minus = np.argwhere(v > 0), np.argwhere(v < 0)
+        if len(plus) == 0:
+            continue
+        d = _distance(plus, minus, L)
+        found.append(d[linear_sum_assignment(d)].mean())
+        places = np.stack(divmod(rng.permutation(L * L)[: 2 * len(plus)], L), axis=1)
+        d = _distance(places[::2], places[1::2], L)
+        chance.append(d[linear_sum_assignment(d)].mean())
+    if not found:
+        return Pairs(np.nan, np.nan, 0)
+    return Pairs(float(np.mean(found)), float(np.mean(chance)), len(found))

@@ -1,0 +1,189 @@
+r"""From a temperature to a learned Hamiltonian of the XY model: sample, build a network, fit, measure.
+
+As in `learning.py`, one `Task` determines everything. The networks differ in what they are told about the physics:
+
+    made_beta        MADE, Beta mixtures of theta / 2 pi: nothing, as in the talk
+    can              masked convolution, Beta mixtures, as in Chin. Phys. Lett. 39, 120502: that space is flat
+    made_von_mises   MADE, cos and sin as inputs, von Mises mixtures: that an angle has no seam
+    convolution      masked convolution, von Mises mixtures, the torus closed (`masked_convolution.py`)
+    equivariant      which sites matter, and O(2) exactly; a Fourier density of 3 harmonics (`lib.models.equivariant`)
+
+The last three see every configuration under random rotations, reflections and lattice symmetries; the first two see the
+data as they are, like the papers'.
+"""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from lib import parallel
+from lib.analysis.divergence import Divergence, kl_divergence
+from lib.models.equivariant import EquivariantFrontier
+from lib.models.fit import FitResult, fit
+from lib.models.hamiltonian import LearnedHamiltonian
+from lib.models.heads import BetaMixture
+from lib.models.made import MADE
+from lib.models.masked_convolution import MaskedConvolution
+from lib.models.von_mises import VonMisesMixture
+from lib.samplers import xy as sampler
+from lib.systems import lattice, xy
+
+HELD_OUT = 0.1  # part of the training data kept for early stopping
+
+
+def as_fraction(theta):
+    """What a Beta head sees of angles: theta / 2 pi, float32, strictly inside (0, 1)."""
+    tiny = np.finfo(np.float32).eps
+    return np.clip(theta / xy.TWO_PI, tiny, 1 - tiny).astype(np.float32)
+
+
+def as_angle(theta):
+    """What a von Mises head sees of angles: themselves, in float32."""
+    return theta.astype(np.float32)
+
+
+def rotate_and_move(theta, generator):
+    """A random symmetry of the XY model on a batch of angles: lattice group, rotation, and reflection of half of it."""
+    theta = lattice.random_transform(theta, generator)
+    theta[::2] *= -1  # the batch itself is in random order
+    turn = xy.TWO_PI * torch.rand(len(theta), 1, 1, generator=generator)
+    return (theta + turn) % xy.TWO_PI
+
+
+class Recipe(NamedTuple):
+    """build(side, n_components, seed) -> network; view: angles -> what it sees; augment: see `fit`."""
+
+    build: Callable
+    view: Callable
+    augment: Callable | None
+    learning_rate: float
+    batch: int
+
+
+def _made_beta(L, K, seed):
+    return MADE(site_shape=(L, L), head=BetaMixture(K), hidden=(512,), seed=seed)
+
+
+def _made_von_mises(L, K, seed):
+    return MADE(site_shape=(L, L), head=VonMisesMixture(K), hidden=(512,), seed=seed)
+
+
+def _can(L, K, seed):
+    return MaskedConvolution(L, BetaMixture(K), seed=seed)
+
+
+def _convolution(L, K, seed):
+    return MaskedConvolution(L, VonMisesMixture(K), periodic_columns=True, closure=True, uniform_first=False, seed=seed)
+
+
+def _equivariant(L, _, seed):
+    return EquivariantFrontier(L, seed=seed)
+
+
+NETWORKS = {
+    "made_beta": Recipe(_made_beta, as_fraction, None, 1e-3, 128),
+    "can": Recipe(_can, as_fraction, None, 4e-3, 32),
+    "made_von_mises": Recipe(_made_von_mises, as_angle, rotate_and_move, 1e-3, 128),
+    "convolution": Recipe(_convolution, as_angle, rotate_and_move, 4e-3, 32),
+    "equivariant": Recipe(_equivariant, as_angle, rotate_and_move, 2e-2, 64),
+}
+
+
+class LearnedXY(LearnedHamiltonian):
+    """`LearnedHamiltonian` of angles, whatever the network sees of them; ln p is a density with respect to dtheta."""
+
+    def log_prob(self, configurations):
+        n_sites = configurations.shape[-1] * configurations.shape[-2]
+        measure = n_sites * np.log(xy.TWO_PI) if self.view is as_fraction else 0.0
+        return super().log_prob(configurations) - measure
+
+    def sample(self, n, seed):
+        """n configurations drawn from the network, angles float64 [n, L, L], and their ln p [n]."""
+        values, _ = self.model.sample(n, seed)
+        theta = values.double().numpy() * (xy.TWO_PI if self.view is as_fraction else 1.0)
+        return theta, self.log_prob(theta)
+
+    def in_double_precision(self):
+        """The same Hamiltonian evaluated in float64."""
+        view = self.view if self.view is as_fraction else None
+        return LearnedXY(copy.deepcopy(self.model).double(), self.T0, self.images, view)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One training. network: a key of NETWORKS; n_train: configurations, held-out ones included; n_components: of the
+    mixture that is the conditional of a site, where it is one."""
+
+    network: str
+    L: int
+    T0: float
+    n_train: int
+    n_steps: int
+    n_components: int
+    seed: int
+
+
+class Learned(NamedTuple):
+    """What a task came to."""
+
+    task: Task
+    hamiltonian: LearnedXY
+    fit: FitResult
+    n_weights: int
+
+
+def configurations(L, T, n, seed, purpose="test"):
+    """n independent angles [n, L, L] at temperature T; different purposes never share random numbers."""
+    stream = ("train", "test", "thermodynamics").index(purpose)
+    return sampler.sample(L, T, n, np.random.default_rng([seed, stream])).configurations
+
+
+def learn(task):
+    """Carry out a task; the same task gives the same network on the same machine. Returns `Learned`."""
+    if task.network not in NETWORKS:
+        raise ValueError(f"network = {task.network!r}: choose from {', '.join(NETWORKS)}")
+    recipe = NETWORKS[task.network]
+    data = recipe.view(configurations(task.L, task.T0, task.n_train, task.seed, "train"))
+    held_out = data[: max(1, int(HELD_OUT * len(data)))]
+    model = recipe.build(task.L, task.n_components, task.seed)
+    result = fit(
+        model,
+        data[len(held_out) :],
+        steps=task.n_steps,
+        batch=recipe.batch,
+        learning_rate=recipe.learning_rate,
+        augment=recipe.augment,
+        held_out=held_out,
+        checks=4,
+        seed=task.seed,
+        device="cpu",
+    )
+    n_weights = sum(weight.numel() for weight in model.parameters())
+    return Learned(task, LearnedXY(model, task.T0, view=recipe.view), result, n_weights)
+
+
+def replicas(network, L, T0, n_train, n_steps, n_components, n_networks, seed):
+    """`n_networks` tasks that differ in everything random: configurations, initial weights, batches."""
+    return [Task(network, L, T0, n_train, n_steps, n_components, 100 * seed + k) for k in range(n_networks)]
+
+
+def learn_all(tasks):
+    """Carry out many tasks side by side: dict name -> list of `Task`, returned with a `Learned` for each."""
+    every = list(dict.fromkeys(task for group in tasks.values() for task in group))
+    longest_first = sorted(every, key=lambda task: -task.n_steps * task.L**2)
+    done = dict(zip(longest_first, parallel.starmap(learn, [(task,) for task in longest_first]), strict=True))
+    return {name: [done[task] for task in group] for name, group in tasks.items()}
+
+
+def kl(hamiltonian, theta, log_partition):
+    """`Divergence` of the exact distribution at T0 from the network's, on angles [n, L, L] drawn at T0.
+
+    log_partition: (value, error) of ln Z. Its error is a common shift and is added in quadrature.
+    """
+    value, error = log_partition
+    distance = kl_divergence(xy.log_density(theta, hamiltonian.T0, value), hamiltonian.log_prob(theta))
+    return Divergence(distance.value, float(np.hypot(distance.error, error)))
