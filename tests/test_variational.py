@@ -191,7 +191,7 @@ def trained():
         "one sign": variational.replicas("frontier_free", 4, 1.2, 60, 1, 1, field=0.5, annealing=0.0),
         "data": variational.replicas("frontier", 4, 2.5, 40, 1, 1, n_train=2000),
         "can": variational.replicas("can", 4, 1.25, 100, 1, 1),
-        "equivariant": variational.replicas("equivariant", 4, 1.25, 40, 1, 1),
+        "equivariant": variational.replicas("equivariant", 4, 1.25, 60, 1, 1),
     }
     return {name: variational.train(group[0]) for name, group in tasks.items()}
 

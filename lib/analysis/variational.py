@@ -59,7 +59,7 @@ def _can(L, seed):
 
 
 def _equivariant(L, seed):
-    return EquivariantFrontier(L, 2, seed=seed)
+    return EquivariantFrontier(L, seed=seed)
 
 
 def fraction_energy(s):
@@ -85,7 +85,7 @@ NETWORKS = {
     "made": Recipe(_made, batch=1024, learning_rate=1e-2),
     "can": Recipe(_can, fraction_energy, batch=128, learning_rate=1e-2, effort=2.5),
     "equivariant": Recipe(
-        _equivariant, xy.energy, batch=128, learning_rate=2e-2, log_measure=math.log(TWO_PI), effort=4.0
+        _equivariant, xy.energy, batch=128, learning_rate=5e-3, log_measure=math.log(TWO_PI), effort=6.0
     ),
 }
 
