@@ -105,6 +105,15 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("L", int, minimum=8, maximum=32, multiple_of=2),
         Rule("seed", int, minimum=0),
     ),
+    "05_xy": (
+        Rule("L", int, minimum=4, maximum=32, multiple_of=2),
+        Rule("T0", float, minimum=0.3, maximum=2.0),
+        Rule("n_train", int, minimum=500, maximum=100_000),
+        Rule("n_components", int, minimum=1, maximum=16),
+        Rule("n_networks", int, minimum=1, maximum=8),
+        Rule("n_steps", int, minimum=10, maximum=100_000),
+        Rule("seed", int, minimum=0),
+    ),
     "06_variational": (
         Rule("L", int, minimum=4, maximum=32, multiple_of=2),
         Rule("T", float, minimum=1.0, maximum=10.0),
@@ -127,6 +136,7 @@ PRESETS: dict[str, dict[str, dict]] = {
     "03_ising_blocks": {
         "smoke": {"L": 4, "n_train": 2000, "n_networks": 1, "n_steps": 60, "n_blocks": 500, "n_repetitions": 2}
     },
+    "05_xy": {"smoke": {"L": 4, "n_train": 600, "n_networks": 1, "n_steps": 20}},
     "06_variational": {"smoke": {"L": 4, "n_networks": 1, "steps": 40}},
     "04_moke": {"smoke": {"L": 8, "n_images": 300, "n_networks": 1, "n_steps": 50}},
 }

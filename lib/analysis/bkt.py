@@ -4,9 +4,9 @@ At T_BKT, and only there, the helicity modulus approaches its universal value 2 
 
     Y_L = (2 T / pi) [1 + 1 / (2 (ln L + C))]
 
-(H. Weber and P. Minnhagen, Phys. Rev. B 37, 5986 (1988)). T and the constant C are fitted to the sizes at hand.
-Corrections to the formula fall only as powers of 1 / ln L, so small lattices leave a bias that no statistical error
-shows.
+(Weber and Minnhagen, as in Hsieh, Kao and Sandvik, arXiv:1302.2900). T and the constant C are fitted to the sizes
+at hand. Corrections to the formula fall only as powers of 1 / ln L, so small lattices leave a bias that no
+statistical error shows.
 """
 
 from typing import NamedTuple

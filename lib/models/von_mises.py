@@ -6,8 +6,7 @@ One component is the exact conditional of an XY spin in a field (a, b): what the
 global rotation of all angles turns the fields; the weights stay. In comparison a Beta density in theta / 2 pi
 (`heads.BetaMixture`, the talk's choice) has a seam at 0 = 2 pi and knows no rotations.
 
-Sampling: Best and Fisher's rejection from a wrapped Cauchy density (J. R. Stat. Soc. C 28, 152 (1979)), in double
-precision.
+Sampling: rejection from a wrapped Cauchy density (Best and Fisher's method), in double precision.
 """
 
 import math

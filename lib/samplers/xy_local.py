@@ -8,7 +8,7 @@ with a local field h. No trigonometric function is needed:
 * Metropolis rotates s_i by 2 arctan t, t uniform in (-width, width); cos and sin of it are rational in t. The proposal
   is symmetric, and accepted with probability min(1, exp(-beta Delta H)).
 * Over-relaxation reflects s_i about h, which leaves h . s_i unchanged: a move at constant energy that goes as far as
-  it can (M. Creutz, Phys. Rev. D 36, 515 (1987)). With J_double it is accepted like any symmetric proposal.
+  it can. With J_double it is accepted like any symmetric proposal.
 
 Both leave exp(-beta H) invariant. Sites are visited in turn.
 """

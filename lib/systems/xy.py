@@ -18,8 +18,8 @@ per site and averaged over both directions,
 
     Y = -<E> / 2N - <I_x^2 + I_y^2> / (2 N T),     I_x = sum_i sin(theta_i - theta_right(i)).
 
-It jumps from 2 T / pi to 0 at the Berezinskii-Kosterlitz-Thouless transition (D. R. Nelson and J. M. Kosterlitz, Phys.
-Rev. Lett. 39, 1201 (1977)), T_BKT = 0.8935(1) (Hsieh, Kao and Sandvik, arXiv:1302.2900).
+It jumps from 2 T / pi to 0 at the Berezinskii-Kosterlitz-Thouless transition, T_BKT = 0.8935(1) (Hsieh, Kao and
+Sandvik, arXiv:1302.2900, also for the relation of the jump).
 """
 
 import numpy as np
