@@ -13,6 +13,40 @@ import torch
 from lib.models.heads import BetaMixture, Head, _refuse
 
 
+class _LogProb(torch.autograd.Function):
+    """ln p(x) from log weights, means and log widths [..., K] and values [..., 1]; a third of autograd's passes.
+
+    With responsibilities r_k = p(k | x) and z_k = (x - m_k) / s_k the derivatives are r_k - w_k, r_k z_k / s_k and
+    r_k (z_k^2 - 1), and -sum_k r_k z_k / s_k with respect to x.
+    """
+
+    @staticmethod
+    def forward(ctx, log_weight, mean, log_width, value):
+        inverse = torch.exp(-log_width)
+        z = (value - mean).mul_(inverse)
+        joint = torch.addcmul(log_weight, z, z, value=-0.5).sub_(log_width)
+        largest, largest_weight = joint.amax(-1, keepdim=True), log_weight.amax(-1, keepdim=True)
+        responsibility, weight = joint.sub_(largest).exp_(), (log_weight - largest_weight).exp_()
+        total, total_weight = responsibility.sum(-1, keepdim=True), weight.sum(-1, keepdim=True)
+        responsibility.div_(total)
+        weight.div_(total_weight)
+        ctx.save_for_backward(responsibility, weight, z, inverse)
+        result = total.log_().add_(largest).sub_(total_weight.log_()).sub_(largest_weight)
+        return result.sub_(0.5 * math.log(2 * math.pi))[..., 0]
+
+    @staticmethod
+    def backward(ctx, gradient):
+        responsibility, weight, z, inverse = ctx.saved_tensors
+        gradient = gradient[..., None]
+        weighted = responsibility * gradient
+        by_weight = torch.addcmul(weighted, weight, gradient, value=-1)
+        pull = weighted * z
+        by_width = torch.addcmul(-weighted, pull, z)
+        by_mean = pull.mul_(inverse)
+        by_value = -by_mean.sum(-1, keepdim=True) if ctx.needs_input_grad[3] else None
+        return by_weight, by_mean, by_width, by_value
+
+
 class GaussianMixture(Head):
     """A real value as a mixture of `n_components` Gaussians. spread: the width of a component at parameters zero."""
 
@@ -39,10 +73,9 @@ class GaussianMixture(Head):
         return log_weight, mean + self.offset.to(parameters), log_width + math.log(self.spread)
 
     def log_prob(self, parameters, values):
-        log_weight, mean, log_width = self._components(parameters)
-        distance = (values[..., None] - mean) * torch.exp(-log_width)
-        joint = torch.logsumexp(log_weight - log_width - 0.5 * distance.square(), -1)
-        return joint - torch.logsumexp(log_weight, -1) - 0.5 * math.log(2 * math.pi)
+        return _LogProb.apply(
+            *torch.broadcast_tensors(*self._components(parameters), values[..., None])[:3], values[..., None]
+        )
 
     def sample(self, parameters, generator):
         log_weight, mean, log_width = self._components(parameters)

@@ -126,17 +126,17 @@ def record(couplings, n_sites, measurements, rng, *, interval=1, chains=64, clus
     return np.array(series)
 
 
-def sample(couplings, n_sites, n, rng, *, thinning=None):
+def sample(couplings, n_sites, n, rng, *, spacing=3.0):
     """n independent paths of `n_sites` sites with the distribution exp(-S) / Z, as `PathSamples`.
 
-    couplings: `double_well.Couplings`. rng: numpy.random.Generator. thinning: sweeps between two paths of a chain,
-    default 3 tau_int. As in `driver.sample`: blocks of doubling length until one is 20 tau_int long, all of it
-    discarded, then paths 3 tau_int apart. ValueError for n < 1, thinning < 1 or couplings without a Z.
+    couplings: `double_well.Couplings`. rng: numpy.random.Generator. As in `driver.sample`: blocks of doubling length
+    until one is 20 tau_int long, all of it discarded, then paths `spacing` tau_int apart; below 3 they are not
+    independent. ValueError for n < 1, spacing <= 0 or couplings without a Z.
     """
     if int(n) != n or n < 1:
         raise ValueError(f"n = {n}: ask for at least one path")
-    if thinning is not None and thinning < 1:
-        raise ValueError(f"thinning = {thinning}: at least one sweep is needed")
+    if not spacing > 0:
+        raise ValueError(f"spacing = {spacing}: a positive number of autocorrelation times is needed")
     chains = int(np.clip(n // 16, 16, 512))
     paths = start(couplings, n_sites, chains, rng)
     measurements, interval, discarded = 128, 1, 0
@@ -150,7 +150,7 @@ def sample(couplings, n_sites, n, rng, *, thinning=None):
         if measurements * interval >= 20 * max(tau):
             break
         interval *= 2
-    thinning = int(np.ceil(3 * max(tau))) if thinning is None else int(thinning)
+    thinning = int(np.ceil(spacing * max(tau)))
     drawn = np.empty((-(-n // chains) * chains, n_sites))
     for k in range(0, len(drawn), chains):
         if k:
