@@ -66,6 +66,8 @@ def _made(n_sites, seed):
 NETWORKS = {
     "chain": Recipe(_chain),
     "chain_beta": Recipe(_chain_beta),
+    "k12": Recipe(lambda n,s: ChainNetwork(n, GaussianMixture(12,0.4),seed=s)),
+    "k8n": Recipe(lambda n,s: ChainNetwork(n, GaussianMixture(8,0.4),seed=s)),
     "convolution": Recipe(_convolution, 3e-3),
     "made": Recipe(_made, 1e-3, 256),
 }

@@ -50,6 +50,8 @@ class ChainNetwork(Autoregressive):
         with torch.no_grad():
             self.first[0] = torch.randn(n_inputs, hidden, generator=generator)
             self.first[0, :-1] /= math.sqrt(n_inputs)
+            # other components for every seed, or all networks would share their errors
+            self.skip[0, -1] = 0.3 * torch.randn(head.n_parameters, generator=generator)
 
     def _folded(self):
         """Weights of first layer and skip by site, [N, n_inputs, hidden + n_parameters]."""

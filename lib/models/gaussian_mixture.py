@@ -93,13 +93,19 @@ class GaussianMixture(Head):
 
 
 class OnInterval(BetaMixture):
-    """A value in (-bound, bound) as a mixture of `n_components` Beta densities of (x + bound) / (2 bound)."""
+    """A value x in (-bound, bound) as a mixture of `n_components` Beta(a, b) densities of s = (x + bound) / (2 bound).
 
-    def __init__(self, n_components=8, bound=4.0):
+    Parameters per component: an unnormalised log weight, and what stands for its mean a / (a + b) and a + b through
+    sigmoid and exponential. At parameters zero the means are spread evenly and the widths are about bound / 8.
+    """
+
+    def __init__(self, n_components=8, bound=3.5):
         super().__init__(n_components)
         if not bound > 0:
             raise ValueError(f"bound = {bound}: it must be positive")
         self.bound = float(bound)
+        middle = (torch.arange(n_components) + 0.5) / n_components
+        self.offset = torch.logit(0.2 + 0.6 * middle)
 
     def _unit(self, values):
         return (values + self.bound) / (2 * self.bound)
@@ -110,6 +116,11 @@ class OnInterval(BetaMixture):
 
     def encode(self, values):
         return values[..., None]
+
+    def _components(self, parameters):
+        log_weight, mean, log_total = parameters.chunk(3, -1)
+        mean, total = torch.sigmoid(mean + self.offset.to(mean)), 60 * torch.exp(log_total)
+        return torch.log_softmax(log_weight, -1), mean * total, (1 - mean) * total
 
     def log_prob(self, parameters, values):
         return super().log_prob(parameters, self._unit(values)) - math.log(2 * self.bound)
