@@ -45,7 +45,7 @@ def against_exact(learned, exact):
 
 
 def schwinger_dyson(paths, gradient):
-    """<x_i dS_theta/dx_i> and its standard error for every site, [N] each, from independent paths and gradients [n, N]."""
+    """<x_i dS_theta/dx_i> and its standard error, [N] each, from independent paths and gradients [n, N]."""
     product = paths * gradient
     return product.mean(0), product.std(0, ddof=1) / np.sqrt(len(product))
 
@@ -65,21 +65,28 @@ class Readable(NamedTuple):
         return Couplings(*(float(c) for c in self.coefficients[:3]))
 
 
-def read(paths, gradient, sextic=False, blocks=50):
+def read(paths, gradient, sextic=False, keep=1.0, blocks=50):
     """The readable action: least squares of gradients [n, N] on TERMS at the same paths. Returns `Readable`.
 
+    keep: fraction of the sites, those of smallest |x_i|, that enter: maximum likelihood does not control the tails.
     Errors: jackknife over blocks of paths. They do not contain the spread between networks.
     """
     laplacian = np.roll(paths, -1, 1) + np.roll(paths, 1, 1) - 2 * paths
     terms = [-laplacian, paths, paths**3] + ([paths**5] if sextic else [])
     columns = np.stack([*terms, gradient], axis=2)  # [n, N, k]
+    if keep < 1:
+        columns = columns * (np.abs(paths) <= np.quantile(np.abs(paths), keep))[..., None]
     moments = np.einsum("nik,nil->nkl", columns, columns)
-    solve = lambda total: np.linalg.solve(total[:-1, :-1], total[:-1, -1])  # noqa: E731
-    value, error = jackknife(solve, block_sums(moments, blocks))
+    value, error = jackknife(_solve, block_sums(moments, blocks))
     total = moments.sum(0)
     explained = float(value @ total[:-1, -1] / total[-1, -1])
     pad = (0, len(TERMS) - len(value))
     return Readable(np.pad(value, pad), np.pad(error, pad), explained)
+
+
+def _solve(moments):
+    """Least squares from the moments of [terms, gradient]."""
+    return np.linalg.solve(moments[:-1, :-1], moments[:-1, -1])
 
 
 def physical(coefficients, spacing):
