@@ -13,7 +13,7 @@ from lib.models.gaussian_mixture import GaussianMixture, OnInterval, _digamma
 from lib.models.made import MADE
 
 MODELS = {
-    "chain 2, gauss": lambda: ChainNetwork(2, GaussianMixture(2), hidden=5, seed=1),
+    "chain 2, gauss": lambda: ChainNetwork(2, GaussianMixture(2, 1.0), hidden=4, rank=1, seed=1),
     "chain 2, beta": lambda: ChainNetwork(2, OnInterval(2), hidden=5, seed=2),
     "chain 9, gauss": lambda: ChainNetwork(9, GaussianMixture(3), hidden=7, seed=3),
     "convolution 2, gauss": lambda: CausalConvolution(2, GaussianMixture(2), channels=4, depth=2, seed=4),

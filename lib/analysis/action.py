@@ -25,6 +25,18 @@ from lib.systems.double_well import Couplings
 TERMS = ("kinetic", "quadratic", "quartic", "sextic")
 
 
+def on_shared_paths(values, errors):
+    """Mean over networks [m, ...] that were evaluated on the same paths, and its error.
+
+    errors [m, ...]: of the paths alone; as they are shared, they do not average out. The spread between networks does,
+    and is added in quadrature. With one network the spread is unknown.
+    """
+    values, errors = np.asarray(values, float), np.asarray(errors, float)
+    if len(values) == 1:
+        return values[0], errors[0]
+    return values.mean(0), np.hypot(errors.mean(0), values.std(0, ddof=1) / np.sqrt(len(values)))
+
+
 class AgainstExact(NamedTuple):
     """S_theta against S. offset: <S_theta - S>, for an exact model ln Z; errors are those of the paths."""
 
@@ -45,8 +57,12 @@ def against_exact(learned, exact):
 
 
 def schwinger_dyson(paths, gradient):
-    """<x_i dS_theta/dx_i> and its standard error, [N] each, from independent paths and gradients [n, N]."""
+    """<x_i dS_theta/dx_i> of every site, then their mean over sites: values and errors, [N + 1] each.
+
+    paths and gradients [n, N]: independent paths. The errors are those of the paths.
+    """
     product = paths * gradient
+    product = np.concatenate([product, product.mean(1, keepdims=True)], axis=1)
     return product.mean(0), product.std(0, ddof=1) / np.sqrt(len(product))
 
 
