@@ -83,9 +83,9 @@ class GaussianMixture(Head):
         return mean.gather(-1, pick)[..., 0] + noise * log_width.gather(-1, pick)[..., 0].exp()
 
     def site_rule(self, points=81):
-        """Equidistant points on (-24 spread, 24 spread), for `lib.checks`: values, weights."""
-        values = torch.linspace(-24.0, 24.0, points, dtype=torch.float64) * self.spread
-        return values, torch.full_like(values, float(values[1] - values[0]))
+        """Points spread sinh(t), equidistant in t, out to 200 spread, for `lib.checks`: values, weights."""
+        t = torch.linspace(-6.0, 6.0, points, dtype=torch.float64)
+        return self.spread * torch.sinh(t), (t[1] - t[0]) * self.spread * torch.cosh(t)
 
 
 def _digamma(z):
