@@ -1,0 +1,98 @@
+r"""A value head whose log density is a polynomial: the exponential family of degree D on an interval.
+
+    ln p(x) = sum_{k=1}^{D} c_k phi_k(x) - ln Z(c),   |x| < bound,   phi_k = sqrt(2k + 1) P_k(x / reach),
+
+with Legendre polynomials P_k, orthonormal on (-reach, reach), where nearly all data lie. Beyond, they grow fast: keep bound / reach near 1.2. Z is a sum
+over Gauss-Legendre points. Mixtures can have any shape where there are data; their tails are those of their widest component.
+This head has the tails of exp(-polynomial), which is what the conditionals of a field with a polynomial potential have.
+
+Source: exponential families with polynomial or spline log density, A. R. Barron and C.-H. Sheu, Ann. Stat. 19, 1347 (1991).
+"""
+
+import math
+
+import numpy as np
+import torch
+
+from lib.models.heads import Head, _refuse
+
+CELLS = 2048  # of the table from which values are drawn
+
+
+class LogPolynomial(Head):
+    """A value in (-bound, bound) with a polynomial of this `degree` as its log density.
+
+    reach, bound: see the module; the defaults suit the double well. points: of the quadrature. Parameters of zero give
+    the uniform density. Values are drawn from the density interpolated linearly between the corners of 2048 cells.
+    """
+
+    n_features = 1
+
+    def __init__(self, degree=8, reach=2.6, bound=3.2, points=64):
+        if degree < 2 or not 0 < reach <= bound < math.inf:
+            raise ValueError(
+                f"degree = {degree}, reach = {reach}, bound = {bound}: degree >= 2 and 0 < reach <= bound are needed"
+            )
+        self.degree = self.n_parameters = int(degree)
+        self.reach, self.bound = float(reach), float(bound)
+        nodes, weights = np.polynomial.legendre.leggauss(points)
+        self.nodes = torch.as_tensor(self.bound * nodes)
+        self.log_weights = torch.as_tensor(np.log(self.bound * weights))
+        self.table = self.basis(self.nodes).T.contiguous()
+
+    def check(self, values):
+        outside = ~(values.abs() < self.bound)
+        _refuse(values, outside, f"this head needs values strictly inside (-{self.bound:.4g}, {self.bound:.4g})")
+
+    def encode(self, values):
+        return values[..., None]
+
+    def basis(self, values):
+        """phi_1 ... phi_D at values [...] -> [..., D]."""
+        u = values / self.reach
+        before, now = torch.ones_like(u), u
+        terms = [now]
+        for k in range(1, self.degree):
+            before, now = now, ((2 * k + 1) * u * now - k * before) / (k + 1)
+            terms.append(now)
+        norm = torch.sqrt(2 * torch.arange(1, self.degree + 1, dtype=u.dtype, device=u.device) + 1)
+        return torch.stack(terms, -1) * norm
+
+    def linear(self):
+        """Coefficients [D] of the function x."""
+        result = torch.zeros(self.degree)
+        result[0] = self.reach / math.sqrt(3)
+        return result
+
+    def square(self):
+        """Coefficients [D] of the function x^2, up to its constant."""
+        result = torch.zeros(self.degree)
+        result[1] = 2 * self.reach**2 / (3 * math.sqrt(5))
+        return result
+
+    def log_prob(self, parameters, values):
+        exponent = (parameters * self.basis(values)).sum(-1)
+        at_nodes = parameters @ self.table.to(parameters) + self.log_weights.to(parameters)
+        return exponent - torch.logsumexp(at_nodes, -1)
+
+    def sample(self, parameters, generator):
+        corners = torch.linspace(-self.bound, self.bound, CELLS + 1, dtype=parameters.dtype, device=parameters.device)
+        log_density = parameters @ self.basis(corners).T
+        density = torch.exp(log_density - log_density.amax(-1, keepdim=True))
+        left, right = density[..., :-1], density[..., 1:]
+        cumulative = torch.cumsum(left + right, -1)
+        uniform = torch.rand((2, *cumulative.shape[:-1]), generator=generator, dtype=parameters.dtype)
+        level = uniform[0].to(cumulative) * cumulative[..., -1]
+        cell = torch.searchsorted(cumulative, level[..., None]).clamp(max=CELLS - 1)
+        left, right = (side.gather(-1, cell)[..., 0] for side in (left, right))
+        # inside the cell the density rises linearly from left to right: u (left + right) = 2 left t + (right - left) t^2
+        u = uniform[1].to(left) * (left + right)
+        t = u / (left + torch.sqrt(left.square() + (right - left) * u)).clamp(min=torch.finfo(u.dtype).tiny)
+        drawn = corners[cell[..., 0]] + t * (corners[1] - corners[0])
+        edge = self.bound * (1 - 1e-6)
+        return drawn.clamp(-edge, edge)
+
+    def site_rule(self, points=81):
+        """Gauss-Legendre quadrature on (-bound, bound), for `lib.checks`: values, weights."""
+        nodes, weights = np.polynomial.legendre.leggauss(points)
+        return torch.as_tensor(self.bound * nodes), torch.as_tensor(self.bound * weights)
