@@ -105,6 +105,14 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("L", int, minimum=8, maximum=32, multiple_of=2),
         Rule("seed", int, minimum=0),
     ),
+    "07_action_estimation": (
+        Rule("beta", float, minimum=1.0, maximum=200.0),
+        Rule("n_sites", int, minimum=8, maximum=512, multiple_of=2),
+        Rule("n_train", int, minimum=1000, maximum=1_000_000),
+        Rule("n_networks", int, minimum=1, maximum=8),
+        Rule("n_steps", int, minimum=10, maximum=100_000),
+        Rule("seed", int, minimum=0),
+    ),
 }
 
 CROSS: dict[str, tuple[Callable, ...]] = {
@@ -119,6 +127,7 @@ PRESETS: dict[str, dict[str, dict]] = {
         "smoke": {"L": 4, "n_train": 2000, "n_networks": 1, "n_steps": 60, "n_blocks": 500, "n_repetitions": 2}
     },
     "04_moke": {"smoke": {"L": 8, "n_images": 300, "n_networks": 1, "n_steps": 50}},
+    "07_action_estimation": {"smoke": {"beta": 10.0, "n_sites": 16, "n_train": 2000, "n_networks": 2, "n_steps": 60}},
 }
 
 

@@ -25,6 +25,18 @@ from lib.systems.double_well import Couplings
 TERMS = ("kinetic", "quadratic", "quartic", "sextic")
 
 
+def on_shared_paths(values, errors):
+    """Mean over networks [m, ...] that were evaluated on the same paths, and its error.
+
+    errors [m, ...]: of the paths alone; as they are shared, they do not average out. The spread between networks does,
+    and is added in quadrature. With one network the spread is unknown.
+    """
+    values, errors = np.asarray(values, float), np.asarray(errors, float)
+    if len(values) == 1:
+        return values[0], errors[0]
+    return values.mean(0), np.hypot(errors.mean(0), values.std(0, ddof=1) / np.sqrt(len(values)))
+
+
 class AgainstExact(NamedTuple):
     """S_theta against S. offset: <S_theta - S>, for an exact model ln Z; errors are those of the paths."""
 
@@ -45,8 +57,12 @@ def against_exact(learned, exact):
 
 
 def schwinger_dyson(paths, gradient):
-    """<x_i dS_theta/dx_i> and its standard error for every site, [N] each, from independent paths and gradients [n, N]."""
+    """<x_i dS_theta/dx_i> of every site, then their mean over sites: values and errors, [N + 1] each.
+
+    paths and gradients [n, N]: independent paths. The errors are those of the paths.
+    """
     product = paths * gradient
+    product = np.concatenate([product, product.mean(1, keepdims=True)], axis=1)
     return product.mean(0), product.std(0, ddof=1) / np.sqrt(len(product))
 
 
@@ -65,21 +81,28 @@ class Readable(NamedTuple):
         return Couplings(*(float(c) for c in self.coefficients[:3]))
 
 
-def read(paths, gradient, sextic=False, blocks=50):
+def read(paths, gradient, sextic=False, keep=1.0, blocks=50):
     """The readable action: least squares of gradients [n, N] on TERMS at the same paths. Returns `Readable`.
 
+    keep: fraction of the sites, those of smallest |x_i|, that enter: maximum likelihood does not control the tails.
     Errors: jackknife over blocks of paths. They do not contain the spread between networks.
     """
     laplacian = np.roll(paths, -1, 1) + np.roll(paths, 1, 1) - 2 * paths
     terms = [-laplacian, paths, paths**3] + ([paths**5] if sextic else [])
     columns = np.stack([*terms, gradient], axis=2)  # [n, N, k]
+    if keep < 1:
+        columns = columns * (np.abs(paths) <= np.quantile(np.abs(paths), keep))[..., None]
     moments = np.einsum("nik,nil->nkl", columns, columns)
-    solve = lambda total: np.linalg.solve(total[:-1, :-1], total[:-1, -1])  # noqa: E731
-    value, error = jackknife(solve, block_sums(moments, blocks))
+    value, error = jackknife(_solve, block_sums(moments, blocks))
     total = moments.sum(0)
     explained = float(value @ total[:-1, -1] / total[-1, -1])
     pad = (0, len(TERMS) - len(value))
     return Readable(np.pad(value, pad), np.pad(error, pad), explained)
+
+
+def _solve(moments):
+    """Least squares from the moments of [terms, gradient]."""
+    return np.linalg.solve(moments[:-1, :-1], moments[:-1, -1])
 
 
 def physical(coefficients, spacing):

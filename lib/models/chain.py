@@ -8,10 +8,12 @@ not yet drawn touch the drawn ones at two places: x_{i-1}, and x_0 across the bo
 A network that is given this has locality built in and does not have to find it in the data; MADE (`made.py`) and the
 causal convolution (`causal_convolution.py`) are not given it. Compare with that in mind.
 
-The conditional is a two-layer network on these inputs and their squares, plus a linear skip. Transfer matrices say how
-it depends on i: through powers T^(N-i), exponentials of the distance to the end of the ring. So the weights of the first
-layer and of the skip are W + sum_r exp[-(N-i)/r] M_r with a few ranges r, biases included; site 0, which has nothing
-before it, has biases of its own. Few weights pay: trained on n paths, P of them cost about P / 2n nats.
+The conditional is a two-layer network on these inputs and their squares (bounded, 4 x^2 / (4 + x^2), or samples could
+run away), plus a linear skip: for a Gaussian kernel times any mixture of Gaussians the log weights and the means are
+linear in x_{i-1}. Transfer matrices say how it depends on i: through powers
+T^(N-i), exponentials of the distance to the end of the ring. So the weights of the first layer and of the skip are
+W + sum_r exp[-(N-i)/r] M_r with a few ranges r, biases included; site 0, which has nothing before it, has biases of its
+own. Few weights pay: trained on n paths, P of them cost about P / 2n nats.
 """
 
 import math
@@ -25,15 +27,14 @@ from lib.models.frontier import softsign
 class ChainNetwork(Autoregressive):
     """Conditionals from the previous and the first site of a ring of `n_sites` sites.
 
-    head: a `heads.Head`. hidden: width of both hidden layers. rank: number of ranges r, from 1 to N / 2. seed: of the initial weights.
+    head: a `heads.Head`. hidden: width of both hidden layers. rank: number of ranges r, from 1 to N / 2. seed: of the
+    initial weights.
     """
 
     def __init__(self, n_sites, head, *, hidden=32, rank=4, seed=0):
         super().__init__((n_sites,), head)
-        if n_sites < 3 or hidden < 1 or rank < 1:
-            raise ValueError(
-                f"n_sites = {n_sites}, hidden = {hidden}, rank = {rank}: at least 3 sites and 1 of each other are needed"
-            )
+        if n_sites < 2 or hidden < 1 or rank < 1:
+            raise ValueError(f"n_sites = {n_sites}, hidden = {hidden}, rank = {rank}: at least 2, 1 and 1 are needed")
         self.hidden = hidden
         n_inputs = 4 * head.n_features + 1
         generator = torch.Generator().manual_seed(seed)
@@ -58,9 +59,11 @@ class ChainNetwork(Autoregressive):
         return torch.tensordot(self.amplitude, torch.cat([self.first, self.skip], dim=2), dims=1)
 
     def _inputs(self, previous, first):
-        """Features [..., C] of x_{i-1} and x_0 -> inputs [..., 4 C + 1]: themselves, their squares, and 1."""
+        """Features [..., C] of x_{i-1} and x_0 -> inputs [..., 4 C + 1]: themselves, bounded squares, and 1."""
         one = torch.ones_like(previous[..., :1])
-        return torch.cat([previous, first, previous.square(), first.square(), one], -1)
+        both = torch.cat([previous, first], -1)
+        squares = both.square()
+        return torch.cat([both, squares / (1 + squares / 4), one], -1)
 
     def _conditional(self, inputs, weights):
         """inputs [S, n, n_inputs] of S sites, with the weights of these sites -> parameters [S, n, n_parameters]."""

@@ -54,9 +54,7 @@ class GaussianMixture(Head):
 
     def __init__(self, n_components=8, spread=0.5):
         if n_components < 1 or not spread > 0:
-            raise ValueError(
-                f"n_components = {n_components}, spread = {spread}: at least one component, of positive width, is needed"
-            )
+            raise ValueError(f"n_components = {n_components}, spread = {spread}: both must be positive")
         self.n_components, self.spread = n_components, float(spread)
         self.n_parameters = 3 * n_components
         self.offset = 3 * spread * (2 * (torch.arange(n_components) + 0.5) / n_components - 1)
@@ -85,11 +83,47 @@ class GaussianMixture(Head):
         return mean.gather(-1, pick)[..., 0] + noise * log_width.gather(-1, pick)[..., 0].exp()
 
     def site_rule(self, points=81):
-        """Double-exponential quadrature on the real line, for `lib.checks`: values, weights."""
-        t = torch.linspace(-3.0, 3.0, points, dtype=torch.float64)
-        u = 0.5 * math.pi * torch.sinh(t)
-        scale = 3 * self.spread
-        return scale * torch.sinh(u), (t[1] - t[0]) * scale * torch.cosh(u) * 0.5 * math.pi * torch.cosh(t)
+        """Points spread sinh(t), equidistant in t, out to 200 spread, for `lib.checks`: values, weights."""
+        t = torch.linspace(-6.0, 6.0, points, dtype=torch.float64)
+        return self.spread * torch.sinh(t), (t[1] - t[0]) * self.spread * torch.cosh(t)
+
+
+def _digamma(z):
+    """Derivative of ln Gamma for z > 0, to single precision, by vectorised arithmetic: torch's own is ten times slower.
+
+    Recurrence up to z + 4, then the asymptotic series.
+    """
+    recurrence = z.reciprocal().add_((z + 1).reciprocal_()).add_((z + 2).reciprocal_()).add_((z + 3).reciprocal_())
+    inverse = (z + 4).reciprocal_()
+    square = inverse * inverse
+    series = square * (1 / 12 - square * (1 / 120 - square * (1 / 252)))
+    return -(inverse.log() + 0.5 * inverse + series + recurrence)
+
+
+class _BetaLogProb(torch.autograd.Function):
+    """ln p from log weights, a and b [..., K], and ln s and ln(1 - s) [..., 1]; derivatives by responsibilities."""
+
+    @staticmethod
+    def forward(ctx, log_weight, a, b, log_s, log_rest):
+        joint = torch.lgamma(a + b).sub_(torch.lgamma(a)).sub_(torch.lgamma(b)).add_(log_weight)
+        joint.add_((a - 1).mul_(log_s)).add_((b - 1).mul_(log_rest))
+        total, total_weight = joint.logsumexp(-1, keepdim=True), log_weight.logsumexp(-1, keepdim=True)
+        responsibility, weight = joint.sub_(total).exp_(), (log_weight - total_weight).exp_()
+        ctx.save_for_backward(responsibility, weight, a, b, log_s, log_rest)
+        return (total - total_weight)[..., 0]
+
+    @staticmethod
+    def backward(ctx, gradient):
+        responsibility, weight, a, b, log_s, log_rest = ctx.saved_tensors
+        gradient = gradient[..., None]
+        weighted = responsibility * gradient
+        by_weight = torch.addcmul(weighted, weight, gradient, value=-1)
+        both = _digamma(a + b)
+        by_a = (both - _digamma(a)).add_(log_s).mul_(weighted)
+        by_b = both.sub_(_digamma(b)).add_(log_rest).mul_(weighted)
+        by_s = ((a - 1) * weighted).sum(-1, keepdim=True) if ctx.needs_input_grad[3] else None
+        by_rest = ((b - 1) * weighted).sum(-1, keepdim=True) if ctx.needs_input_grad[4] else None
+        return by_weight, by_a, by_b, by_s, by_rest
 
 
 class OnInterval(BetaMixture):
@@ -120,10 +154,12 @@ class OnInterval(BetaMixture):
     def _components(self, parameters):
         log_weight, mean, log_total = parameters.chunk(3, -1)
         mean, total = torch.sigmoid(mean + self.offset.to(mean)), 60 * torch.exp(log_total)
-        return torch.log_softmax(log_weight, -1), mean * total, (1 - mean) * total
+        return log_weight, mean * total, (1 - mean) * total
 
     def log_prob(self, parameters, values):
-        return super().log_prob(parameters, self._unit(values)) - math.log(2 * self.bound)
+        unit = self._unit(values)[..., None]
+        components = torch.broadcast_tensors(*self._components(parameters), unit)[:3]
+        return _BetaLogProb.apply(*components, unit.log(), torch.log1p(-unit)) - math.log(2 * self.bound)
 
     def sample(self, parameters, generator):
         return self.bound * (2 * super().sample(parameters, generator) - 1)

@@ -77,11 +77,12 @@ def _flip_signs(x, kinetic, rng):
 
 
 @numba.njit(cache=True)
-def _sweep(paths, kinetic, quadratic, quartic, step, rng, sweeps, clusters):
+def _sweep(paths, kinetic, quadratic, quartic, step, rng, sweeps, local, clusters):
     accepted = 0
     for x in paths:  # one chain after the other: it stays in the processor's cache
         for _ in range(sweeps):
-            accepted += _metropolis(x, kinetic, quadratic, quartic, step, rng)
+            if local:
+                accepted += _metropolis(x, kinetic, quadratic, quartic, step, rng)
             if clusters:
                 _flip_signs(x, kinetic, rng)
     return accepted
@@ -93,14 +94,14 @@ def step_size(couplings):
     return float(2.4 / np.sqrt(2 * couplings.kinetic + curvature))
 
 
-def sweep(paths, couplings, rng, sweeps=1, clusters=True):
+def sweep(paths, couplings, rng, sweeps=1, *, local=True, clusters=True):
     """Sweeps of every path, in place; returns the fraction of accepted steps.
 
     paths: float64 [chains, N], contiguous. couplings: `double_well.Couplings`. rng: numpy.random.Generator.
-    clusters=False leaves out the sign flips: local Metropolis only, to compare with.
+    local=False leaves out Metropolis, clusters=False the sign flips: to compare with, and to test each.
     """
     kinetic, quadratic, quartic, _ = (float(c) for c in couplings)
-    accepted = _sweep(paths, kinetic, quadratic, quartic, step_size(couplings), rng, int(sweeps), clusters)
+    accepted = _sweep(paths, kinetic, quadratic, quartic, step_size(couplings), rng, int(sweeps), local, clusters)
     return accepted / (paths.size * sweeps)
 
 
@@ -121,7 +122,7 @@ def record(couplings, n_sites, measurements, rng, *, interval=1, chains=64, clus
     paths = start(couplings, n_sites, chains, rng)
     series = []
     for _ in range(measurements):
-        sweep(paths, couplings, rng, interval, clusters)
+        sweep(paths, couplings, rng, interval, clusters=clusters)
         series.append(_observe(paths, couplings))
     return np.array(series)
 

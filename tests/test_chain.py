@@ -1,0 +1,121 @@
+"""Networks and heads for paths: the laws of every network, and what each may see."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from lib import checks
+from lib.models.causal_convolution import CausalConvolution
+from lib.models.chain import ChainNetwork
+from lib.models.gaussian_mixture import GaussianMixture, OnInterval, _digamma
+from lib.models.made import MADE
+
+MODELS = {
+    "chain 2, gauss": lambda: ChainNetwork(2, GaussianMixture(2), hidden=4, rank=1, seed=1),
+    "chain 2, beta": lambda: ChainNetwork(2, OnInterval(2), hidden=5, seed=2),
+    "chain 9, gauss": lambda: ChainNetwork(9, GaussianMixture(3), hidden=7, seed=3),
+    "convolution 2, gauss": lambda: CausalConvolution(2, GaussianMixture(2), channels=4, depth=2, seed=4),
+    "convolution 11, gauss": lambda: CausalConvolution(11, GaussianMixture(2), channels=4, depth=2, seed=5),
+    "made 2, gauss": lambda: MADE(site_shape=(2,), head=GaussianMixture(2), hidden=(6,), seed=6),
+    "made 5, beta": lambda: MADE(site_shape=(5,), head=OnInterval(2), hidden=(8,), order=[3, 1, 4, 0, 2], seed=7),
+}
+HEADS = [GaussianMixture(1), GaussianMixture(4, 0.3), OnInterval(1), OnInterval(3, 2.0)]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_autoregressive(name):
+    depends = checks.check_autoregressive(MODELS[name]())
+    assert not depends[0].any()
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if " 2," in name])
+def test_normalised(name):
+    checks.check_normalised(MODELS[name](), points=701, tolerance=1e-6)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_sample_agrees_with_log_prob_and_with_the_naive_one(name):
+    checks.check_sample_log_prob(MODELS[name]())
+
+
+def test_a_chain_sees_its_neighbour_and_the_first_site_only():
+    depends = checks.check_autoregressive(MODELS["chain 9, gauss"]())
+    expected = np.zeros((9, 9), bool)
+    expected[1:, 0] = True
+    expected[np.arange(1, 9), np.arange(8)] = True
+    assert np.array_equal(depends, expected)
+
+
+def test_a_convolution_sees_its_field_and_the_first_site():
+    model = checks.shaken(MODELS["convolution 11, gauss"]())
+    x = torch.linspace(-1, 1, 11, dtype=torch.float64)
+    jacobian = torch.autograd.functional.jacobian(lambda x: model.conditionals(x[None])[0], x)
+    k, j = np.indices((11, 11))
+    assert np.array_equal(jacobian.abs().amax(1).numpy() > 0, (j < k) & ((k - j <= 4) | (j == 0)))
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_head_is_normalised_and_its_gradient_is_right(head):
+    values, weights = checks.site_rule(head, 801)
+    generator = torch.Generator().manual_seed(1)
+    parameters = 0.7 * torch.randn(6, head.n_parameters, generator=generator, dtype=torch.float64)
+    parameters.requires_grad_()
+    total = (head.log_prob(parameters[:, None], values[None]).exp() * weights).sum(1)
+    assert (total - 1).abs().max() < 1e-6
+    x = torch.linspace(-1.5, 1.5, 6, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(head.log_prob, (parameters, x), atol=2e-6)
+
+
+def test_heads_against_torch_distributions():
+    generator = torch.Generator().manual_seed(2)
+    x = 3 * torch.rand(50, generator=generator, dtype=torch.float64) - 1.5
+    mixture = torch.distributions.MixtureSameFamily
+    for head in (GaussianMixture(3), OnInterval(3)):
+        parameters = torch.randn(50, 9, generator=generator, dtype=torch.float64)
+        log_weight, first, second = head._components(parameters)
+        weights = torch.distributions.Categorical(logits=log_weight)
+        if isinstance(head, GaussianMixture):
+            expected = mixture(weights, torch.distributions.Normal(first, second.exp())).log_prob(x)
+        else:
+            unit = (x + head.bound) / (2 * head.bound)
+            expected = mixture(weights, torch.distributions.Beta(first, second)).log_prob(unit) - math.log(
+                2 * head.bound
+            )
+        assert (head.log_prob(parameters, x) - expected).abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_samples_follow_the_density(head):
+    """Kolmogorov distance of 20 000 samples to the integrated density; the 1e-4 point is 2.2 / sqrt(n)."""
+    n, generator = 20_000, torch.Generator().manual_seed(3)
+    parameters = 0.5 * torch.randn(head.n_parameters, generator=generator, dtype=torch.float64)
+    drawn = head.sample(parameters.expand(n, -1).contiguous(), generator).sort().values
+    limit = getattr(head, "bound", 12.0)
+    x = torch.linspace(-limit, limit, 40_001, dtype=torch.float64)[1:-1]
+    cumulative = head.log_prob(parameters.expand(len(x), -1), x).exp().cumsum(0) * (x[1] - x[0])
+    at = cumulative[torch.searchsorted(x, drawn).clamp(max=len(x) - 1)]
+    step = torch.arange(1, n + 1) / n
+    assert (at - step).abs().max() < 2.2 / math.sqrt(n)
+    assert (at - step.roll(600)).abs()[600:].max() > 2.2 / math.sqrt(n)
+
+
+def test_digamma():
+    z = torch.cat([torch.logspace(-3, 3, 1000, dtype=torch.float64), torch.tensor([1.0, 1e4])])
+    assert (_digamma(z) - torch.digamma(z)).abs().max() < 1e-7
+
+
+def test_refuse():
+    for make in (
+        lambda: GaussianMixture(0),
+        lambda: GaussianMixture(2, 0.0),
+        lambda: OnInterval(2, -1.0),
+        lambda: ChainNetwork(1, GaussianMixture()),
+        lambda: CausalConvolution(8, GaussianMixture(), depth=0),
+        lambda: ChainNetwork(4, OnInterval(2, 1.0)).log_prob(torch.full((1, 4), 1.5)),
+        lambda: ChainNetwork(4, GaussianMixture(2)).log_prob(torch.full((1, 4), math.nan)),
+    ):
+        with pytest.raises(ValueError) as error:
+            make()
+        assert len(str(error.value).splitlines()) == 1
