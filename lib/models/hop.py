@@ -1,9 +1,9 @@
 r"""The hop network: a ring whose neighbours are coupled by a Gaussian hop, everything else learned.
 
-In a ring with nearest-neighbour couplings p(x_i | x_0 ... x_{i-1}) = p(x_i | x_{i-1}, x_0), exactly (`chain.py`). More is
-true: x_{i-1} touches x_i through one pair factor, the same at every site, and all that depends on x_0 and on the distance
-to the end of the ring is the other factor, the sum over the sites not yet drawn. If the pair factor is that of a kinetic
-term, exp[kappa x_{i-1} x_i] and functions of one site, then
+In a ring with nearest-neighbour couplings p(x_i | x_0 ... x_{i-1}) = p(x_i | x_{i-1}, x_0), exactly (`chain.py`). More
+is true: x_{i-1} touches x_i through one pair factor, the same at every site, and all that depends on x_0 and on the
+distance to the end of the ring is the other factor, the sum over the sites not yet drawn. If the pair factor is that of
+a kinetic term, exp[kappa x_{i-1} x_i] and functions of one site, then
 
     ln p(x_i | x_{i-1}, x_0) = kappa x_{i-1} x_i + sum_k c_k(x_0, i) phi_k(x_i) - ln Z,
 
@@ -83,15 +83,15 @@ class HopNetwork(Autoregressive):
     """Conditionals of a ring of `n_sites` sites with a Gaussian hop; see the module.
 
     head: a `LogPolynomial`. hidden: units that see x_0. rank: number of matrices that let the weights vary along the
-    ring. start: start values of kappa and of the coefficients [D] of the site factor and of the first site; without them,
-    instead of `from_paths`, training takes far longer. seed: of the initial weights.
+    ring. start: start values of kappa and of the coefficients [D] of the site factor and of the first site; without
+    them, instead of `from_paths`, training takes far longer. seed: of the initial weights.
     """
 
     def __init__(self, n_sites, head, *, hidden=24, rank=6, start=None, seed=0):
         super().__init__((n_sites,), head)
         if n_sites < 3 or hidden < 1 or rank < 1:
             raise ValueError(
-                f"n_sites = {n_sites}, hidden = {hidden}, rank = {rank}: at least 3 sites and 1 of each other are needed"
+                f"n_sites = {n_sites}, hidden = {hidden}, rank = {rank}: n_sites >= 3, the others >= 1 are needed"
             )
         generator = torch.Generator().manual_seed(seed)
         kappa, site, first = (1.0, -0.5 * head.square(), -0.5 * head.square()) if start is None else start

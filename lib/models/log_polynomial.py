@@ -2,11 +2,11 @@ r"""A value head whose log density is a polynomial: the exponential family of de
 
     ln p(x) = sum_{k=1}^{D} c_k phi_k(x) - ln Z(c),   |x| < bound,   phi_k = sqrt(2k + 1) P_k(x / reach),
 
-with Legendre polynomials P_k, orthonormal on (-reach, reach), where nearly all data lie. Beyond, they grow fast: keep bound / reach near 1.2. Z is a sum
-over Gauss-Legendre points. Mixtures can have any shape where there are data; their tails are those of their widest component.
-This head has the tails of exp(-polynomial), which is what the conditionals of a field with a polynomial potential have.
+with Legendre polynomials P_k, orthonormal on (-reach, reach), where nearly all data lie. Beyond, they grow fast: keep
+bound / reach near 1.2. Z is a sum over Gauss-Legendre points.
 
-Source: exponential families with polynomial or spline log density, A. R. Barron and C.-H. Sheu, Ann. Stat. 19, 1347 (1991).
+Mixtures can have any shape where there are data; their tails are those of their widest component. This head has the
+tails of exp(-polynomial), which is what the conditionals of a field with a polynomial potential have.
 """
 
 import math
@@ -16,14 +16,15 @@ import torch
 
 from lib.models.heads import Head, _refuse
 
-CELLS = 2048  # of the table from which values are drawn
+CELLS = 1024  # of the table from which values are drawn
+AT_ONCE = 4096  # values drawn at a time, to save memory
 
 
 class LogPolynomial(Head):
     """A value in (-bound, bound) with a polynomial of this `degree` as its log density.
 
     reach, bound: see the module; the defaults suit the double well. points: of the quadrature. Parameters of zero give
-    the uniform density. Values are drawn from the density interpolated linearly between the corners of 2048 cells.
+    the uniform density. Values are drawn from the density interpolated linearly between the corners of 1024 cells.
     """
 
     n_features = 1
@@ -76,23 +77,28 @@ class LogPolynomial(Head):
         return exponent - torch.logsumexp(at_nodes, -1)
 
     def sample(self, parameters, generator):
+        shape = parameters.shape[:-1]
+        uniform = torch.rand((2, *shape), generator=generator, dtype=parameters.dtype, device=parameters.device)
         corners = torch.linspace(-self.bound, self.bound, CELLS + 1, dtype=parameters.dtype, device=parameters.device)
-        log_density = parameters @ self.basis(corners).T
-        density = torch.exp(log_density - log_density.amax(-1, keepdim=True))
-        left, right = density[..., :-1], density[..., 1:]
-        cumulative = torch.cumsum(left + right, -1)
-        uniform = torch.rand((2, *cumulative.shape[:-1]), generator=generator, dtype=parameters.dtype)
-        level = uniform[0].to(cumulative) * cumulative[..., -1]
-        cell = torch.searchsorted(cumulative, level[..., None]).clamp(max=CELLS - 1)
-        left, right = (side.gather(-1, cell)[..., 0] for side in (left, right))
-        # inside the cell the density rises linearly from left to right: u (left + right) = 2 left t + (right - left) t^2
-        u = uniform[1].to(left) * (left + right)
-        t = u / (left + torch.sqrt(left.square() + (right - left) * u)).clamp(min=torch.finfo(u.dtype).tiny)
-        drawn = corners[cell[..., 0]] + t * (corners[1] - corners[0])
+        basis = self.basis(corners).T
+        parts = zip(parameters.flatten(0, -2).split(AT_ONCE), uniform.flatten(1).split(AT_ONCE, 1), strict=True)
+        drawn = torch.cat([_draw(part @ basis, corners, u) for part, u in parts])
         edge = self.bound * (1 - 1e-6)
-        return drawn.clamp(-edge, edge)
+        return drawn.clamp(-edge, edge).reshape(shape)
 
     def site_rule(self, points=81):
         """Gauss-Legendre quadrature on (-bound, bound), for `lib.checks`: values, weights."""
         nodes, weights = np.polynomial.legendre.leggauss(points)
         return torch.as_tensor(self.bound * nodes), torch.as_tensor(self.bound * weights)
+
+
+def _draw(log_density, corners, uniform):
+    """Values [n] from densities [n, cells + 1] at the corners, linear in between; uniform: random numbers [2, n]."""
+    density = torch.exp(log_density - log_density.amax(-1, keepdim=True))
+    cumulative = torch.cumsum(density[:, :-1] + density[:, 1:], -1)
+    cell = torch.searchsorted(cumulative, uniform[0, :, None] * cumulative[:, -1:]).clamp(max=len(corners) - 2)
+    left, right = (density.gather(1, index)[:, 0] for index in (cell, cell + 1))
+    # inside the cell the density is linear in t: (left + right) u = 2 left t + (right - left) t^2
+    u = uniform[1] * (left + right)
+    t = u / (left + torch.sqrt(left.square() + (right - left) * u)).clamp(min=torch.finfo(u.dtype).tiny)
+    return corners[cell[:, 0]] + t * (corners[1] - corners[0])
