@@ -7,7 +7,7 @@ x -> -x. The recipes differ in what they are told about the physics:
     chain         which sites a conditional can depend on (`models/chain.py`); mixture of Gaussians
     chain_beta    the same with the papers' mixture of Beta densities on an interval
     convolution   causality only, and the first site (`models/causal_convolution.py`); mixture of Gaussians
-    made          nothing; mixture of Gaussians
+    made          nothing; mixture of Beta densities
 """
 
 import time
@@ -61,14 +61,14 @@ def _convolution(n_sites, seed):
 
 
 def _made(n_sites, seed):
-    return MADE(site_shape=(n_sites,), head=GaussianMixture(4), hidden=(512, 512), seed=seed)
+    return MADE(site_shape=(n_sites,), head=OnInterval(4), hidden=(512,), seed=seed)
 
 
 NETWORKS = {
     "chain": Recipe(_chain),
     "chain_beta": Recipe(_chain_beta),
     "convolution": Recipe(_convolution, 3e-3),
-    "made": Recipe(_made, 1e-3, 256),
+    "made": Recipe(_made, 3e-3, 64),
 }
 
 

@@ -153,7 +153,8 @@ class OnInterval(BetaMixture):
 
     def _components(self, parameters):
         log_weight, mean, log_total = parameters.chunk(3, -1)
-        mean, total = torch.sigmoid(mean + self.offset.to(mean)), 60 * torch.exp(log_total)
+        # a mean of exactly 0 or 1, to rounding, would make a or b vanish
+        mean, total = 0.001 + 0.998 * torch.sigmoid(mean + self.offset.to(mean)), 60 * torch.exp(log_total)
         return log_weight, mean * total, (1 - mean) * total
 
     def log_prob(self, parameters, values):
