@@ -34,7 +34,7 @@ class Exact:
 def stand_in(beta, wrong=1.0):
     exact = Exact(beta, wrong)
     readable = Readable(np.array([*exact.couplings[:3], 0.0]), np.zeros(4), 1.0)
-    return prediction.Learned(Task("exact", beta, N, 0, 0, 0), exact, Divergence(0.0, 0.0), readable, 0.0)
+    return prediction.Learned(Task("exact", beta, N, 0, 0, 0), exact, Divergence(0.0, 0.0), readable, readable, 0.0)
 
 
 def pair_of(beta_1, beta_2, wrong=1.0):
@@ -75,6 +75,16 @@ def test_k_and_v_are_separated(paths):
 def test_readable_couplings_obey_the_law():
     found = pair_of(8.0, 2.0).couplings(4.0)[0]
     assert np.allclose(found[:3], double_well.couplings(4.0, N)[:3], rtol=1e-12)
+
+
+def test_values_of_an_action_give_its_couplings(paths):
+    couplings = double_well.couplings(4.0, N)
+    found = prediction.read_values(paths, double_well.action(paths, couplings))
+    assert np.allclose(found.coefficients[:3], couplings[:3], rtol=1e-8) and found.explained == pytest.approx(1)
+    noisy = double_well.action(paths, couplings) + np.random.default_rng(1).normal(0, 0.5, len(paths))
+    found = prediction.read_values(paths, noisy)
+    assert np.all(np.abs(found.coefficients[:3] - couplings[:3]) < 4 * found.errors[:3])
+    assert 0 < found.errors[0] < 0.2
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ With N sites at every beta, S(beta) = K / beta + beta V, where K and V do not de
 and any other action: S_3 = c_1 S_1 + c_2 S_2 + constant. Independent errors of the two of equal size are multiplied by
 sqrt(c_1^2 + c_2^2): below 1 between the two temperatures, quickly growing outside.
 
-exp(-S_3) can be evaluated, not sampled site by site. Each network is read (`action.read`) on paths of its own beta; the
+exp(-S_3) can be evaluated, not sampled site by site. Each network is read (`read_values`) on paths of its own beta; the
 readable couplings obey the same law, and the readable action they make is sampled by cluster Monte Carlo and solved
 exactly by transfer matrix. Its paths, reweighted, give averages under the networks' own S_3 (`importance.py`), and its
 exact averages serve as a control variate.
@@ -24,6 +24,7 @@ from lib import parallel
 from lib.analysis import action, path_learning
 from lib.analysis.divergence import Divergence, kl_divergence
 from lib.analysis.importance import Control, effective_sample_size, log_mean_weight, reweight
+from lib.analysis.statistics import block_sums, jackknife
 from lib.models.fit import fit
 from lib.models.hop import HopNetwork
 from lib.models.learned_action import LearnedAction
@@ -31,7 +32,7 @@ from lib.samplers import path
 from lib.systems import double_well
 from lib.systems.double_well import Couplings, TransferMatrix
 
-LEARNING_RATE = 2e-3
+LEARNING_RATE = 4e-3
 SITES = 2**14  # per step in the last third of a training
 OBSERVABLES = ("<x^2>", "<S>", "kinks", "gap")
 
@@ -84,18 +85,39 @@ def combine(couplings_1, couplings_2, beta_1, beta_2, beta_3):
 # ---------------------------------------------------------------- the networks
 
 
+def read_values(paths, values, blocks=50):
+    r"""The readable action from the *values* of S_theta [n] at paths [n, N] of its own beta, as `action.Readable`.
+
+    Least squares of S_theta on sum (x_{i+1} - x_i)^2 / 2, sum x_i^2 / 2, sum x_i^4 / 4 and a constant. `action.read` uses
+    forces instead, which weigh small ripples of S_theta more. And maximum likelihood protects this reading: where it
+    has converged, <d ln p_theta / d theta> = 0 over the training paths for every weight. As far as a change of these
+    couplings is among the changes the weights can make, the error of S_theta is then uncorrelated with the three sums.
+    explained: the fraction R^2 of the variance. Errors: jackknife over blocks of paths.
+    """
+    hops = (np.roll(paths, -1, 1) - paths) ** 2
+    terms = [hops.sum(1) / 2, (paths**2).sum(1) / 2, (paths**4).sum(1) / 4, np.ones(len(paths)), values - values.mean()]
+    columns = np.stack(terms, axis=1)
+    moments = block_sums(columns[:, :, None] * columns[:, None, :], blocks)
+    value, error = jackknife(lambda total: np.linalg.solve(total[:-1, :-1], total[:-1, -1]), moments)
+    residual = columns[:, -1] - columns[:, :-1] @ value
+    pad = (0, len(action.TERMS) - 3)
+    return action.Readable(np.pad(value[:3], pad), np.pad(error[:3], pad), float(1 - residual.var() / values.var()))
+
+
 class Learned(NamedTuple):
-    """A trained network. action: `LearnedAction`; kl: from the exact distribution, on paths it has not seen; readable:
-    `action.Readable` on such paths of its own beta; cpu_seconds: of one core, for the training."""
+    """A trained network. action: `LearnedAction`; kl: from the exact distribution, on paths it has not seen; readable,
+    from_forces: `action.Readable` on such paths of its own beta, by `read_values` and by `action.read`; cpu_seconds: of
+    one core, for the training."""
 
     task: path_learning.Task
     action: LearnedAction
     kl: Divergence
     readable: action.Readable
+    from_forces: action.Readable
     cpu_seconds: float
 
 
-def learn(task, n_read=4000):
+def learn(task, n_read=6000):
     """Train a hop network for a `path_learning.Task` with network "hop" (or one of `path_learning`), and read it."""
     couplings = double_well.couplings(task.beta, task.n_sites)
     if task.network == "hop":
@@ -119,8 +141,10 @@ def learn(task, n_read=4000):
         learned, seconds = done.action, done.cpu_seconds
     test = path_learning.test_paths(task.beta, task.n_sites, n_read, task.seed)
     log_p = TransferMatrix(couplings, task.n_sites).log_prob(test)
-    distance = kl_divergence(log_p, -learned.action(test))
-    return Learned(task, learned, distance, action.read(test, learned.gradient(test)), seconds)
+    values = learned.action(test)
+    distance = kl_divergence(log_p, -values)
+    from_forces = action.read(test, learned.gradient(test))
+    return Learned(task, learned, distance, read_values(test, values), from_forces, seconds)
 
 
 def learn_all(tasks):
@@ -148,12 +172,10 @@ class Pair(NamedTuple):
         """S_1 and S_2 of paths [n, N] by every network: two arrays [m, n]."""
         return tuple(np.array([one.action.action(paths) for one in group]) for group in (self.first, self.second))
 
-    def couplings(self, beta_3):
-        """Readable couplings of the predicted action, one for each pair of networks."""
-        return [
-            combine(one.readable.couplings(), two.readable.couplings(), *self.betas, beta_3)
-            for one, two in zip(self.first, self.second, strict=True)
-        ]
+    def couplings(self, beta_3, which="readable"):
+        """Readable couplings of the predicted action, one for each pair of networks. which: or "from_forces"."""
+        read = [[getattr(one, which).couplings() for one in group] for group in (self.first, self.second)]
+        return [combine(one, two, *self.betas, beta_3) for one, two in zip(*read, strict=True)]
 
     def surrogate(self, beta_3):
         """The readable action: the mean of `couplings`."""
@@ -338,9 +360,9 @@ def averages_at(pair, betas, n, seed):
     return parallel.starmap(averages, [(pair, beta, n, seed) for beta in betas])
 
 
-def readable_averages(pair, beta_3):
+def readable_averages(pair, beta_3, which="readable"):
     """<x^2>, <S>, kinks and gap under the readable action of every pair of networks, exact: values [m, 4]."""
-    return np.array([solve(couplings, beta_3, pair.n_sites) for couplings in pair.couplings(beta_3)])
+    return np.array([solve(couplings, beta_3, pair.n_sites) for couplings in pair.couplings(beta_3, which)])
 
 
 def direct_importance(pair, beta_3, n, seed):
@@ -353,3 +375,10 @@ def direct_importance(pair, beta_3, n, seed):
         S_1, S_2 = (one.action.action(paths.numpy()) for one in (pair.first[0], pair.second[0]))
         sizes.append(effective_sample_size(-c_1 * S_1 - c_2 * S_2 - log_prob.double().numpy()))
     return sizes
+
+
+def spread(values):
+    """Mean over networks of values [m, ...] and its error from their spread (NaN for one network)."""
+    values = np.asarray(values)
+    error = values.std(axis=0, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.full(values.shape[1:], np.nan)
+    return values.mean(axis=0), error
