@@ -88,9 +88,9 @@ def combine(couplings_1, couplings_2, beta_1, beta_2, beta_3):
 def read_values(paths, values, blocks=50):
     r"""The readable action from the *values* of S_theta [n] at paths [n, N] of its own beta, as `action.Readable`.
 
-    Least squares of S_theta on sum (x_{i+1} - x_i)^2 / 2, sum x_i^2 / 2, sum x_i^4 / 4 and a constant. `action.read` uses
-    forces instead, which weigh small ripples of S_theta more. And maximum likelihood protects this reading: where it
-    has converged, <d ln p_theta / d theta> = 0 over the training paths for every weight. As far as a change of these
+    Least squares of S_theta on sum (x_{i+1} - x_i)^2 / 2, sum x_i^2 / 2, sum x_i^4 / 4 and a constant. `action.read`
+    uses forces instead, which weigh small ripples of S_theta more. And maximum likelihood protects this reading: where
+    it has converged, <d ln p_theta / d theta> = 0 over the training paths for every weight. As far as a change of these
     couplings is among the changes the weights can make, the error of S_theta is then uncorrelated with the three sums.
     explained: the fraction R^2 of the variance. Errors: jackknife over blocks of paths.
     """
