@@ -32,7 +32,7 @@ from lib.samplers import path
 from lib.systems import double_well
 from lib.systems.double_well import Couplings, TransferMatrix
 
-LEARNING_RATE = 4e-3
+LEARNING_RATE = 3e-3
 SITES = 2**14  # per step in the last third of a training
 OBSERVABLES = ("<x^2>", "<S>", "kinks", "gap")
 

@@ -29,7 +29,7 @@ class LogPolynomial(Head):
 
     n_features = 1
 
-    def __init__(self, degree=8, reach=2.6, bound=3.2, points=64):
+    def __init__(self, degree=10, reach=2.6, bound=3.2, points=64):
         if degree < 2 or not 0 < reach <= bound < math.inf:
             raise ValueError(
                 f"degree = {degree}, reach = {reach}, bound = {bound}: degree >= 2 and 0 < reach <= bound are needed"
