@@ -208,7 +208,7 @@ def test_short_training_comes_close_to_the_exact_distribution():
     data = path.sample(couplings, N, 20_000, rng).paths.astype(np.float32)
     test = path.sample(couplings, N, 4000, rng).paths
     exact = TransferMatrix(couplings, N).log_prob(test)
-    model = HopNetwork.from_paths(data, seed=1, hidden=8, n_pairs=20_000)
+    model = HopNetwork.from_paths(data, LogPolynomial(degree=8), seed=1, hidden=8, n_pairs=20_000)
     before = kl_divergence(exact, -LearnedAction(model).action(test))
     fit(model, data, steps=200, batch=128, learning_rate=4e-3, augment=random_symmetry, seed=1, device="cpu")
     after = kl_divergence(exact, -LearnedAction(model).action(test))
