@@ -69,6 +69,15 @@ def _files_are_there(csv: str, image_dir: str, **_) -> None:
         raise ParameterError(f"image_dir={image_dir!r}: no such folder; give a folder of PNG or TIFF frames")
 
 
+def _three_temperatures(beta_1: float, beta_2: float, beta_3: float, **_) -> None:
+    if beta_1 == beta_2:
+        raise ParameterError(
+            f"beta_1 = beta_2 = {beta_1}; give two different ones, one alone does not separate K from V"
+        )
+    if beta_3 in (beta_1, beta_2):
+        raise ParameterError(f"beta_3={beta_3} is one of those that are learned; give another one, to be predicted")
+
+
 RULES: dict[str, tuple[Rule, ...]] = {
     "01_autoregressive_networks": (
         Rule("L", int, minimum=4, maximum=64),
@@ -131,11 +140,22 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("n_steps", int, minimum=10, maximum=100_000),
         Rule("seed", int, minimum=0),
     ),
+    "08_action_prediction": (
+        Rule("beta_1", float, minimum=1.0, maximum=200.0),
+        Rule("beta_2", float, minimum=1.0, maximum=200.0),
+        Rule("beta_3", float, minimum=1.0, maximum=200.0),
+        Rule("n_sites", int, minimum=4, maximum=512, multiple_of=2),
+        Rule("n_train", int, minimum=1000, maximum=1_000_000),
+        Rule("n_networks", int, minimum=2, maximum=8),
+        Rule("n_steps", int, minimum=10, maximum=100_000),
+        Rule("seed", int, minimum=0),
+    ),
 }
 
 CROSS: dict[str, tuple[Callable, ...]] = {
     "01_autoregressive_networks": (_hidden_units_fit,),
     "04_moke": (_files_are_there,),
+    "08_action_prediction": (_three_temperatures,),
 }
 
 PRESETS: dict[str, dict[str, dict]] = {
@@ -148,6 +168,10 @@ PRESETS: dict[str, dict[str, dict]] = {
     "05_xy": {"smoke": {"L": 4, "n_train": 600, "n_networks": 1, "n_steps": 20}},
     "06_variational": {"smoke": {"L": 4, "n_networks": 1, "steps": 40}},
     "07_action_estimation": {"smoke": {"beta": 10.0, "n_sites": 16, "n_train": 2000, "n_networks": 2, "n_steps": 60}},
+    "08_action_prediction": {
+        "smoke": {"beta_1": 16.0, "beta_2": 4.0, "beta_3": 8.0, "n_sites": 16}
+        | {"n_train": 2000, "n_networks": 2, "n_steps": 60}
+    },
 }
 
 

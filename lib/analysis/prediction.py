@@ -1,0 +1,384 @@
+r"""The action at a third temperature from networks trained at two (arXiv:2405.10493), and averages under it.
+
+With N sites at every beta, S(beta) = K / beta + beta V, where K and V do not depend on beta. Two actions give both,
+
+    V = (beta_1 S_1 - beta_2 S_2) / (beta_1^2 - beta_2^2),
+    K = (S_1 / beta_1 - S_2 / beta_2) / (beta_1^-2 - beta_2^-2),
+
+and any other action: S_3 = c_1 S_1 + c_2 S_2 + constant. Independent errors of the two of equal size are multiplied by
+sqrt(c_1^2 + c_2^2): below 1 between the two temperatures, quickly growing outside.
+
+exp(-S_3) can be evaluated, not sampled site by site. Each network is read (`read_values`) on paths of its own beta; the
+readable couplings obey the same law, and the readable action they make is sampled by cluster Monte Carlo and solved
+exactly by transfer matrix. Its paths, reweighted, give averages under the networks' own S_3 (`importance.py`), and its
+exact averages serve as a control variate.
+"""
+
+import time
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import brentq
+
+from lib import parallel
+from lib.analysis import action, path_learning
+from lib.analysis.divergence import Divergence, kl_divergence
+from lib.analysis.importance import Control, effective_sample_size, log_mean_weight, reweight
+from lib.analysis.statistics import block_sums, jackknife
+from lib.models.fit import fit
+from lib.models.hop import HopNetwork
+from lib.models.learned_action import LearnedAction
+from lib.samplers import path
+from lib.systems import double_well
+from lib.systems.double_well import Couplings, TransferMatrix
+
+LEARNING_RATE = 3e-3
+SITES = 2**14  # per step in the last third of a training
+OBSERVABLES = ("<x^2>", "<S>", "kinks", "gap")
+
+
+# ---------------------------------------------------------------- the law
+
+
+def coefficients(beta_1, beta_2, beta_3):
+    """c_1, c_2 of S_3 = c_1 S_1 + c_2 S_2 + constant.
+
+    ValueError unless all beta are positive, and beta_1, beta_2 and beta_3 are three different ones.
+    """
+    for name, beta in (("beta_1", beta_1), ("beta_2", beta_2), ("beta_3", beta_3)):
+        if not (beta > 0 and np.isfinite(beta)):
+            raise ValueError(f"{name} = {beta}: an inverse temperature must be positive")
+    if beta_1 == beta_2:
+        raise ValueError(f"beta_1 = beta_2 = {beta_1}: two different temperatures are needed to separate K from V")
+    if beta_3 in (beta_1, beta_2):
+        raise ValueError(f"beta_3 = {beta_3} is one of the two that were learned: there is nothing to predict")
+    return _law(beta_1, beta_2, beta_3)
+
+
+def _law(beta_1, beta_2, beta_3):
+    """The coefficients without the checks; (1, 0) and (0, 1) at the two ends."""
+    difference = beta_1**2 - beta_2**2
+    c_1 = beta_1 * (beta_3**2 - beta_2**2) / (beta_3 * difference)
+    c_2 = beta_2 * (beta_1**2 - beta_3**2) / (beta_3 * difference)
+    return c_1, c_2
+
+
+def error_factor(beta_1, beta_2, beta_3):
+    """sqrt(c_1^2 + c_2^2): by how much independent errors of equal size in S_1 and S_2 grow in S_3."""
+    return float(np.hypot(*coefficients(beta_1, beta_2, beta_3)))
+
+
+def separate(action_1, action_2, beta_1, beta_2):
+    """K and V, each up to a constant, from two actions [...] of the same paths."""
+    K = (action_1 / beta_1 - action_2 / beta_2) / (beta_1**-2 - beta_2**-2)
+    V = (beta_1 * action_1 - beta_2 * action_2) / (beta_1**2 - beta_2**2)
+    return K, V
+
+
+def combine(couplings_1, couplings_2, beta_1, beta_2, beta_3):
+    """The `Couplings` of the predicted action from those of the two readable ones (constant 0)."""
+    c_1, c_2 = _law(beta_1, beta_2, beta_3)
+    values = c_1 * np.array(couplings_1[:3]) + c_2 * np.array(couplings_2[:3])
+    return Couplings(*(float(value) for value in values))
+
+
+# ---------------------------------------------------------------- the networks
+
+
+def read_values(paths, values, blocks=50):
+    r"""The readable action from the *values* of S_theta [n] at paths [n, N] of its own beta, as `action.Readable`.
+
+    Least squares of S_theta on sum (x_{i+1} - x_i)^2 / 2, sum x_i^2 / 2, sum x_i^4 / 4 and a constant. `action.read`
+    uses forces instead, which weigh small ripples of S_theta more. And maximum likelihood protects this reading: where
+    it has converged, <d ln p_theta / d theta> = 0 over the training paths for every weight. As far as a change of these
+    couplings is among the changes the weights can make, the error of S_theta is then uncorrelated with the three sums.
+    explained: the fraction R^2 of the variance. Errors: jackknife over blocks of paths.
+    """
+    hops = (np.roll(paths, -1, 1) - paths) ** 2
+    terms = [hops.sum(1) / 2, (paths**2).sum(1) / 2, (paths**4).sum(1) / 4, np.ones(len(paths)), values - values.mean()]
+    columns = np.stack(terms, axis=1)
+    moments = block_sums(columns[:, :, None] * columns[:, None, :], blocks)
+    value, error = jackknife(lambda total: np.linalg.solve(total[:-1, :-1], total[:-1, -1]), moments)
+    residual = columns[:, -1] - columns[:, :-1] @ value
+    pad = (0, len(action.TERMS) - 3)
+    return action.Readable(np.pad(value[:3], pad), np.pad(error[:3], pad), float(1 - residual.var() / values.var()))
+
+
+class Learned(NamedTuple):
+    """A trained network. action: `LearnedAction`; kl: from the exact distribution, on paths it has not seen; readable,
+    from_forces: `action.Readable` on such paths of its own beta, by `read_values` and by `action.read`; cpu_seconds: of
+    one core, for the training."""
+
+    task: path_learning.Task
+    action: LearnedAction
+    kl: Divergence
+    readable: action.Readable
+    from_forces: action.Readable
+    cpu_seconds: float
+
+
+def learn(task, n_read=6000):
+    """Train a hop network for a `path_learning.Task` with network "hop" (or one of `path_learning`), and read it."""
+    couplings = double_well.couplings(task.beta, task.n_sites)
+    if task.network == "hop":
+        paths = path_learning.training_paths(task)
+        begin = time.process_time()
+        model = HopNetwork.from_paths(paths, seed=task.seed)
+        fit(
+            model,
+            paths,
+            steps=task.n_steps,
+            batch=max(1, SITES // task.n_sites),
+            learning_rate=LEARNING_RATE,
+            augment=path_learning.random_symmetry,
+            seed=task.seed,
+            device="cpu",
+        )
+        seconds = time.process_time() - begin
+        learned = LearnedAction(model)
+    else:
+        done = path_learning.learn(task)
+        learned, seconds = done.action, done.cpu_seconds
+    test = path_learning.test_paths(task.beta, task.n_sites, n_read, task.seed)
+    log_p = TransferMatrix(couplings, task.n_sites).log_prob(test)
+    values = learned.action(test)
+    distance = kl_divergence(log_p, -values)
+    from_forces = action.read(test, learned.gradient(test))
+    return Learned(task, learned, distance, read_values(test, values), from_forces, seconds)
+
+
+def learn_all(tasks):
+    """`learn` for a dict name -> list of tasks, side by side. Returns it with a `Learned` for each task."""
+    every = [task for group in tasks.values() for task in group]
+    done = iter(parallel.starmap(learn, [(task,) for task in every]))
+    return {name: [next(done) for _ in group] for name, group in tasks.items()}
+
+
+class Pair(NamedTuple):
+    """Networks trained at beta_1 and at beta_2, lists of `Learned` of equal length: the k-th ones belong together."""
+
+    first: list
+    second: list
+
+    @property
+    def betas(self):
+        return self.first[0].task.beta, self.second[0].task.beta
+
+    @property
+    def n_sites(self):
+        return self.first[0].task.n_sites
+
+    def actions(self, paths):
+        """S_1 and S_2 of paths [n, N] by every network: two arrays [m, n]."""
+        return tuple(np.array([one.action.action(paths) for one in group]) for group in (self.first, self.second))
+
+    def couplings(self, beta_3, which="readable"):
+        """Readable couplings of the predicted action, one for each pair of networks. which: or "from_forces"."""
+        read = [[getattr(one, which).couplings() for one in group] for group in (self.first, self.second)]
+        return [combine(one, two, *self.betas, beta_3) for one, two in zip(*read, strict=True)]
+
+    def surrogate(self, beta_3):
+        """The readable action: the mean of `couplings`."""
+        return Couplings(*(float(value) for value in np.mean(self.couplings(beta_3), axis=0)))
+
+
+# ---------------------------------------------------------------- against the exact action
+
+
+class Agreement(NamedTuple):
+    """S_3, K / beta_3 and beta_3 V of m pairs of networks against the exact ones, on paths of beta_3.
+
+    slope, slope_error, rmse [m, 3]: for these three, constants removed. ensemble_rmse: of the mean of the S_3.
+    single_rmse [m, 2]: of S_1 and S_2 themselves, on the same paths. predicted, exact [n]: the mean S_3 and S.
+    """
+
+    slope: np.ndarray
+    slope_error: np.ndarray
+    rmse: np.ndarray
+    ensemble_rmse: float
+    single_rmse: np.ndarray
+    predicted: np.ndarray
+    exact: np.ndarray
+
+
+def agreement(pair, beta_3, paths):
+    """`Agreement` of the prediction of a `Pair` on paths [n, N] of beta_3."""
+    c_1, c_2 = coefficients(*pair.betas, beta_3)
+    exact = double_well.action(paths, double_well.couplings(beta_3, pair.n_sites))
+    K, V = double_well.parts(paths)
+    singles = [double_well.action(paths, double_well.couplings(beta, pair.n_sites)) for beta in pair.betas]
+    S_1, S_2 = pair.actions(paths)
+    S_3 = c_1 * S_1 + c_2 * S_2
+    K_theta, V_theta = separate(S_1, S_2, *pair.betas)
+    rows = []
+    for k in range(len(S_3)):
+        quantities = (S_3[k], exact), (K_theta[k] / beta_3, K / beta_3), (beta_3 * V_theta[k], beta_3 * V)
+        lines = [action.against_exact(*quantity) for quantity in quantities]
+        rows.append(
+            [[(line.slope, line.slope_error) for line in lines], [(found - true).std() for found, true in quantities]]
+        )
+    slopes = np.array([row[0] for row in rows])
+    single_rmse = np.stack([(S - true).std(axis=1) for S, true in zip((S_1, S_2), singles, strict=True)], axis=1)
+    return Agreement(
+        slopes[..., 0],
+        slopes[..., 1],
+        np.array([row[1] for row in rows]),
+        float((S_3.mean(0) - exact).std()),
+        single_rmse,
+        S_3.mean(0),
+        exact,
+    )
+
+
+# ---------------------------------------------------------------- averages under the prediction
+
+
+def lags(beta, n_sites):
+    """Two separations, in sites, from whose correlators the gap is read: about 3 and 13 in imaginary time.
+
+    At 3 all but the lowest state has decayed (the next one lies 2.5 higher). At most N / 2.
+    """
+    first = max(1, min(round(3 * n_sites / beta), n_sites // 4))
+    return first, min(first + max(1, round(10 * n_sites / beta)), n_sites // 2)
+
+
+def gap_from_correlator(ratio, beta, n_sites):
+    """The gap m from C(t_0) / C(t_1) of a periodic correlator C ~ cosh[m (N/2 - t) a], t_0 and t_1 of `lags`.
+
+    NaN where no m > 0 fits.
+    """
+    a = beta / n_sites
+    far, near = ((n_sites / 2 - t) * a for t in lags(beta, n_sites))
+
+    def excess(m):
+        log_cosh = [m * tau + np.log1p(np.exp(-2 * m * tau)) for tau in (far, near)]
+        return log_cosh[0] - log_cosh[1] - np.log(ratio)
+
+    if not (ratio > 1 and excess(100 / a) > 0):
+        return np.nan
+    return float(brentq(excess, 1e-9, 100 / a, xtol=1e-12))
+
+
+def solve(couplings, beta_3, n_sites, points=401):
+    """<x^2>, <S>, kinks and gap under an action of this form, exact [4]; S the true action at beta_3.
+
+    Kinks: changes of sign. The gap comes from the correlator, like that of samples.
+    """
+    matrix = TransferMatrix(couplings, n_sites, points=points)
+    return _summary(_exact_averages(matrix, beta_3, n_sites), beta_3, n_sites)
+
+
+def _exact_averages(matrix, beta_3, n_sites):
+    """<x^2>, <S>, kinks, C(t_0), C(t_1)."""
+    K, V = matrix.mean_parts()
+    correlator = matrix.correlator()[list(lags(beta_3, n_sites))]
+    return np.array([matrix.x2, K / beta_3 + beta_3 * V, matrix.mean_kinks(), *correlator])
+
+
+def _measured(paths, beta_3):
+    """The same of every path, [n, 5]."""
+    n_sites = paths.shape[1]
+    S = double_well.action(paths, double_well.couplings(beta_3, n_sites))
+    correlators = [(paths * np.roll(paths, t, 1)).mean(1) for t in lags(beta_3, n_sites)]
+    return np.stack([(paths**2).mean(1), S, double_well.kinks(paths), *correlators], axis=1)
+
+
+def _summary(averages, beta_3, n_sites):
+    """The five averages, and whatever follows them, with the two correlators turned into the gap."""
+    gap = gap_from_correlator(averages[3] / averages[4], beta_3, n_sites)
+    return np.concatenate([averages[:3], [gap], averages[5:]])
+
+
+KINKS = np.arange(0, 20, 2)
+EDGES = np.linspace(-2.6, 2.6, 53)
+
+
+def curves(matrix):
+    """Probabilities of the numbers KINKS of kinks, and of x between EDGES, under a solved action."""
+    cumulative = np.concatenate([[0], np.cumsum((matrix.density[1:] + matrix.density[:-1]) * matrix.dx / 2)])
+    probability = np.diff(np.interp(EDGES, matrix.x, cumulative))
+    return np.concatenate([matrix.kink_distribution()[: len(KINKS)], probability])
+
+
+def _curves_measured(paths):
+    """The same of every path, [n, number of kinks and of intervals]."""
+    number = double_well.kinks(paths)[:, None] == KINKS
+    interval = np.digitize(paths, EDGES)
+    counts = np.zeros((len(paths), len(EDGES) + 1))
+    np.add.at(counts, (np.arange(len(paths))[:, None], interval), 1 / paths.shape[1])
+    return np.concatenate([number, counts[:, 1:-1]], axis=1)
+
+
+class Averages(NamedTuple):
+    """Averages under the S_3 of m pairs of networks, over the same paths of the surrogate.
+
+    values, errors [m, 4] (OBSERVABLES) or longer (with curves): errors are those of the paths. ess: of every pair, as a
+    fraction of the paths. log_z, log_z_error [m]: ln of the integral of exp(-S_3), normalised actions S_1 and S_2.
+    """
+
+    values: np.ndarray
+    errors: np.ndarray
+    ess: np.ndarray
+    log_z: np.ndarray
+    log_z_error: np.ndarray
+
+    def mean(self):
+        """Means over the networks and their errors, with the spread between networks: (values, errors)."""
+        return action.on_shared_paths(self.values, self.errors)
+
+
+def averages(pair, beta_3, n, seed, with_curves=False):
+    """`Averages` under the predicted S_3: n paths of the readable action, reweighted to the networks."""
+    n_sites = pair.n_sites
+    surrogate = pair.surrogate(beta_3)
+    matrix = TransferMatrix(surrogate, n_sites)
+    paths = path.sample(surrogate, n_sites, n, np.random.default_rng([seed, 3])).paths
+    observables, exact = _measured(paths, beta_3), _exact_averages(matrix, beta_3, n_sites)
+    if with_curves:
+        observables = np.concatenate([observables, _curves_measured(paths)], axis=1)
+        exact = np.concatenate([exact, curves(matrix)])
+    c_1, c_2 = _law(*pair.betas, beta_3)
+    S_1, S_2 = pair.actions(paths)
+    log_weights = double_well.action(paths, surrogate) - c_1 * S_1 - c_2 * S_2
+    control = Control(exact, observables, np.zeros(len(paths)))
+    found = [
+        reweight(observables, w, lambda means: _summary(means, beta_3, n_sites), control=control) for w in log_weights
+    ]
+    log_z = np.array([matrix.log_z + log_mean_weight(w) for w in log_weights])
+    relative = np.exp(log_weights - log_weights.max(1, keepdims=True))
+    return Averages(
+        np.array([estimate.value for estimate in found]),
+        np.array([estimate.error for estimate in found]),
+        np.array([estimate.ess for estimate in found]),
+        log_z,
+        relative.std(axis=1) / relative.mean(axis=1) / np.sqrt(len(paths)),
+    )
+
+
+def averages_at(pair, betas, n, seed):
+    """`averages` at several beta_3, side by side."""
+    return parallel.starmap(averages, [(pair, beta, n, seed) for beta in betas])
+
+
+def readable_averages(pair, beta_3, which="readable"):
+    """<x^2>, <S>, kinks and gap under the readable action of every pair of networks, exact: values [m, 4]."""
+    return np.array([solve(couplings, beta_3, pair.n_sites) for couplings in pair.couplings(beta_3, which)])
+
+
+def direct_importance(pair, beta_3, n, seed):
+    """Effective sample size, as a fraction of n, of paths drawn from the first network at beta_1 and reweighted to S_3,
+    and the same for beta_2."""
+    c_1, c_2 = coefficients(*pair.betas, beta_3)
+    sizes = []
+    for learned in (pair.first[0], pair.second[0]):
+        paths, log_prob = learned.action.model.sample(n, seed)
+        S_1, S_2 = (one.action.action(paths.numpy()) for one in (pair.first[0], pair.second[0]))
+        sizes.append(effective_sample_size(-c_1 * S_1 - c_2 * S_2 - log_prob.double().numpy()))
+    return sizes
+
+
+def spread(values):
+    """Mean over networks of values [m, ...] and its error from their spread (NaN for one network)."""
+    values = np.asarray(values)
+    error = values.std(axis=0, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.full(values.shape[1:], np.nan)
+    return values.mean(axis=0), error
