@@ -1,10 +1,10 @@
 r"""Energy, helicity modulus and vortices under exp(-H_theta / T), from one network learned at T0.
 
 The route is that of `transitions.by_surrogate`: read the couplings of `lib.systems.xy.OPERATORS` from the network
-(`couplings.py`, with rotations of single spins as moves), adapt them to H_theta at T, sample that surrogate H_s,
-reweight by exp[-(H_theta - H_s) / T]. A long run of the surrogate is the control variate: what the few configurations that the
-network has evaluated supply is the difference between the two. H_theta averaged over lattice images of a configuration
-is smoother than the raw one, and the weights are much more even.
+(`couplings.py`, with rotations of single spins as moves), adapt them to H_theta at T, sample that surrogate H_s, and
+reweight by exp[-(H_theta - H_s) / T]. A long run of the surrogate is the control variate: what the few configurations
+that the network has evaluated supply is the difference between the two. H_theta averaged over lattice images of a
+configuration is smoother than the raw one, and the weights are much more even.
 """
 
 from typing import NamedTuple
@@ -64,7 +64,7 @@ def _derived(T, n_sites):
 
 
 def adapted(hamiltonian, theta):
-    """Couplings (dict name -> J) that fit H_theta best on angles [n, L, L], by least squares: even weights there."""
+    """Couplings (dict name -> J) that fit H_theta best on angles [n, L, L], by least squares."""
     operators = xy.operators(theta)
     columns = np.concatenate([np.ones((len(theta), 1)), -operators], axis=1)
     solution = np.linalg.lstsq(columns, hamiltonian.energy(theta), rcond=None)[0]
@@ -76,8 +76,8 @@ def by_surrogate(hamiltonian, surrogate, L, temperatures, n, n_sweeps, seed, pil
 
     surrogate: dict name -> J, read at T0. At each temperature it is `adapted` to H_theta on `pilot` of its
     configurations (0: not) before it is used. n: configurations that the network evaluates, a number or one for each
-    temperature. n_sweeps: of the long run of the surrogate. Errors: jackknife and those of the long run; the spread between
-    networks is not in them.
+    temperature. n_sweeps: of the long run of the surrogate. Errors: jackknife and those of the long run; the spread
+    between networks is not in them.
     """
     rows, errors, ess, first = [], [], [], surrogate
     for number, (T, n_here) in enumerate(zip(temperatures, np.broadcast_to(n, len(temperatures)), strict=True)):
