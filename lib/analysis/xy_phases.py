@@ -47,11 +47,12 @@ def read(hamiltonian, theta, *, moves=16, seed=0):
     return couplings.read_moves(tried, hamiltonian.T0), couplings.read_moves(tried, hamiltonian.T0, ("nn",))
 
 
-def symmetrised(hamiltonian, translations=1):
-    """The same network, p averaged over D4 (8 images), or over D4 and the shift by (L/2, L/2) (16, translations=2)."""
+def symmetrised(hamiltonian, images=4):
+    """The same network, p averaged over lattice images: 4 (reflections), 8 (D4) or 16 (with a shift by L/2)."""
+    if images not in (4, 8, 16):
+        raise ValueError(f"images = {images}: 4, 8 or 16 of them form a group")
     (side, _) = hamiltonian.model.site_shape
-    images = lattice.subgroup(side)[: 8 * translations]
-    return LearnedXY(hamiltonian.model, hamiltonian.T0, images, hamiltonian.view)
+    return LearnedXY(hamiltonian.model, hamiltonian.T0, lattice.subgroup(side)[:images], hamiltonian.view)
 
 
 def _observables(theta):
@@ -110,7 +111,7 @@ class Extrapolated(NamedTuple):
 
 
 def extrapolate(learned, temperatures, n, n_sweeps, seed):
-    """`Extrapolated` of a `Learned` network: read the couplings at T0, then `by_surrogate` with H averaged over D4.
+    """`Extrapolated` of a `Learned` network: read the couplings at T0, then `by_surrogate` with H averaged over reflections.
 
     The couplings are read from 150 new configurations at T0.
     """
