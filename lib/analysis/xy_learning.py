@@ -85,11 +85,11 @@ def _equivariant(L, _, seed):
 
 
 NETWORKS = {
-    "made_beta": Recipe(_made_beta, as_fraction, None, 1e-3, 128),
-    "can": Recipe(_can, as_fraction, None, 4e-3, 32),
-    "made_von_mises": Recipe(_made_von_mises, as_angle, rotate_and_move, 1e-3, 128),
-    "convolution": Recipe(_convolution, as_angle, rotate_and_move, 4e-3, 32),
-    "equivariant": Recipe(_equivariant, as_angle, rotate_and_move, 2e-2, 64),
+    "made_beta": Recipe(_made_beta, as_fraction, None, 3e-3, 128),
+    "can": Recipe(_can, as_fraction, None, 1e-2, 32),
+    "made_von_mises": Recipe(_made_von_mises, as_angle, rotate_and_move, 3e-3, 128),
+    "convolution": Recipe(_convolution, as_angle, rotate_and_move, 1e-2, 32),
+    "equivariant": Recipe(_equivariant, as_angle, rotate_and_move, 1e-2, 64),
 }
 
 

@@ -1,10 +1,10 @@
 r"""Energy, helicity modulus and vortices under exp(-H_theta / T), from one network learned at T0.
 
 The route is that of `transitions.by_surrogate`: read the couplings of `lib.systems.xy.OPERATORS` from the network
-(`couplings.py`, with rotations of single spins as moves), sample that surrogate H_s at T, reweight by
-exp[-(H_theta - H_s) / T]. A long run of the surrogate is the control variate: what the few configurations that the
-network has evaluated supply is the difference between the two. H_theta averaged over lattice images of a configuration
-is smoother than the raw one, and the weights are much more even.
+(`couplings.py`, with rotations of single spins as moves), adapt them to H_theta at T, sample that surrogate H_s, and
+reweight by exp[-(H_theta - H_s) / T]. A long run of the surrogate is the control variate: what the few configurations
+that the network has evaluated supply is the difference between the two. H_theta averaged over lattice images of a
+configuration is smoother than the raw one, and the weights are much more even.
 """
 
 from typing import NamedTuple
@@ -47,11 +47,12 @@ def read(hamiltonian, theta, *, moves=16, seed=0):
     return couplings.read_moves(tried, hamiltonian.T0), couplings.read_moves(tried, hamiltonian.T0, ("nn",))
 
 
-def symmetrised(hamiltonian, translations=1):
-    """The same network, p averaged over D4 (8 images), or over D4 and the shift by (L/2, L/2) (16, translations=2)."""
+def symmetrised(hamiltonian, images=4):
+    """The same network, p averaged over lattice images: 4 (reflections), 8 (D4) or 16 (with a shift by L/2)."""
+    if images not in (4, 8, 16):
+        raise ValueError(f"images = {images}: 4, 8 or 16 of them form a group")
     (side, _) = hamiltonian.model.site_shape
-    images = lattice.subgroup(side)[: 8 * translations]
-    return LearnedXY(hamiltonian.model, hamiltonian.T0, images, hamiltonian.view)
+    return LearnedXY(hamiltonian.model, hamiltonian.T0, lattice.subgroup(side)[:images], hamiltonian.view)
 
 
 def _observables(theta):
@@ -63,22 +64,35 @@ def _derived(T, n_sites):
     return lambda means: np.array([means[0] / n_sites, xy.helicity_modulus(means[0], means[1], T, n_sites), means[2]])
 
 
-def by_surrogate(hamiltonian, surrogate, L, temperatures, n, n_sweeps, seed):
+def adapted(hamiltonian, theta):
+    """Couplings (dict name -> J) that fit H_theta best on angles [n, L, L], by least squares."""
+    operators = xy.operators(theta)
+    columns = np.concatenate([np.ones((len(theta), 1)), -operators], axis=1)
+    solution = np.linalg.lstsq(columns, hamiltonian.energy(theta), rcond=None)[0]
+    return dict(zip(xy.OPERATORS, solution[1:].tolist(), strict=True))
+
+
+def by_surrogate(hamiltonian, surrogate, L, temperatures, n, n_sweeps, seed, pilot=200):
     """`Curves` under exp(-H_theta / T).
 
-    surrogate: dict name -> J. n: configurations per temperature that the network evaluates. n_sweeps: of the long run
-    of the surrogate. Errors: jackknife and those of the long run; the spread between networks is not in them.
+    surrogate: dict name -> J, read at T0. At each temperature it is `adapted` to H_theta on `pilot` of its
+    configurations (0: not) before it is used. n: configurations that the network evaluates, a number or one for each
+    temperature. n_sweeps: of the long run of the surrogate. Errors: jackknife and those of the long run; the spread
+    between networks is not in them.
     """
-    rows, errors, ess = [], [], []
-    for number, T in enumerate(temperatures):
+    rows, errors, ess, first = [], [], [], surrogate
+    for number, (T, n_here) in enumerate(zip(temperatures, np.broadcast_to(n, len(temperatures)), strict=True)):
         rng = np.random.default_rng([seed, 4, number])
+        if pilot:
+            theta = sampler.sample(L, T, pilot, rng, couplings=first).configurations
+            surrogate = adapted(hamiltonian, theta)
         run = sampler.measure(L, T, n_sweeps, rng, couplings=surrogate)
-        theta = sampler.sample(L, T, n, rng, couplings=surrogate).configurations
+        theta = sampler.sample(L, T, n_here, rng, couplings=surrogate).configurations
         observables = _observables(theta)
         own = -xy.operators(theta, tuple(surrogate)) @ np.array(list(surrogate.values()))
         log_w = -(hamiltonian.energy(theta) - own) / T
         means = run.replica_means[:, [0, 2, 3]]
-        control = Control(means.mean(0), observables, np.zeros(n))
+        control = Control(means.mean(0), observables, np.zeros(n_here))
         derived = _derived(T, L * L)
         estimate = reweight(observables, log_w, derived, control=control)
         long_run = np.array([run.energy()[1], run.helicity()[1], run.vortex_density()[1]])
@@ -97,7 +111,7 @@ class Extrapolated(NamedTuple):
 
 
 def extrapolate(learned, temperatures, n, n_sweeps, seed):
-    """`Extrapolated` of a `Learned` network: read the couplings at T0, then `by_surrogate` with H averaged over D4.
+    """`Extrapolated` of a `Learned` network: read the couplings at T0, then `by_surrogate` with H averaged over reflections.
 
     The couplings are read from 150 new configurations at T0.
     """
