@@ -111,7 +111,7 @@ class Extrapolated(NamedTuple):
 
 
 def extrapolate(learned, temperatures, n, n_sweeps, seed):
-    """`Extrapolated` of a `Learned` network: read the couplings at T0, then `by_surrogate` with H averaged over reflections.
+    """`Extrapolated` of a `Learned` network: couplings read at T0, then `by_surrogate`, H averaged over reflections.
 
     The couplings are read from 150 new configurations at T0.
     """
