@@ -226,6 +226,8 @@ def test_an_interrupted_run_is_marked(root):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # a shell starts background jobs with SIGINT ignored, and children inherit that
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     try:
         while not (root / "book" / "asleep").exists() and process.poll() is None:
