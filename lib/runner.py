@@ -8,6 +8,7 @@ import contextlib
 import json
 import logging
 import os
+import shlex
 import sys
 import tempfile
 import time
@@ -59,8 +60,7 @@ def kernel_environment():
         spec = Path(folder) / "kernels" / "python3"
         spec.mkdir(parents=True)
         kernel = {
-            # a kernel that is stopped half-way logs what it could not send any more; its level is ERROR, below 50
-            "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=50"],
+            "argv": _to_log([sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"], Path(folder)),
             "display_name": "Python 3",
             "language": "python",
             "env": kernel_variables(),
@@ -180,6 +180,14 @@ def _connection(folder: str):
     if os.name != "posix":
         return Config()
     return Config({"KernelManager": {"transport": "ipc", "ip": f"{folder}/kernel"}})
+
+
+def _to_log(command: list[str], folder: Path) -> list[str]:
+    """The command with its stderr in `folder/kernel.log`: a kernel that is stopped half-way says there what it could
+    not send any more. What a cell writes to stderr goes to the notebook and not this way."""
+    if os.name != "posix":
+        return command
+    return ["/bin/sh", "-c", f'exec "$0" "$@" 2>>{shlex.quote(str(folder / "kernel.log"))}', *command]
 
 
 def _literal(path: Path) -> str:

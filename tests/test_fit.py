@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from lib import parallel, tables
+from lib import parallel, tables, tasks
 from lib.errors import BookError
 from lib.models.fit import batch_size, fit, learning_rate_factor, pick_device
 from lib.models.frontier import FrontierNetwork
@@ -83,6 +83,13 @@ def test_bad_input_is_refused_before_any_work():
 
 
 # Side by side -----------------------------------------------------------------------------------------------
+
+
+def test_tasks_of_groups_are_carried_out_once_each():
+    groups = {"squares": [9.0, 4.0], "again": [4.0], "none": []}
+    assert tasks.carry_out(math.sqrt, groups, lambda task: task) == {"squares": [3.0, 2.0], "again": [2.0], "none": []}
+    with pytest.raises(ValueError):
+        tasks.carry_out(math.sqrt, {"bad": [-1.0]}, lambda task: task)
 
 
 def test_jobs_come_back_in_order_with_their_own_functions():

@@ -100,14 +100,6 @@ def test_helicity_is_the_response_to_a_twist():
     assert found == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize("angles, text", [
-    (np.zeros((3, 4)), "shape"), (np.zeros((1, 4, 5)), "shape"), (np.full((1, 4, 4), np.nan), "finite"),
-])  # fmt: skip
-def test_bad_angles_are_refused(angles, text):
-    with pytest.raises(ValueError, match=text):
-        xy.check_angles(angles)
-
-
 # ---------------------------------------------------------------- exact 4 x 4
 
 

@@ -18,7 +18,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from lib import parallel
 from lib.analysis.divergence import Divergence, kl_divergence
 from lib.models.causal_convolution import CausalConvolution
 from lib.models.chain import ChainNetwork
@@ -28,6 +27,7 @@ from lib.models.learned_action import LearnedAction
 from lib.models.made import MADE
 from lib.samplers import path
 from lib.systems import double_well
+from lib.tasks import carry_out
 
 BATCH = 128  # paths per step in the last third of a training
 
@@ -147,7 +147,4 @@ def replicas(network, beta, n_sites, n_train, n_steps, n_networks, seed):
 
 def learn_all(tasks):
     """Carry out many tasks side by side. tasks: dict name -> list of `Task`. Returns it with a `Learned` for each."""
-    every = list(dict.fromkeys(task for group in tasks.values() for task in group))
-    every.sort(key=lambda task: (-task.n_steps * task.n_sites, task.seed))  # longest first
-    done = dict(zip(every, parallel.starmap(learn, [(task,) for task in every]), strict=True))
-    return {name: [done[task] for task in group] for name, group in tasks.items()}
+    return carry_out(learn, tasks, lambda task: task.n_steps * task.n_sites)

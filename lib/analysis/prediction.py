@@ -31,6 +31,7 @@ from lib.models.learned_action import LearnedAction
 from lib.samplers import path
 from lib.systems import double_well
 from lib.systems.double_well import Couplings, TransferMatrix
+from lib.tasks import carry_out
 
 LEARNING_RATE = 3e-3
 SITES = 2**14  # per step in the last third of a training
@@ -149,9 +150,7 @@ def learn(task, n_read=6000):
 
 def learn_all(tasks):
     """`learn` for a dict name -> list of tasks, side by side. Returns it with a `Learned` for each task."""
-    every = [task for group in tasks.values() for task in group]
-    done = iter(parallel.starmap(learn, [(task,) for task in every]))
-    return {name: [next(done) for _ in group] for name, group in tasks.items()}
+    return carry_out(learn, tasks, lambda task: task.n_steps * task.n_sites)
 
 
 class Pair(NamedTuple):

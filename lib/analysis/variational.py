@@ -21,7 +21,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from lib import parallel
 from lib.analysis.comparison import compare
 from lib.analysis.divergence import kl_divergence
 from lib.analysis.importance import effective_sample_size, log_mean_weight, reweight
@@ -35,9 +34,7 @@ from lib.models.heads import Bernoulli, BetaMixture
 from lib.models.made import MADE
 from lib.models.masked_convolution import MaskedConvolution
 from lib.systems import ising, lattice, xy
-
-TWO_PI = 2 * math.pi
-
+from lib.tasks import carry_out
 
 # ---------------------------------------------------------------- what is trained
 
@@ -64,7 +61,7 @@ def _equivariant(L, seed):
 
 def fraction_energy(s):
     """Energy of the XY model from s = theta / 2 pi, [n, L, L] -> [n]."""
-    return xy.energy(TWO_PI * s)
+    return xy.energy(xy.TWO_PI * s)
 
 
 class Recipe(NamedTuple):
@@ -85,7 +82,7 @@ NETWORKS = {
     "made": Recipe(_made, batch=1024, learning_rate=1e-2),
     "can": Recipe(_can, fraction_energy, batch=128, learning_rate=1e-2, effort=2.5),
     "equivariant": Recipe(
-        _equivariant, xy.energy, batch=128, learning_rate=5e-3, log_measure=math.log(TWO_PI), effort=6.0
+        _equivariant, xy.energy, batch=128, learning_rate=5e-3, log_measure=math.log(xy.TWO_PI), effort=6.0
     ),
 }
 
@@ -173,13 +170,13 @@ def train(task):
 
 def train_all(tasks):
     """Carry out many tasks, side by side on the cores. tasks: dict name -> list of `Task` -> the same of `Trained`."""
-    every = list(dict.fromkeys(task for group in tasks.values() for task in group))
-    # the longest first, roughly: what is drawn takes most of the time
-    every.sort(
-        key=lambda t: -t.n_steps * NETWORKS[t.network].effort * (1 if t.field is None else 2) / (1 + bool(t.n_train))
-    )
-    done = dict(zip(every, parallel.starmap(train, [(task,) for task in every]), strict=True))
-    return {name: [done[task] for task in group] for name, group in tasks.items()}
+
+    def cost(task):
+        """What is drawn takes most of the time; a first training in a field is one more."""
+        once = task.n_steps * NETWORKS[task.network].effort
+        return once * (1 if task.field is None else 2) / (2 if task.n_train else 1)
+
+    return carry_out(train, tasks, cost)
 
 
 def replicas(network, L, T, n_steps, n_networks, seed, **more):

@@ -12,7 +12,6 @@ The last three see every configuration under random rotations, reflections and l
 data as they are, like the papers'.
 """
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -20,30 +19,19 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from lib import parallel
 from lib.analysis.divergence import Divergence, kl_divergence
 from lib.models.equivariant import EquivariantFrontier
 from lib.models.fit import FitResult, fit
-from lib.models.hamiltonian import LearnedHamiltonian
 from lib.models.heads import BetaMixture
+from lib.models.learned_xy import LearnedXY, as_angle, as_fraction
 from lib.models.made import MADE
 from lib.models.masked_convolution import MaskedConvolution
 from lib.models.von_mises import VonMisesMixture
 from lib.samplers import xy as sampler
 from lib.systems import lattice, xy
+from lib.tasks import carry_out
 
 HELD_OUT = 0.1  # part of the training data kept for early stopping
-
-
-def as_fraction(theta):
-    """What a Beta head sees of angles: theta / 2 pi, float32, strictly inside (0, 1)."""
-    tiny = np.finfo(np.float32).eps
-    return np.clip(theta / xy.TWO_PI, tiny, 1 - tiny).astype(np.float32)
-
-
-def as_angle(theta):
-    """What a von Mises head sees of angles: themselves, in float32."""
-    return theta.astype(np.float32)
 
 
 def rotate_and_move(theta, generator):
@@ -91,26 +79,6 @@ NETWORKS = {
     "convolution": Recipe(_convolution, as_angle, rotate_and_move, 1e-2, 32),
     "equivariant": Recipe(_equivariant, as_angle, rotate_and_move, 1e-2, 64),
 }
-
-
-class LearnedXY(LearnedHamiltonian):
-    """`LearnedHamiltonian` of angles, whatever the network sees of them; ln p is a density with respect to dtheta."""
-
-    def log_prob(self, configurations):
-        n_sites = configurations.shape[-1] * configurations.shape[-2]
-        measure = n_sites * np.log(xy.TWO_PI) if self.view is as_fraction else 0.0
-        return super().log_prob(configurations) - measure
-
-    def sample(self, n, seed):
-        """n configurations drawn from the network, angles float64 [n, L, L], and their ln p [n]."""
-        values, _ = self.model.sample(n, seed)
-        theta = values.double().numpy() * (xy.TWO_PI if self.view is as_fraction else 1.0)
-        return theta, self.log_prob(theta)
-
-    def in_double_precision(self):
-        """The same Hamiltonian evaluated in float64."""
-        view = self.view if self.view is as_fraction else None
-        return LearnedXY(copy.deepcopy(self.model).double(), self.T0, self.images, view)
 
 
 @dataclass(frozen=True)
@@ -173,10 +141,7 @@ def replicas(network, L, T0, n_train, n_steps, n_components, n_networks, seed):
 
 def learn_all(tasks):
     """Carry out many tasks side by side: dict name -> list of `Task`, returned with a `Learned` for each."""
-    every = list(dict.fromkeys(task for group in tasks.values() for task in group))
-    longest_first = sorted(every, key=lambda task: -task.n_steps * task.L**2)
-    done = dict(zip(longest_first, parallel.starmap(learn, [(task,) for task in longest_first]), strict=True))
-    return {name: [done[task] for task in group] for name, group in tasks.items()}
+    return carry_out(learn, tasks, lambda task: task.n_steps * task.L**2)
 
 
 def kl(hamiltonian, theta, log_partition):

@@ -14,7 +14,8 @@ import numpy as np
 from lib.analysis import couplings
 from lib.analysis.importance import Control, reweight
 from lib.analysis.statistics import over_networks
-from lib.analysis.xy_learning import LearnedXY, configurations
+from lib.analysis.xy_learning import configurations
+from lib.models.learned_xy import LearnedXY
 from lib.samplers import xy as sampler
 from lib.systems import lattice, xy
 

@@ -16,18 +16,14 @@ import math
 
 import torch
 
-from lib.models.heads import Head, _refuse
-
-TWO_PI = 2 * math.pi
+from lib.models.angles import TWO_PI, Angle
 
 
-class FourierDensity(Head):
+class FourierDensity(Angle):
     """An angle in [0, 2 pi) with `harmonics` harmonics, density with respect to dtheta.
 
     Parameters: a_1 ... a_M, b_1 ... b_M. Features: cos, sin.
     """
-
-    n_features = 2
 
     def __init__(self, harmonics=3, points=32):
         if harmonics < 1 or points < 4 * harmonics:
@@ -36,17 +32,6 @@ class FourierDensity(Head):
             )
         self.harmonics, self.points = harmonics, points
         self.n_parameters = 2 * harmonics
-
-    def check(self, values):
-        _refuse(values, ~((values >= 0) & (values <= TWO_PI)), "angles must be in [0, 2 pi)")
-
-    def encode(self, values):
-        return torch.stack([values.cos(), values.sin()], -1)
-
-    def site_rule(self, points=81):
-        """Trapezoid rule on the circle."""
-        values = TWO_PI * torch.arange(points, dtype=torch.float64) / points
-        return values, torch.full_like(values, TWO_PI / points)
 
     def waves(self, values):
         """cos m theta (m = 1 ... M), then sin m theta, [..., 2 M]."""

@@ -3,7 +3,7 @@ r"""A mixture of Gaussians: the value head of fields that may take any real valu
     p(x) = sum_k w_k N(x; m_k, s_k),   w = softmax of the log weights, s_k = spread exp(parameter)
 
 Parameters of zero give means spread evenly over (-3 spread, 3 spread), so that the components start out different.
-The mixture of Beta densities of the papers (`heads.BetaMixture`) on an interval (-bound, bound) is `on_interval`.
+`OnInterval` is the papers' mixture of Beta densities (`heads.BetaMixture`) on an interval (-bound, bound).
 """
 
 import math

@@ -13,9 +13,7 @@ import math
 
 import torch
 
-from lib.models.heads import Head, _refuse
-
-TWO_PI = 2 * math.pi
+from lib.models.angles import TWO_PI, Angle
 
 
 class _LogBessel(torch.autograd.Function):
@@ -33,30 +31,17 @@ class _LogBessel(torch.autograd.Function):
         return gradient * (ratio - 1)
 
 
-class VonMisesMixture(Head):
+class VonMisesMixture(Angle):
     """An angle in [0, 2 pi) as a mixture of `n_components` von Mises densities, with respect to dtheta.
 
     Parameters: the fields a_1 ... a_K, then b_1 ... b_K, then unnormalised log weights. Features: cos, sin.
     """
-
-    n_features = 2
 
     def __init__(self, n_components=1):
         if n_components < 1:
             raise ValueError(f"n_components = {n_components}: a mixture needs at least one component")
         self.n_components = n_components
         self.n_parameters = 3 * n_components
-
-    def check(self, values):
-        _refuse(values, ~((values >= 0) & (values <= TWO_PI)), "angles must be in [0, 2 pi)")
-
-    def encode(self, values):
-        return torch.stack([values.cos(), values.sin()], -1)
-
-    def site_rule(self, points=81):
-        """Trapezoid rule on the circle: exact to rounding for smooth periodic functions."""
-        values = TWO_PI * torch.arange(points, dtype=torch.float64) / points
-        return values, torch.full_like(values, TWO_PI / points)
 
     def log_prob(self, parameters, values):
         a, b, log_weight = parameters.chunk(3, -1)

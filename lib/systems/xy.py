@@ -35,16 +35,6 @@ def check_temperature(T):
         raise ValueError(f"T = {T}: the temperature must be positive and finite")
 
 
-def check_angles(theta):
-    """ValueError, naming the first offence, unless `theta` is [n, L, L] with finite angles."""
-    if theta.ndim != 3 or theta.shape[1] != theta.shape[2]:
-        raise ValueError(f"angles of shape {tuple(theta.shape)}: [n, L, L] is needed")
-    wrong = ~np.isfinite(theta)
-    if wrong.any():
-        n, i, j = np.argwhere(wrong)[0]
-        raise ValueError(f"configuration {n} holds {theta[n, i, j]} at site ({i}, {j}): angles must be finite")
-
-
 def _next(x, rows, columns):
     """The value `rows` down and `columns` to the right of each site."""
     roll = torch.roll if isinstance(x, torch.Tensor) else np.roll
