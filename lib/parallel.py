@@ -49,8 +49,10 @@ def run(calls: Iterable[tuple], workers: int | None = None) -> list:
     workers = min(WORKERS, len(os.sched_getaffinity(0))) if workers is None else workers
     if workers < 1:
         raise ValueError(f"workers = {workers}: at least one is needed")
-    futures = [_pool(workers).submit(function, *a) for function, *a in calls]
+    futures = []
     try:
+        for function, *a in calls:  # a pool can break while calls are still handed to it
+            futures.append(_pool(workers).submit(function, *a))
         return [future.result() for future in futures]
     except BrokenProcessPool:
         _pool.cache_clear()
