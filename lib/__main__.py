@@ -1,4 +1,4 @@
-"""The command line: `python -m lib run|results|execute|fresh|hash|book|read`."""
+"""The command line: `python -m lib COMMAND`; `python -m lib --help` names the commands."""
 
 import argparse
 import json
@@ -7,12 +7,11 @@ import sys
 import time
 from pathlib import Path
 
-from lib import claims, freshness, notebooks, runner
+from lib import claims, freshness, notebooks, runner, usage
 from lib.errors import BookError
 from lib.paths import BOOK, BUILD, ROOT, RUNS
-from lib.runner import say
-
-MARK = "INCOMPLETE"
+from lib.runner import MARK, say
+from lib.tables import aligned
 
 
 class Parser(argparse.ArgumentParser):
@@ -59,6 +58,12 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--json", action="store_true", help="as a list of objects")
     sub.add_argument("--page", action="store_true", help="write the pages made from the committed chapters")
 
+    sub = command("compare", _compare, "the claims of several runs side by side", refusal=2)
+    sub.add_argument("run", nargs="+", help="folder of a run, an executed notebook, or `book`: the committed chapter")
+
+    sub = command("parameters", _parameters, "what the parameters of a chapter are and may be", refusal=2)
+    sub.add_argument("chapter", help="02_ising, or 02, or the path of a notebook")
+
     sub = command("execute", _execute, "execute chapters at their defaults and check their claims")
     sub.add_argument("chapter", nargs="*", help="default: all")
     sub.add_argument("--write", action="store_true", help="write them back, outputs included, with the results page")
@@ -84,15 +89,17 @@ def _run(options) -> int:
     record = {
         "chapter": source.stem,
         "parameters": values,
-        "versions": runner.versions(),
+        "versions": usage.versions(),
+        "machine": usage.machine(),
         "lib_hash": freshness.lib_hash(),
         "seconds": None,
+        "memory": None,
         "error": None,
     }
     _write_json(folder / "params.json", record)
     output = folder / source.name
     outcome = runner.execute(source, output, given, cwd=source.parent)
-    record |= {"seconds": round(outcome.seconds, 1), "error": outcome.error}
+    record |= {"seconds": round(outcome.seconds, 1), "memory": outcome.memory, "error": outcome.error}
     results = claims.read_notebook(output) if output.exists() else []
     _write_json(folder / "results.json", results)
     _write_json(folder / "params.json", record)
@@ -122,6 +129,22 @@ def _results(options) -> int:
     else:
         for result in results:
             print(_line(result))
+    return 0
+
+
+def _compare(options) -> int:
+    from lib import compare
+
+    say(compare.table(compare.load(options.run)))
+    return 0
+
+
+def _parameters(options) -> int:
+    from lib import pages
+
+    path = notebooks.find(options.chapter)
+    rows = [[name, repr(default), allowed, meaning] for name, default, allowed, meaning in pages.parameter_rows(path)]
+    say(aligned([["parameter", "default", "may be", "meaning"], *rows]))
     return 0
 
 

@@ -43,9 +43,9 @@ def inputs(path: Path, root: Path = ROOT) -> dict[str, str]:
     return hashes
 
 
-def stamp(notebook, hashes: dict[str, str], seconds: float) -> None:
-    """Store in an executed notebook what it was made from (`inputs`) and how long that took."""
-    notebook.metadata["dan_book"] = {"seconds": round(seconds), "inputs": hashes}
+def stamp(notebook, hashes: dict[str, str], measured: dict) -> None:
+    """Store in an executed notebook what it was made from (`inputs`) and what was measured meanwhile."""
+    notebook.metadata["dan_book"] = measured | {"inputs": hashes}
 
 
 def stale(path: Path, root: Path = ROOT) -> list[str]:

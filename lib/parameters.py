@@ -78,6 +78,15 @@ def _three_temperatures(beta_1: float, beta_2: float, beta_3: float, **_) -> Non
         raise ParameterError(f"beta_3={beta_3} is one of those that are learned; give another one, to be predicted")
 
 
+def _chapter_and_change(chapter: str, change: str, **_) -> None:
+    if chapter not in RULES or chapter == "09_rerun":
+        there = ", ".join(name for name in RULES if name != "09_rerun")
+        raise ParameterError(f"chapter={chapter!r}: no such chapter to rerun; give one of: {there}")
+    name, equals, value = change.partition("=")
+    if not (equals and value) or " " in change or name not in {rule.name for rule in RULES[chapter]}:
+        raise ParameterError(f"change={change!r} is not possible; give NAME=VALUE with a parameter of {chapter}")
+
+
 RULES: dict[str, tuple[Rule, ...]] = {
     "01_autoregressive_networks": (
         Rule("L", int, minimum=4, maximum=64),
@@ -150,12 +159,19 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("n_steps", int, minimum=10, maximum=100_000),
         Rule("seed", int, minimum=0),
     ),
+    "09_rerun": (
+        Rule("chapter", str),
+        Rule("change", str),
+        Rule("seed", int, minimum=0),
+        Rule("smoke", bool),
+    ),
 }
 
 CROSS: dict[str, tuple[Callable, ...]] = {
     "01_autoregressive_networks": (_hidden_units_fit,),
     "04_moke": (_files_are_there,),
     "08_action_prediction": (_three_temperatures,),
+    "09_rerun": (_chapter_and_change,),
 }
 
 PRESETS: dict[str, dict[str, dict]] = {
@@ -172,10 +188,11 @@ PRESETS: dict[str, dict[str, dict]] = {
         "smoke": {"beta_1": 16.0, "beta_2": 4.0, "beta_3": 8.0, "n_sites": 16}
         | {"n_train": 2000, "n_networks": 2, "n_steps": 60}
     },
+    "09_rerun": {"smoke": {"smoke": True}},
 }
 
 
-def check(chapter: str, **values) -> None:
+def check(chapter: str, /, **values) -> None:
     """Raise ParameterError unless every parameter of the chapter is given and allowed."""
     if chapter not in RULES:
         raise ParameterError(f"no rules for chapter {chapter!r} in lib/parameters.py; there are: {', '.join(RULES)}")

@@ -18,13 +18,14 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-from lib import freshness, notebooks
+from lib import freshness, notebooks, usage
 from lib.errors import BookError
 from lib.paths import ROOT
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 # glibc otherwise returns the arrays of every training step to the system and asks for them again: 15 % of the time
 MALLOC = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
+MARK = "INCOMPLETE"  # name of the file in the folder of a run that has not got to its end
 INLINE = "module://matplotlib_inline.backend_inline"
 
 
@@ -33,7 +34,7 @@ class Outcome:
     """What became of one execution. `error` is None, or one line naming the cell and the reason.
 
     `stopped`: the notebook did not get to its end or to a failing cell, because of an interrupt (`interrupted`), or
-    because the kernel died.
+    because the kernel died. `memory`: the most its processes used together, in MB.
     """
 
     path: Path
@@ -41,6 +42,7 @@ class Outcome:
     error: str | None = None
     interrupted: bool = False
     stopped: bool = False
+    memory: int = 0
 
 
 def kernel_variables() -> dict[str, str]:
@@ -88,7 +90,7 @@ def execute(source: Path, output: Path, parameters: dict | None = None, cwd: Pat
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what they have to say comes back in the outcome
     start = time.monotonic()
     error, interrupted, stopped = None, False, False
-    with kernel_environment() as folder:
+    with kernel_environment() as folder, usage.PeakMemory() as peak:
         try:
             papermill.execute_notebook(
                 _literal(source),
@@ -115,7 +117,7 @@ def execute(source: Path, output: Path, parameters: dict | None = None, cwd: Pat
         except Exception as failure:  # no kernel, full disk: whatever it is, the reader gets one line
             stopped = True
             error = f"{source.stem}: {_one_line(failure)}"
-    return Outcome(output, time.monotonic() - start, error, interrupted, stopped)
+    return Outcome(output, time.monotonic() - start, error, interrupted, stopped, peak.megabytes)
 
 
 def execute_all(jobs: list[tuple[Path, Path]], workers: int = 2) -> list[Outcome]:
@@ -139,28 +141,26 @@ def execute_all(jobs: list[tuple[Path, Path]], workers: int = 2) -> list[Outcome
     return sorted(outcomes, key=lambda outcome: outcome.path)
 
 
+def measured(path: Path) -> dict:
+    """What was measured when this committed chapter was executed: seconds, memory (MB), versions, machine."""
+    return notebooks.read(path).metadata.get("dan_book", {})
+
+
 def seconds(path: Path) -> int | None:
     """How long this committed chapter took when it was executed."""
-    return notebooks.read(path).metadata.get("dan_book", {}).get("seconds")
+    return measured(path).get("seconds")
 
 
-def finish(output: Path, inputs: dict[str, str]) -> None:
+def finish(outcome: Outcome, inputs: dict[str, str]) -> None:
     """Turn the notebook just executed into the form that is committed: tidy, and stamped with its inputs.
 
     `inputs` are those of `freshness.inputs` from before the execution. Taken afterwards, they would call a chapter
     fresh whose lib was edited while it ran.
     """
-    notebook = notebooks.read(output)
-    freshness.stamp(notebook, inputs, notebook.metadata.papermill.duration)
-    notebooks.write(notebooks.tidy(notebook), output)
-
-
-def versions() -> dict[str, str]:
-    """Versions of what the numbers depend on."""
-    from importlib.metadata import version
-
-    names = ("torch", "numpy", "scipy", "numba", "matplotlib", "papermill")
-    return {"python": ".".join(map(str, sys.version_info[:3]))} | {name: version(name) for name in names}
+    notebook = notebooks.read(outcome.path)
+    cost = {"seconds": round(notebook.metadata.papermill.duration), "memory": outcome.memory}
+    freshness.stamp(notebook, inputs, cost | {"versions": usage.versions(), "machine": usage.machine()})
+    notebooks.write(notebooks.tidy(notebook), outcome.path)
 
 
 def _one_line(error: Exception) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from lib import claims, freshness, notebooks, runner
+from lib import claims, freshness, notebooks, pages, runner
 from lib.claims import value_text
 from lib.errors import BookError
 from lib.paths import BOOK, BUILD, ROOT
@@ -31,6 +31,8 @@ def build(execute: bool) -> None:
         jobs = [(path, STAGE / "book" / path.name) for path in notebooks.chapters()]
         run_chapters(jobs)
         write_pages([output for _, output in jobs], STAGE / "book")
+    for path in notebooks.chapters():
+        pages.decorate(STAGE / "book" / path.name)
     stage_toc()
     sphinx()
     say(f"{BUILD / 'html' / 'index.html'}: built in {time.monotonic() - start:.0f} s")
@@ -78,7 +80,7 @@ def _run_chapters(jobs: list[tuple[Path, Path]], complete: bool) -> tuple[list[P
             line = f"{outcome.path.stem}: in data/claims.yml but not reported: {', '.join(missing)}"
             say(line)
             failures += [line] * complete
-        runner.finish(outcome.path, inputs[outcome.path])
+        runner.finish(outcome, inputs[outcome.path])
         done.append(outcome.path)
     return done, failures
 
@@ -158,27 +160,67 @@ def results_page(chapters: list[Path]) -> str:
         "",
         "This page is generated from the outputs of the chapters; `make refresh` writes it.",
     ]
-    for name in dict.fromkeys(entry["chapter"] for entry in entries.values()):
-        title, link = f"{name} (not written yet)", []
-        if name in there:
-            title = _title(there[name])
-            link = [f"Chapter: [{title}]({name}.ipynb).", ""]
+    names = list(dict.fromkeys(entry["chapter"] for entry in entries.values()))
+    titles = {name: _title(there[name]) if name in there else f"{name} (not written yet)" for name in names}
+    chapters_of = {name: [key for key, entry in entries.items() if entry["chapter"] == name] for name in names}
+    lines += _summary(titles, chapters_of, reported)
+    for name in names:
+        link = [f"Chapter: [{titles[name]}]({name}.ipynb).", ""] if name in there else []
         lines += [
             "",
-            f"## {title}",
+            f"## {titles[name]}",
             "",
             *link,
             "| claim | verdict | here | exact | published | deviation |",
             "|---|---|---|---|---|---|",
         ]
-        for key, entry in entries.items():
-            if entry["chapter"] == name:
-                lines.append(_row(entry, reported.get(key)))
-    lines += ["", "## Execution", "", "| chapter | seconds on one core |", "|---|---|"]
+        lines += [_row(entries[key], reported.get(key)) for key in chapters_of[name]]
+    return "\n".join(lines + _execution(there)) + "\n"
+
+
+VERDICTS = ("passed", "reported", "not applicable", "failed", "missing")
+
+
+def verdict_of(record: dict | None) -> str:
+    """One of VERDICTS."""
+    if record is None:
+        return "missing"
+    if record["passed"] is None:
+        return "not applicable" if record["verdict"].startswith("not applicable") else "reported"
+    return "passed" if record["passed"] else "failed"
+
+
+def _summary(titles: dict, keys: dict, reported: dict) -> list[str]:
+    """How many claims there are of each verdict, and by name those that failed or could not be tested."""
+    lines = ["", "## In short", "", "| chapter | " + " | ".join(VERDICTS) + " |", "|---" * (1 + len(VERDICTS)) + "|"]
+    verdicts = {name: [verdict_of(reported.get(key)) for key in keys[name]] for name in keys}
+    for name, found in verdicts.items():
+        lines.append(f"| {titles[name]} | " + " | ".join(str(found.count(v) or "") for v in VERDICTS) + " |")
+    everything = [verdict for found in verdicts.values() for verdict in found]
+    lines.append("| all | " + " | ".join(str(everything.count(v)) for v in VERDICTS) + " |")
+    lines += ["", "*Reported* claims have no bar: there is no exact answer, or the number is the result itself, or a"]
+    lines += ["bar that was wanted could not be reached, which the chapter then says."]
+    untested = [key for group in keys.values() for key in group if verdict_of(reported.get(key)) in VERDICTS[2:]]
+    names = ", ".join(f"`{key}`" for key in untested)
+    return lines + ["", f"Failed, missing or not applicable: {names or 'none'}."]
+
+
+def _execution(there: dict[str, Path]) -> list[str]:
+    """The table of what each chapter cost, on which machine and with which versions."""
+    lines = ["", "## Execution", "", "| chapter | seconds | memory |", "|---|---|---|"]
+    measured = {name: runner.measured(path) for name, path in there.items()}
     for name, path in there.items():
-        took = runner.seconds(path)
-        lines.append(f"| [{_title(path)}]({name}.ipynb) | {'unknown' if took is None else took} |")
-    return "\n".join(lines) + "\n"
+        took, memory = measured[name].get("seconds"), measured[name].get("memory")
+        cells = ["unknown" if took is None else str(took), pages.gigabytes(memory) if memory else "unknown"]
+        lines.append(f"| [{_title(path)}]({name}.ipynb) | " + " | ".join(cells) + " |")
+    machines = list(dict.fromkeys(m["machine"] for m in measured.values() if "machine" in m))
+    versions = list(dict.fromkeys(_versions(m["versions"]) for m in measured.values() if "versions" in m))
+    lines += ["", "Memory is the peak of all processes of the chapter together, worker processes included."]
+    return lines + [f"Machine: {text}." for text in machines] + [f"Versions: {text}." for text in versions]
+
+
+def _versions(versions: dict) -> str:
+    return ", ".join(f"{name} {number}" for name, number in versions.items())
 
 
 def _row(entry: dict, record: dict | None) -> str:
@@ -186,15 +228,16 @@ def _row(entry: dict, record: dict | None) -> str:
     reference = entry["reference"] if record is None else record["reference"]
     exact = "in the chapter" if reference is None else f"{reference:.6g}"
     origin = f"; exact: {entry['reference_origin']}" if entry["reference_origin"] else ""
-    here, deviation, verdict = "not reported", "", "missing"
+    here, deviation, verdict, name = "not reported", "", "missing", f"`{entry['key']}`"
     if record is not None:
         verdict = record["verdict"]
         here = value_text(record["value"], record["error"]) if record["value"] is not None else ""
+        name = f"{{ref}}`{entry['key']} <{pages.target(entry['key'])}>`"
         if record["error"] and record["value"] is not None and reference is not None:
             deviation = f"{(record['value'] - reference) / record['error']:+.1f}"
     published = "" if entry["published"] is None else entry["published"]
     # what is long goes below the claim, so that the verdict is on the screen without scrolling
-    claim = f"{entry['statement']}{units}<br>`{entry['key']}`<br>Source: {entry['source']}{origin}"
+    claim = f"{entry['statement']}{units}<br>{name}<br>Source: {entry['source']}{origin}"
     cells = [claim, verdict, here, exact, published, deviation]
     return "| " + " | ".join(" ".join(str(cell).split()).replace("|", "\\|") for cell in cells) + " |"
 

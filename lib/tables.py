@@ -1,4 +1,4 @@
-"""Tables in notebooks: numbers with errors, as HTML that the book's theme styles."""
+"""Tables: in notebooks numbers with errors, as HTML that the book's theme styles; in a terminal aligned columns."""
 
 import html
 
@@ -25,3 +25,10 @@ def _cell(cell):
     if isinstance(cell, tuple):
         return html.escape(value_text(float(cell[0]), float(cell[1])))
     return html.escape(value_text(cell if isinstance(cell, int) else float(cell)))
+
+
+def aligned(rows: list[list[str]]) -> str:
+    """Texts in columns, for a terminal. rows: lists of equally many texts."""
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)

@@ -45,7 +45,7 @@ def book(tmp_path, monkeypatch):
     path = tmp_path / "01_tiny.ipynb"
     made = notebook(markdown("# Tiny"), code("L: int = 4", "parameters"), code(SOURCE), code("VALUE = direct.VALUE"))
     write(made, path)
-    freshness.stamp(made, freshness.inputs(path, tmp_path), 12.4)
+    freshness.stamp(made, freshness.inputs(path, tmp_path), {"seconds": 12})
     write(made, path)
     return tmp_path
 

@@ -318,7 +318,7 @@ def test_a_stale_chapter_is_noticed(tmp_path, monkeypatch):
     path = write(good(), tmp_path / "01_tiny.ipynb")
     assert freshness.stale(path) == ["never stamped"]
     made = notebooks.read(path)
-    freshness.stamp(made, freshness.inputs(path), 1.4)
+    freshness.stamp(made, freshness.inputs(path), {"seconds": 1})
     write(made, path)
     assert freshness.stale(path) == []
     monkeypatch.setitem(parameters.RULES, "01_tiny", (parameters.Rule("L", int),))

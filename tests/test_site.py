@@ -29,16 +29,19 @@ def files(root):
 # The results page ------------------------------------------------------------------------------------------
 
 
+MEASURED = {"seconds": 7, "memory": 1234, "machine": "1 core", "versions": {"python": "3.11", "torch": "2"}}
+
+
 def page(root, **outputs) -> dict[str, list[str]]:
     """The rows of the results page, by claim, when the chapters report these outputs."""
     paths = []
     for name, claimed in outputs.items():
-        made = notebook(markdown(f"Text\n\n# Title of {name}"), code("1", outputs=claimed), dan_book={"seconds": 7})
+        made = notebook(markdown(f"Text\n\n# Title of {name}"), code("1", outputs=claimed), dan_book=MEASURED)
         paths.append(write(made, root / "book" / f"{name}.ipynb"))
     text = site.results_page(paths)
     rows = {}
     for line in text.splitlines():
-        if key := re.search(r"`([a-z]+\.[a-z]+)`", line):
+        if line.startswith("|") and (key := re.search(r"`([a-z]+\.[a-z]+)( <claim-[a-z-]+>)?`", line)):
             rows[key[1]] = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
     assert all(len(row) == 6 for row in rows.values())
     return rows | {"text": text}
@@ -47,7 +50,7 @@ def page(root, **outputs) -> dict[str, list[str]]:
 def test_every_claim_of_the_ledger_has_a_row(root):
     rows = page(root, **{"01_tiny": [claim("tiny.one", 1.25, error=0.25)], "02_other": []})
     assert rows["tiny.one"] == [
-        "One is one (J)<br>`tiny.one`<br>Source: slide 1; exact: arithmetic",
+        "One is one (J)<br>{ref}`tiny.one <claim-tiny-one>`<br>Source: slide 1; exact: arithmetic",
         "passed (within 0.5 of 1)",
         "1.25(25)",
         "1",
@@ -57,7 +60,8 @@ def test_every_claim_of_the_ledger_has_a_row(root):
     assert rows["tiny.two"][4] == "2.5"
     assert list(rows) == ["tiny.one", "tiny.two", "other.three", "text"]
     assert "## Title of 01_tiny" in rows["text"]
-    assert "| [Title of 02_other](02_other.ipynb) | 7 |" in rows["text"]
+    assert "| [Title of 02_other](02_other.ipynb) | 7 | 1.2 GB |" in rows["text"]
+    assert "Machine: 1 core.\nVersions: python 3.11, torch 2.\n" in rows["text"]
 
 
 def test_a_missing_claim_is_shown_as_missing(root):
@@ -76,6 +80,8 @@ def test_a_failed_claim_is_not_shown_as_passed(root):
     assert rows["tiny.two"][1:] == ["not applicable (L = 4)", "", "1", "2.5", ""]
     assert rows["other.three"][1:] == ["FAILED (within 0.5 of 1)", "", "1", "", ""]
     assert not any("passed" in cell for row in list(rows.values())[:3] for cell in row)
+    assert "| all | 0 | 0 | 1 | 2 | 0 |" in rows["text"]
+    assert "Failed, missing or not applicable: `tiny.one`, `tiny.two`, `other.three`." in rows["text"]
 
 
 def test_a_statement_cannot_break_the_table(root):
@@ -84,7 +90,7 @@ def test_a_statement_cannot_break_the_table(root):
     entries[0]["statement"] = "KL(data || model)\nin nats"
     path.write_text(yaml.safe_dump(entries))
     rows = page(root, **{"01_tiny": [claim("tiny.one", 1.0, verdict="not applicable (|m|\n= 1)")]})
-    assert rows["tiny.one"][0].startswith(r"KL(data \|\| model) in nats (J)<br>`tiny.one`<br>")
+    assert rows["tiny.one"][0].startswith(r"KL(data \|\| model) in nats (J)<br>{ref}`tiny.one <")
     assert rows["tiny.one"][1] == r"not applicable (\|m\| = 1)"
 
 
@@ -156,8 +162,12 @@ def test_from_the_chapters_to_the_pages(tmp_path):
     html = root / "_build" / "html"
     assert (html / "index.html").exists()
     results = (html / "book" / "results.html").read_text()
-    assert "passed (within 0.5 of 1)" in results and "missing" not in results
-    assert '<p class="claim">' in (html / "book" / "01_tiny.html").read_text()
+    assert "passed (within 0.5 of 1)" in results and "not applicable: none." in results
+    chapter = (html / "book" / "01_tiny.html").read_text()
+    assert '<p class="claim">' in chapter and 'id="claim-tiny-one"' in chapter
+    assert 'href="01_tiny.html#claim-tiny-one"' in results
+    assert re.search(r"This chapter took \d+ s and at most 0\.\d GB of memory\. Its parameters", chapter)
+    assert "an even integer from 0 to 8" in chapter
 
     (root / "book" / "results.md").write_text("# Results\n\nSee {doc}`nowhere`.\n")
     result = run_lib(root, "read")
