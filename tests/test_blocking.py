@@ -58,8 +58,6 @@ def test_majority_and_its_ties():
     assert set(np.unique(tied)) == {-1, 1} and abs(tied.mean()) < 3.3 / np.sqrt(4000)
     s[:, 0, 0] = 1
     assert (blocking.majority(s, rng) == 1).all() and (blocking.majority(-s, rng) == -1).all()
-    assert blocking.majority_to(np.ones((2, 32, 32), np.int8), 8, rng).shape == (2, 8, 8)
-    assert blocking.majority_to(np.ones((2, 18, 18), np.int8), 2, rng, block=3).shape == (2, 2, 2)
 
 
 @pytest.mark.parametrize(
@@ -71,9 +69,6 @@ def test_majority_and_its_ties():
         (lambda s: blocking.sums(s, 4), "does not divide the lattice side L = 6"),
         (lambda s: blocking.sums(s, 2, 1.5), "integer"),
         (lambda s: blocking.majority(s, np.random.default_rng(0), 5), "does not divide"),
-        (lambda s: blocking.majority_to(s, 4, np.random.default_rng(0)), "power of 2"),
-        (lambda s: blocking.majority_to(s, 8, np.random.default_rng(0)), "side = 8"),
-        (lambda s: blocking.majority_to(s, 3, np.random.default_rng(0), 1), "block = 1"),
     ],
 )
 def test_impossible_blocks_are_refused_with_one_line(call, message):

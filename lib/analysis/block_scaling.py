@@ -39,7 +39,7 @@ class Surrogate:
     """The block-spin model that stands in for `hamiltonian` (a `LearnedHamiltonian` on states 0 ... 4) at any T.
 
     configurations: states [n, L, L] drawn at T0, on which the couplings are read. keep_multiplicity: which of the two
-    ways to scale the temperature. `residual`: rms of what the couplings leave unexplained of ln p(S') - ln p(S).
+    ways to scale the temperature.
     """
 
     def __init__(self, hamiltonian, configurations, keep_multiplicity, seed):
@@ -49,7 +49,7 @@ class Surrogate:
             moves=24, seed=seed,
         )  # fmt: skip
         read = read_moves(tried, 1.0)
-        self.K, self.residual = read.values, read.residual
+        self.K = read.values
         self.log_g = np.log(blocking.multiplicity()) if keep_multiplicity else np.zeros(5)
 
     def tables(self, T):

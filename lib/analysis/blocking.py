@@ -63,21 +63,6 @@ def majority(s, rng, block=2):
     return np.where(S == 0, coin, np.sign(S)).astype(np.int8)
 
 
-def majority_to(s, side, rng, block=2):
-    """The majority rule repeated until the lattice has the given side. ValueError if it never has."""
-    L = s.shape[-1]
-    if block < 2:
-        raise ValueError(f"block = {block}: blocks of at least 2 are needed to shrink a lattice")
-    reached = L
-    while reached > side > 0 and reached % block == 0:
-        reached //= block
-    if reached != side:
-        raise ValueError(f"side = {side}: not reached from L = {L}; L / side must be a power of {block}")
-    while s.shape[-1] > side:
-        s = majority(s, rng, block)
-    return s
-
-
 def exact_sums(s, p, block=2, stride=None):
     """Exact distribution of the block sums: the different ones [k, ...] and their probabilities [k].
 

@@ -10,7 +10,7 @@ flat-field
     stack of frames of one place, between which the domains move, I_0 is the mean over the frames.
 denoise
     A narrow Gaussian, then total variation, which keeps edges; its weight is in units of the noise of the frame.
-    Sources: Rudin, Osher and Fatemi, Physica D 60, 259 (1992); A. Chambolle, J. Math. Imaging Vis. 20, 89 (2004);
+    Sources: A. Chambolle, J. Math. Imaging Vis. 20, 89 (2004), for the functional of Rudin, Osher and Fatemi;
     noise: J. Immerkaer, Comput. Vis. Image Underst. 64, 300 (1996).
 threshold
     Two classes by Otsu (IEEE Trans. Syst. Man Cybern. 9, 62 (1979)), then the threshold of least error for two

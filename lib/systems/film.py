@@ -19,7 +19,7 @@ and makes antiparallel stripes whose width grows with J / g. The sum over images
          + (2 sqrt pi / L^2) sum_k cos(k r) [2 a exp(-k^2 / 4 a^2) - k sqrt pi erfc(k / 2 a)],   k in (2 pi / L) Z^2.
 
 Sources: P. P. Ewald, Ann. Phys. 369, 253 (1921); our own integrals of t^(1/2) exp(-r^2 t), split at t = a^2. Stripes
-of the dipolar Ising film: A. B. MacIsaac et al., Phys. Rev. B 51, 16033 (1995).
+of the dipolar Ising film: A. Vindigni et al., arXiv:0707.1582.
 
 Images. Each spin is a square of pixels; the optics blur them; light falls unevenly; the camera counts photons
 (Poisson) and has a fixed pattern of gains. `Camera` holds the numbers, `render` makes 16-bit frames.
