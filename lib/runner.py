@@ -152,6 +152,8 @@ def finish(output: Path, inputs: dict[str, str]) -> None:
     """
     notebook = notebooks.read(output)
     freshness.stamp(notebook, inputs, notebook.metadata.papermill.duration)
+    took = [cell.metadata.get("papermill", {}).get("duration") for cell in notebooks.code_cells(notebook)]
+    notebook.metadata["dan_book"]["cell_seconds"] = [round(t or 0, 1) for t in took]
     notebooks.write(notebooks.tidy(notebook), output)
 
 
