@@ -193,9 +193,10 @@ def check_energy_differences(energy, flip_energy, configurations, sites=None, to
 def check_commutes(rule, configurations, before, after=None, tolerance=0.0):
     """rule(before(s)) = after(rule(s)) for every configuration: the rule respects a symmetry.
 
-    rule: configurations [n, ...] -> array [n, ...], deterministic. before: a symmetry operation on configurations. after:
-    what it does to the results (default: the same function). tolerance: fraction of the entries of one configuration
-    that may differ, for rules with a threshold that rounding may cross. Raises CheckFailed naming the first violation.
+    rule: configurations [n, ...] -> array [n, ...], deterministic. before: a symmetry operation on configurations.
+    after: what it does to the results (default: the same function). tolerance: fraction of the entries of one
+    configuration that may differ, for a threshold that rounding may cross. Raises CheckFailed naming the first
+    violation.
     """
     after = before if after is None else after
     one, other = np.asarray(rule(before(configurations))), np.asarray(after(rule(configurations)))

@@ -81,4 +81,3 @@ def _raised_in(error):
     while frame.tb_next is not None:
         frame = frame.tb_next
     return frame.tb_frame.f_code
-

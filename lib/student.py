@@ -2,14 +2,16 @@
 
 What is a solution: the text of `{solution}` directives, and everything from `{solution-start}` to `{solution-end}`,
 code cells included, and a code cell tagged `solution` wherever it is. The stub of a code cell is in its metadata,
-`{"dan_book": {"stub": "def f(x): ..."}}`; without one it is a comment, one for several such cells in a row. Cells
-tagged `grade` lose their outputs, since those grade the book's own solution.
+`{"dan_book": {"stub": "def f(x): ..."}}`; without one it is a comment. One comment stands for several cells in a row,
+and a cell whose stub is empty belongs to the one before. Cells tagged `grade` lose their outputs, since those grade the
+book's own solution.
 
 Exercises become plain Markdown, because a notebook editor does not know the directive.
 """
 
 import copy
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
@@ -21,17 +23,42 @@ from lib.notebooks import tags
 
 STUB = "# your code here"
 OPENING = re.compile(r"^(?P<fence>`{3,}|:{3,})\{(?P<name>[\w-]+)\}\s*(?P<argument>.*?)\s*$")
+LEVEL = re.compile(r"\(level (?P<level>\d)\)$")
 OPTION = re.compile(r"^:(?P<name>[\w-]+):\s*(?P<value>.*?)\s*$")
 
-NOTE = """**Student version of the chapter `{name}`.** The solutions of the exercises are left out; where one had code, there is a
-cell for yours. Everything else is as in the book, its outputs included. Run the cells from the top before you start:
-the exercises use what they define. Where a cell calls `grading.grade`, it says whether your code is right. The
-solutions are in the book, folded below each exercise. Keep your work outside the folder `_build`, which `make clean`
-empties."""
+NOTE = """**Student version of the chapter `{name}`.** The solutions of the exercises are left out; where one
+had code, there is a cell for yours. Everything else is as in the book, its outputs included. Run the cells from the top
+before you start: the exercises use what they define. Where a cell calls `grading.grade`, it says whether your code is
+right. The solutions are in the book, folded below each exercise. Keep your work outside the folder `_build`, which
+`make clean` removes."""
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """Label, title without the level, and level (None where the title has none) of an exercise."""
+
+    label: str
+    title: str
+    level: int | None
+
+
+def exercises(chapter: nbformat.NotebookNode) -> list[Exercise]:
+    """The exercises of a chapter in order."""
+    found = []
+    for cell in chapter.cells:
+        lines = cell.source.splitlines() if cell.cell_type == "markdown" else []
+        for number, line in enumerate(lines):
+            match = OPENING.match(line)
+            if match and match["name"] in ("exercise", "exercise-start"):
+                level = LEVEL.search(match["argument"])
+                title = LEVEL.sub("", match["argument"]).strip()
+                label, _ = _options(lines[number + 1 :])
+                found.append(Exercise(label, title, int(level["level"]) if level else None))
+    return found
 
 
 def student(chapter: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
-    """The student version of a chapter. BookError, naming it, if a solution is opened and not closed, or the reverse."""
+    """The student version of a chapter. BookError, naming it, if a solution is not closed, or not opened."""
     reader = _Reader(name)
     made = copy.deepcopy(chapter)
     cells = [v4.new_markdown_cell(NOTE.format(name=name), id="student-note")]
@@ -89,13 +116,13 @@ def write(paths: list[Path], folder: Path) -> list[Path]:
 
 
 def _add_stub(cells: list, cell: nbformat.NotebookNode) -> None:
-    """Put the stub of a solution's code cell in its place; a second plain comment in a row joins the first."""
-    stub = cell.metadata.get("dan_book", {}).get("stub", STUB)
+    """Put the stub of a solution's code cell in its place, or let the stub before it stand for this cell as well."""
+    stub = cell.metadata.get("dan_book", {}).get("stub", STUB).strip()
     last = cells[-1].metadata.get("dan_book", {})
-    if stub == STUB and cells[-1].source == STUB and "stub_of" in last:
+    if "stub_of" in last and (not stub or stub == STUB == cells[-1].source):
         last["stub_of"].append(cell.id)
         return
-    new = v4.new_code_cell(stub, id=cell.id)
+    new = v4.new_code_cell(stub or STUB, id=cell.id)
     new.metadata["dan_book"] = {"stub_of": [cell.id]}
     cells.append(new)
 
@@ -149,10 +176,16 @@ class _Reader:
         raise BookError(f"{self.name}: {lines[start]!r} is not closed")
 
 
-def _exercise(title: str, body: list[str]) -> list[str]:
+def _options(body: list[str]) -> tuple[str, list[str]]:
+    """The label among the options that open the body of a directive, and the body without them."""
     label = ""
     while body and (option := OPTION.match(body[0])):
         label = option["value"] if option["name"] == "label" else label
         body = body[1:]
+    return label, body
+
+
+def _exercise(title: str, body: list[str]) -> list[str]:
+    label, body = _options(body)
     heading = f"**Exercise: {title}**" if title else "**Exercise**"
     return [heading + (f" (`{label}`)" if label else ""), "", *body]
