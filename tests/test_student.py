@@ -294,7 +294,7 @@ def test_chapter_01_runs_with_stubs_then_solutions_then_a_wrong_one(tmp_path):
     answers = [cell for cell in solved.cells if "stub_of" in cell.metadata.get("dan_book", {})]
     (grade,) = [cell for cell in solved.cells if "grade" in tags(cell)]
     leak = "def leak(self, values):\n    return (self.weight * values)[..., None]\n\n\nOpenChain.conditionals = leak"
-    made.cells += copy.deepcopy([*answers, grade, code(leak), grade])
+    made.cells += [copy.deepcopy(cell) for cell in (*answers, grade, code(leak), grade)]
     for number, cell in enumerate(made.cells):
         cell["id"] = f"cell-{number}"
     source, output = write(made, tmp_path / path.name), tmp_path / "out.ipynb"
