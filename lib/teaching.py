@@ -5,9 +5,9 @@
     <!-- generated: sections 01_autoregressive_networks | The factorisation | MADE: conditionals from masks -->
     <!-- end -->
 
-which `write` fills in. There are three kinds: `chapters` (all chapters, with their seconds), `sections CHAPTER | TITLE |
-...` (sections of a chapter with the seconds of their cells; all without titles) and `exercises CHAPTER ...`. Seconds are
-those of the execution that the outputs of the chapters are from.
+which `write` fills in. There are three kinds: `chapters` (all chapters, with their seconds), `sections CHAPTER | TITLE
+| ...` (sections of a chapter with the seconds of their cells; all of them if no title is given; an empty title is what
+comes before the first) and `exercises CHAPTER ...`. Seconds are those of the execution that the outputs are from.
 """
 
 import re
@@ -24,7 +24,7 @@ UNKNOWN = "not measured"
 
 
 def write(chapters: list[Path], folder: Path) -> None:
-    """Fill in the blocks of the teacher page in this folder from these executed chapters; nothing if there is no page."""
+    """Fill in the blocks of the teacher page in this folder from these executed chapters, if the page is there."""
     page = folder / PAGE
     if page.is_file():
         page.write_text(filled(page.read_text(), chapters))
