@@ -68,6 +68,10 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("chapter", nargs="*", help="default: all")
     sub.add_argument("--write", action="store_true", help="write them back, outputs included, with the results page")
 
+    sub = command("student", _student, "versions of the chapters without the solutions, for a class", refusal=2)
+    sub.add_argument("chapter", nargs="*", help="default: all")
+    sub.add_argument("--out", type=Path, default=BUILD / "student", metavar="DIR", help="default: _build/student")
+
     command("fresh", _fresh, "name the committed chapters that are stale")
     command("hash", _hash, "one hash of the whole of lib")
     command("book", _book, "execute everything from scratch and build the site")
@@ -161,6 +165,15 @@ def _execute(options) -> int:
         site.refresh(paths)
         return 0
     site.run_chapters(site.fresh_outputs(paths, BUILD / "execute"))
+    return 0
+
+
+def _student(options) -> int:
+    from lib import student
+
+    paths = [notebooks.find(name) for name in options.chapter] or notebooks.chapters()
+    for path in student.write(paths, options.out):
+        say(str(path))
     return 0
 
 

@@ -5,6 +5,7 @@
     checks.check_sample_log_prob(model)       sample and log_prob agree; cached sampling equals naive sampling
     checks.check_detailed_balance(P, log_w)   a transition matrix leaves exp(log_w) invariant, pair by pair
     checks.check_energy_differences(...)      a flip's energy change equals the difference of two energies
+    checks.check_commutes(rule, s, before)    a rule (blocking, thresholding) respects a symmetry
 
 Models are anything with the interface of `lib.models.base.Autoregressive`: yours too. The first three work on
 a copy of the model whose weights have been shaken: a law of the architecture holds for all weights, and an initial
@@ -187,3 +188,25 @@ def check_energy_differences(energy, flip_energy, configurations, sites=None, to
                 f"flip of site {site} in configuration {k}: energy change {found[k]:.6g}, "
                 f"but the energies differ by {expected[k]:.6g}"
             )
+
+
+def check_commutes(rule, configurations, before, after=None, tolerance=0.0):
+    """rule(before(s)) = after(rule(s)) for every configuration: the rule respects a symmetry.
+
+    rule: configurations [n, ...] -> array [n, ...], deterministic. before: a symmetry operation on configurations.
+    after: what it does to the results (default: the same function). tolerance: fraction of the entries of one
+    configuration that may differ, for a threshold that rounding may cross. Raises CheckFailed naming the first
+    violation.
+    """
+    after = before if after is None else after
+    one, other = np.asarray(rule(before(configurations))), np.asarray(after(rule(configurations)))
+    if one.shape != other.shape:
+        raise CheckFailed(f"the rule gives the shape {one.shape} after the operation, {other.shape} before it")
+    share = (one != other).reshape(len(one), -1).mean(axis=1)
+    wrong = ~(share <= tolerance)
+    if wrong.any():
+        k = int(wrong.argmax())
+        raise CheckFailed(
+            f"the rule does not commute with the operation: {100 * share[k]:.3g} % of the entries of configuration {k} "
+            f"differ, in {int(wrong.sum())} of {len(wrong)} configurations"
+        )

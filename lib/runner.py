@@ -158,7 +158,9 @@ def finish(outcome: Outcome, inputs: dict[str, str]) -> None:
     fresh whose lib was edited while it ran.
     """
     notebook = notebooks.read(outcome.path)
+    took = [cell.metadata.get("papermill", {}).get("duration") for cell in notebooks.code_cells(notebook)]
     cost = {"seconds": round(notebook.metadata.papermill.duration), "memory": outcome.memory}
+    cost["cell_seconds"] = [round(t or 0, 1) for t in took]
     freshness.stamp(notebook, inputs, cost | {"versions": usage.versions(), "machine": usage.machine()})
     notebooks.write(notebooks.tidy(notebook), outcome.path)
 

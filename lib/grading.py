@@ -1,0 +1,83 @@
+"""Grade a reader's own code: a check that must pass, and a check that must fail.
+
+    grading.grade("ex-own-model", lambda: checks.check_autoregressive(Mine()))     right, wrong or not solved yet
+    grading.caught(checks.check_autoregressive, leaking)                           a "break it" cell: the check objects
+    grading.close(found, exact, 1e-12, "the factor T")                             a check against an exact answer
+
+A grade is one printed line and never an exception, so a notebook with unsolved exercises runs to its end.
+"""
+
+import numpy as np
+
+from lib.checks import CheckFailed
+from lib.errors import BookError
+
+
+class NotCaught(BookError):
+    """A check passed something that is wrong on purpose."""
+
+
+def caught(check, *arguments, **options):
+    """Run a check that must fail and print its one line. Raises NotCaught if it passes."""
+    try:
+        check(*arguments, **options)
+    except CheckFailed as failure:
+        print(f"caught: {failure}")
+        return
+    raise NotCaught(f"{getattr(check, '__name__', 'the check')} passed what is wrong on purpose")
+
+
+def grade(exercise, test):
+    """Run `test()`, which calls the reader's code and checks it, and print `LABEL: right`, wrong or not solved yet.
+
+    exercise: its label, like `ex-own-network`. See `verdict`.
+    """
+    print(f"{exercise}: {verdict(test)}")
+
+
+def verdict(test):
+    """`right`, `wrong: ...` or `not solved yet`.
+
+    Right if the test returns. Wrong if it raises: the line says what. Not solved yet if a stub raises
+    NotImplementedError, or the test itself uses a name that nobody has defined. What a reader's function does with an
+    undefined name is an error of that function, hence wrong.
+    """
+    try:
+        test()
+    except NotImplementedError:
+        return "not solved yet"
+    except CheckFailed as failure:
+        return f"wrong: {failure}"
+    except Exception as error:  # whatever the reader's code does, the notebook goes on
+        if isinstance(error, NameError) and _raised_in(error) is test.__code__:
+            return "not solved yet"
+        return f"wrong: {type(error).__name__}: {(str(error).strip().splitlines() or ['no reason given'])[0]}"
+    return "right"
+
+
+def close(found, expected, tolerance, what="the answer"):
+    """Raise CheckFailed unless `found` has the shape of `expected` and differs nowhere by more than `tolerance`."""
+    try:
+        found = np.asarray(found, dtype=float)
+    except (TypeError, ValueError):
+        raise CheckFailed(f"{what} is {type(found).__name__}, not numbers") from None
+    expected = np.asarray(expected, dtype=float)
+    if found.shape != expected.shape:
+        raise CheckFailed(f"{what} has the shape {found.shape}, expected {expected.shape}")
+    difference = np.abs(found - expected)
+    if not (difference <= tolerance).all():  # a NaN is wrong as well
+        raise CheckFailed(f"{what} is off by up to {difference.max():.3g}, allowed {tolerance:g}")
+
+
+def holds(condition, what):
+    """Raise CheckFailed, saying that `what` does not hold, unless the condition is true."""
+    if not bool(condition):
+        raise CheckFailed(f"{what}: this does not hold")
+
+
+def _raised_in(error):
+    """The code object in which an exception was raised."""
+    frame = error.__traceback__
+    while frame.tb_next is not None:
+        frame = frame.tb_next
+    return frame.tb_frame.f_code
