@@ -88,7 +88,7 @@ def _read(path: Path) -> np.ndarray:
 def _check_shape(shape: tuple, kind: str) -> None:
     wanted = LAYOUT[kind]
     if kind != "path" and len(shape) == 4 and shape[3] == 2:
-        raise FileRefused(f"shape {shape}: unit vectors? save the angles, np.arctan2(v[..., 1], v[..., 0]) % (2 * np.pi)")
+        raise FileRefused(f"shape {shape}: unit vectors? save angles, np.arctan2(v[..., 1], v[..., 0]) % (2 * np.pi)")
     if len(shape) != (2 if kind == "path" else 3):
         hint = "; one configuration alone is not enough" if len(shape) < 2 else ""
         if kind != "path" and len(shape) == 2 and shape[0] >= FEWEST and int(shape[1] ** 0.5) ** 2 == shape[1]:
