@@ -12,7 +12,7 @@ import numpy as np
 
 
 def metropolis(L, T, n, every, seed, equilibrate=2000):
-    """n configurations int8 [n, L, L] of one chain, `every` sweeps apart; a sweep is both colours of the checkerboard."""
+    """n configurations int8 [n, L, L] of one chain, `every` sweeps apart; a sweep does both colours of the lattice."""
     rng = np.random.default_rng(seed)
     colour = np.add.outer(np.arange(L), np.arange(L)) % 2
     s = rng.choice(np.array([-1, 1], np.int8), (L, L))

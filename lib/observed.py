@@ -18,6 +18,7 @@ from lib.paths import ROOT
 KINDS = ("ising", "xy", "path")
 LAYOUT = {"ising": "[n, L, L] of +-1", "xy": "[n, L, L] angles in [0, 2 pi)", "path": "[n, N] real values"}
 FEWEST = 200  # configurations: below, 20 blocks of the file are too short for any error
+STEPS = {"ising": 400, "xy": 400, "path": 1500}  # of training, unless asked for others
 SIDES = (4, 32)
 SITES = (4, 512)
 LARGEST = 200_000_000  # numbers in the file, 1.6 GB as float64

@@ -78,6 +78,13 @@ def _three_temperatures(beta_1: float, beta_2: float, beta_3: float, **_) -> Non
         raise ParameterError(f"beta_3={beta_3} is one of those that are learned; give another one, to be predicted")
 
 
+def _configurations_can_be_learned(file: str, kind: str, **_) -> None:
+    """Relative paths count from the repository. The file is read and checked as a whole."""
+    from lib import observed
+
+    observed.load(file, kind)
+
+
 RULES: dict[str, tuple[Rule, ...]] = {
     "01_autoregressive_networks": (
         Rule("L", int, minimum=4, maximum=64),
@@ -150,12 +157,21 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("n_steps", int, minimum=10, maximum=100_000),
         Rule("seed", int, minimum=0),
     ),
+    "10_your_configurations": (
+        Rule("file", str),
+        Rule("kind", str, choices=("ising", "xy", "path")),
+        Rule("T0", float, minimum=0.001, maximum=1_000_000.0),
+        Rule("n_networks", int, minimum=2, maximum=8),
+        Rule("steps", int, minimum=10, maximum=100_000),
+        Rule("seed", int, minimum=0),
+    ),
 }
 
 CROSS: dict[str, tuple[Callable, ...]] = {
     "01_autoregressive_networks": (_hidden_units_fit,),
     "04_moke": (_files_are_there,),
     "08_action_prediction": (_three_temperatures,),
+    "10_your_configurations": (_configurations_can_be_learned,),
 }
 
 PRESETS: dict[str, dict[str, dict]] = {
@@ -172,6 +188,7 @@ PRESETS: dict[str, dict[str, dict]] = {
         "smoke": {"beta_1": 16.0, "beta_2": 4.0, "beta_3": 8.0, "n_sites": 16}
         | {"n_train": 2000, "n_networks": 2, "n_steps": 60}
     },
+    "10_your_configurations": {"smoke": {"n_networks": 2, "steps": 40}},
 }
 
 

@@ -191,6 +191,14 @@ def average(series):
     return Average(float(value), float(error), integrated_time(series[:, None]))
 
 
+def autocorrelation(series, lags):
+    """rho(t) of a series [n] along the file at t = 0 ... lags - 1; a constant series has rho = 0 beyond t = 0."""
+    x = np.asarray(series, float) - np.mean(series)
+    power = np.abs(np.fft.rfft(x, 2 * len(x))) ** 2
+    rho = np.fft.irfft(power)[:lags] / (len(x) - np.arange(lags))
+    return rho / rho[0] if rho[0] > 0 else np.eye(1, lags)[0]
+
+
 class Summary(NamedTuple):
     """Of a file: `energy`, `order` and the components of `signed` as `Average`; tau_int the larger of energy and order;
     n_effective = n / 2 tau_int, at most n. duplicates: configurations equal to an earlier one; repeats: to the one just

@@ -20,7 +20,8 @@ import numpy as np
 import torch
 
 from lib import parallel
-from lib.analysis import action, couplings, symmetry, xy_phases
+from lib.analysis import action, couplings, learning, symmetry, xy_phases
+from lib.analysis.divergence import kl_divergence
 from lib.analysis.importance import effective_sample_size, reweight
 from lib.analysis.own_data import KINDS, asymmetries, average, split, summary
 from lib.analysis.statistics import over_networks
@@ -35,7 +36,6 @@ from lib.models.learned_action import LearnedAction
 from lib.models.learned_xy import LearnedXY, as_angle
 from lib.systems import ising, lattice
 
-STEPS = {"ising": 600, "xy": 500, "path": 1500}  # that suffice for files like those of the chapter
 ESS_BAR = 0.1  # effective samples / samples above which a temperature counts as within reach
 EVALUATED = 200  # configurations from which couplings and symmetry violations are read
 
@@ -227,7 +227,8 @@ def examine(kind, trained, test, some, broken, n_samples, seed):
             return quantities.operators(c)[:, : len(names)]
 
         tried = couplings.try_moves(hamiltonian, both, operators, names, move, seed=seed)
-        read, nearest = couplings.read_moves(tried, hamiltonian.T0), couplings.read_moves(tried, hamiltonian.T0, ("nn",))
+        read = couplings.read_moves(tried, hamiltonian.T0)
+        nearest = couplings.read_moves(tried, hamiltonian.T0, ("nn",))
         explained = _explained(tried, read, hamiltonian.T0)
     drawn = draw(kind, hamiltonian, n_samples, seed)
     return Examined(
@@ -370,23 +371,24 @@ def learn(c, kind, T0, n_networks, steps, seed):
     trained = parallel.starmap(train, [(kind, training, validation, T0, broken, steps, s) for s in seeds])
     some = training[np.linspace(0, len(training) - 1, min(len(test), len(training))).astype(int)]
     n_samples = int(np.clip(1_000_000 // c[0].size, 500, 4000))
-    each = parallel.starmap(examine, [(kind, t, test, some, broken, n_samples, s) for t, s in zip(trained, seeds)])
+    jobs = [(kind, t, test, some, broken, n_samples, s) for t, s in zip(trained, seeds, strict=True)]
+    each = parallel.starmap(examine, jobs)
 
     n_train = known.n_effective * len(training) / len(c)
     nll_each = [Number(-e.log_prob.mean(), _error(e.log_prob, known.tau_int)) for e in each]
     gaps = [(-e.log_prob.mean() + e.log_prob_train.mean()) for e in each]
     gap_errors = [np.hypot(_error(e.log_prob, known.tau_int), _error(e.log_prob_train, known.tau_int)) for e in each]
     names, nearest = each[0].couplings.names, None
-    O = quantities.operators(training)[:, : len(names)]
+    sums = quantities.operators(training)[:, : len(names)]
     values, errors = action.on_shared_paths([e.couplings.values for e in each], [e.couplings.errors for e in each])
-    errors = np.hypot(errors, _bound(O, T0, n_train))
+    errors = np.hypot(errors, _bound(sums, T0, n_train))
     if each[0].nearest is not None:
         value, error = action.on_shared_paths([e.nearest.values for e in each], [e.nearest.errors for e in each])
-        nearest = Number(float(value[0]), float(np.hypot(error[0], _bound(O[:, :1], T0, n_train)[0])))
+        nearest = Number(float(value[0]), float(np.hypot(error[0], _bound(sums[:, :1], T0, n_train)[0])))
     classical = None
     if kind == "ising" and c.shape[1] > 4:
         read = couplings.pseudolikelihood(ising.local_sums(training, names), T0, names)
-        classical = {name: Number(float(v), float(e)) for name, v, e in zip(names, read.values, read.errors)}
+        classical = _named(names, read.values, read.errors)
     tested = None
     if kind == "path":
         series = [e.schwinger_dyson for e in each]
@@ -402,14 +404,14 @@ def learn(c, kind, T0, n_networks, steps, seed):
         nll_each,
         _shared(gaps, gap_errors),
         baseline(kind, training),
-        {name: Number(float(v), float(e)) for name, v, e in zip(names, values, errors)},
+        _named(names, values, errors),
         nearest,
         classical,
         float(np.mean([e.explained for e in each])),
         {name: tuple(np.max([e.violations[name] for e in each], axis=0)) for name in each[0].violations},
         tested,
         _at_T0(quantities, c, each),
-        reach(T0, each, O, n_train),
+        reach(T0, each, sums, n_train),
         max(t.history[-2][1] - t.history[-1][1] if len(t.history) > 1 else 0.0 for t in trained),
         trained[0].n_weights,
         [t.steps for t in trained],
@@ -417,20 +419,35 @@ def learn(c, kind, T0, n_networks, steps, seed):
     )
 
 
+def divergence(findings, test):
+    """KL(data || networks) of Ising configurations whose Hamiltonian is known to be H, as a `Number`, in nats.
+
+    test: the test set that the findings were made on, `c[findings.split.test]`.
+    """
+    exact = learning.log_prob_exact(test[: len(findings.examined[0].log_prob)], findings.T0)
+    each = [kl_divergence(exact, e.log_prob) for e in findings.examined]
+    inflation = np.sqrt(2 * findings.summary.tau_int)
+    return _shared([d.value for d in each], [d.error * inflation for d in each])
+
+
 def _error(series, tau_int):
     """Standard error of the mean of a stretch of the file whose neighbours have this tau_int."""
     return float(series.std(ddof=1) * np.sqrt(2 * tau_int / len(series)))
+
+
+def _named(names, values, errors):
+    return {name: Number(float(v), float(e)) for name, v, e in zip(names, values, errors, strict=True)}
 
 
 def _shared(values, errors):
     return Number(*(float(x) for x in action.on_shared_paths(values, errors)))
 
 
-def _bound(O, T0, n):
+def _bound(sums, T0, n):
     """The Cramer-Rao bound; operators that never vary have none."""
-    if not (O.std(axis=0) > 0).all():
-        return np.full(O.shape[1], np.inf)
-    return T0 * np.sqrt(np.diag(np.linalg.pinv(np.atleast_2d(np.cov(O.T)) * n)))
+    if not (sums.std(axis=0) > 0).all():
+        return np.full(sums.shape[1], np.inf)
+    return T0 * np.sqrt(np.diag(np.linalg.pinv(np.atleast_2d(np.cov(sums.T)) * n)))
 
 
 def baseline(kind, c):
@@ -463,18 +480,18 @@ def _at_T0(quantities, c, each):
     return result
 
 
-def reach(T0, each, O, n_train):
+def reach(T0, each, sums, n_train):
     """`Reach` by plain reweighting of the networks' own samples, ln w = (T0 / T - 1) ln p_theta.
 
     each: list of `Examined`. O: operators of the training set [n, a], for the part of the error that the file is to
     blame for; n_train: its effective number.
     """
     T = temperatures(T0)
-    inverse = np.linalg.pinv(np.atleast_2d(np.cov(O.T)) * n_train)
+    inverse = np.linalg.pinv(np.atleast_2d(np.cov(sums.T)) * n_train)
     values, errors, blame, ess = [], [], [], []
     for e in each:
         observables = np.stack([e.energy, e.order], axis=1)
-        operators = e.operators[:, : O.shape[1]]
+        operators = e.operators[:, : sums.shape[1]]
         log_p = e.log_prob_samples - e.log_prob_samples.mean()
         estimates = [reweight(observables, (T0 / t - 1) * log_p) for t in T]
         values.append([x.value for x in estimates])
