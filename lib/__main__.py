@@ -57,7 +57,9 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("learn", _learn, "learn from configurations of your own, a .npy file", refusal=2)
     sub.add_argument("file", metavar="FILE.npy", help="; ".join(f"{k}: {v}" for k, v in observed.LAYOUT.items()))
     sub.add_argument("--kind", required=True, choices=observed.KINDS)
-    sub.add_argument("--T0", required=True, help="in the weight exp(-H / T0) of the file; for a path exp(-S / T0), so 1")
+    sub.add_argument(
+        "--T0", required=True, help="of the weight exp(-H / T0) of the file; for a path exp(-S / T0), so 1"
+    )
     sub.add_argument("--seed", default=None)
     sub.add_argument("--n-networks", default=None, metavar="N", help="independent trainings, at least 2")
     sub.add_argument("--steps", default=None, metavar="N", help=f"of each training; default: {observed.STEPS}")

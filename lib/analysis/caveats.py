@@ -71,8 +71,8 @@ def correlated(f):
     tau = f.summary.tau_int
     if tau > CORRELATED:
         return tau, (
-            f"neighbours in the file are correlated, tau_int = {tau:.1f} configurations (1/2 + sum of rho): it says as much "
-            f"as one in {2 * tau:.1f} of them, if those were independent"
+            f"neighbours in the file are correlated, tau_int = {tau:.1f} configurations (1/2 + sum of rho): {2 * tau:.1f} of them "
+            "say as much as one that is independent of the rest"
         )
 
 
@@ -105,13 +105,12 @@ def drift(f):
 
 
 def duplicates(f):
-    part = f.summary.duplicates / f.summary.n
-    if part > COPIES:
-        return part, (
-            f"{100 * part:.0f} % of the configurations are copies of an earlier one ({f.summary.repeats} of the one "
-            "just "
-            "before): few states matter at this temperature, or the file repeats itself; then test and training share "
-            "configurations, and the NLL of the test flatters"
+    n, copies, expected = f.summary.n, f.summary.duplicates, f.expected_duplicates
+    if copies > 1.5 * expected + COPIES * n:
+        return copies / n, (
+            f"{100 * copies / n:.0f} % of the configurations are copies of an earlier one ({f.summary.repeats} of the one "
+            f"just before); about {100 * expected / n:.0f} % would be by chance: saved too often, or the file repeats "
+            "itself, and test and training may share configurations"
         )
 
 

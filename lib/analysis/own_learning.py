@@ -326,7 +326,8 @@ class Findings(NamedTuple):
     """Everything `learn` found; see the fields' own classes. NLL in nats per configuration of the test set; gap: test
     less training NLL; baseline: NLL of independent sites; couplings, nearest: name -> Number; explained: see
     `Examined`; at_T0: quantity -> (Number of the networks' samples, Number of the file); classical: name -> Number by
-    pseudolikelihood (ising only, else None); improving: fall of the validation NLL over the last check, largest."""
+    pseudolikelihood (ising only, else None); improving: fall of the validation NLL over the last check, largest;
+    expected_duplicates: copies of earlier configurations that independent ones would have had."""
 
     kind: str
     T0: float
@@ -347,6 +348,7 @@ class Findings(NamedTuple):
     at_T0: dict
     reach: Reach
     improving: float
+    expected_duplicates: float
     n_weights: int
     steps: list
     n_steps: int
@@ -413,6 +415,7 @@ def learn(c, kind, T0, n_networks, steps, seed):
         _at_T0(quantities, c, each),
         reach(T0, each, sums, n_train),
         max(t.history[-2][1] - t.history[-1][1] if len(t.history) > 1 else 0.0 for t in trained),
+        expected_duplicates(kind, len(c), each),
         trained[0].n_weights,
         [t.steps for t in trained],
         steps,
@@ -428,6 +431,15 @@ def divergence(findings, test):
     each = [kl_divergence(exact, e.log_prob) for e in findings.examined]
     inflation = np.sqrt(2 * findings.summary.tau_int)
     return _shared([d.value for d in each], [d.error * inflation for d in each])
+
+
+def expected_duplicates(kind, n, each):
+    """How many of n independent configurations would equal an earlier one: n less the expected number of states."""
+    if kind != "ising":
+        return 0.0
+    log_np = np.log(n) + np.concatenate([x for e in each for x in (e.log_prob, e.log_prob_train)])
+    often = np.exp(np.clip(log_np, -30, 30))
+    return float(n * (1 + (np.expm1(-often) / often).mean()))
 
 
 def _error(series, tau_int):
