@@ -71,8 +71,8 @@ def correlated(f):
     tau = f.summary.tau_int
     if tau > CORRELATED:
         return tau, (
-            f"neighbours in the file are correlated, tau_int = {tau:.1f} configurations (1/2 + sum of rho): {2 * tau:.1f} of them "
-            "say as much as one that is independent of the rest"
+            f"neighbours in the file are correlated, tau_int = {tau:.1f} configurations (1/2 + sum of rho): "
+            f"{2 * tau:.1f} of them say as much as one that is independent of the rest"
         )
 
 
@@ -108,8 +108,8 @@ def duplicates(f):
     n, copies, expected = f.summary.n, f.summary.duplicates, f.expected_duplicates
     if copies > 1.5 * expected + COPIES * n:
         return copies / n, (
-            f"{100 * copies / n:.0f} % of the configurations are copies of an earlier one ({f.summary.repeats} of the one "
-            f"just before); about {100 * expected / n:.0f} % would be by chance: saved too often, or the file repeats "
+            f"{100 * copies / n:.0f} % of the configurations are copies of an earlier one "
+            f"({f.summary.repeats} of the one just before); about {100 * expected / n:.0f} % would be by chance: saved too often, or the file repeats "
             "itself, and test and training may share configurations"
         )
 

@@ -372,7 +372,7 @@ def learn(c, kind, T0, n_networks, steps, seed):
     seeds = [100 * seed + k for k in range(n_networks)]
     trained = parallel.starmap(train, [(kind, training, validation, T0, broken, steps, s) for s in seeds])
     some = training[np.linspace(0, len(training) - 1, min(len(test), len(training))).astype(int)]
-    n_samples = int(np.clip(1_000_000 // c[0].size, 500, 4000))
+    n_samples = int(np.clip(640_000 // c[0].size, 500, 10_000))
     jobs = [(kind, t, test, some, broken, n_samples, s) for t, s in zip(trained, seeds, strict=True)]
     each = parallel.starmap(examine, jobs)
 
