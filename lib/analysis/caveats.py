@@ -109,8 +109,8 @@ def duplicates(f):
     if copies > 1.5 * expected + COPIES * n:
         return copies / n, (
             f"{100 * copies / n:.0f} % of the configurations are copies of an earlier one "
-            f"({f.summary.repeats} of the one just before); about {100 * expected / n:.0f} % would be by chance: saved too often, or the file repeats "
-            "itself, and test and training may share configurations"
+            f"({f.summary.repeats} of the one just before); about {100 * expected / n:.0f} % would be by chance: "
+            "saved too often, or the file repeats itself, and test and training may share configurations"
         )
 
 

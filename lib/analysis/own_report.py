@@ -40,6 +40,7 @@ def autocorrelation_picture(kind, c, tau_int):
         axis.plot(autocorrelation(values, lags), color=colour, marker=marker, ls="-", ms=3, lw=1, label=name)
     axis.axhline(0, color="grey", lw=0.8)
     axis.set(xlabel="distance in the file (configurations)", ylabel="autocorrelation")
+    axis.xaxis.get_major_locator().set_params(integer=True)
     axis.legend()
     return figure
 
