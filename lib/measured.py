@@ -42,7 +42,8 @@ def store(records: list[dict]) -> None:
     from IPython.display import display
 
     if get_ipython() is not None:
-        display({"text/plain": f"{len(records)} measured numbers", MIME: records}, raw=True)
+        text = f"{len(records)} numbers of this page are kept with it for results.json"
+        display({"text/html": f'<p class="claim">{text}</p>', "text/plain": text, MIME: records}, raw=True)
 
 
 def read_notebook(path: Path) -> list[dict]:

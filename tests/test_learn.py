@@ -67,6 +67,7 @@ REFUSED = [  # kind, array, what the line says
     ("path", ANGLES, "is not [n, N] real values"),
     ("path", PATHS[:, :3], "N = 3 is not possible, 4 to 512"),
     ("path", np.sign(PATHS), "spins, not paths"),
+    ("path", np.rint(PATHS), "different values: a path needs real numbers"),
     ("potts", SPINS, "give one of 'ising', 'xy', 'path'"),
 ]
 
@@ -258,9 +259,9 @@ def test_only_allowed_symmetries_are_shown():
 
 def test_the_action_of_paths_in_other_units():
     model = ChainNetwork(6, GaussianMixture(), seed=1).double()
-    one, other = OwnAction(model, 1.0, 1.0), OwnAction(model, 2.0, 3.0)
+    one, other = OwnAction(model, 1.0, 1.0), OwnAction(model, 2.0, 3.0, 0.5)
     x = RNG.normal(size=(5, 6))
-    np.testing.assert_allclose(other.log_prob(3 * x), one.log_prob(x) - 6 * np.log(3), atol=1e-6)
+    np.testing.assert_allclose(other.log_prob(3 * x + 0.5), one.log_prob(x) - 6 * np.log(3), atol=1e-6)
     step = np.zeros_like(x)
     step[:, 2] = 1e-4
     slope = (other.energy(x + step) - other.energy(x - step)) / 2e-4
@@ -329,6 +330,14 @@ def test_angles_and_paths_are_learned(kind, c):
         assert found.schwinger_dyson.shape == (50,)
 
 
+def test_a_file_that_hardly_varies_has_no_couplings():
+    cold = np.ones((200, 6, 6), np.int8)
+    cold[np.arange(0, 200, 40), 1, 1] = -1
+    trained = own_learning.train("ising", cold[:150], cold[150:], 1.0, {"flip"}, 10, 1)
+    found = own_learning.examine("ising", trained, cold[150:], cold[:50], {"flip"}, 500, 1)
+    assert np.isnan(found.couplings.values).all() and len(found.couplings.values) == 5
+
+
 # The honesty box -------------------------------------------------------------------------------------------
 
 
@@ -356,7 +365,7 @@ def findings(kind="ising", **changes):
         "baseline": 44.0,
         "couplings": couplings,
         "nearest": None if kind == "path" else Number(1.0, 0.003),
-        "classical": {name: Number(n.value + 0.01, 0.01) for name, n in couplings.items()} if kind == "ising" else None,
+        "classical": {"nn": Number(1.01, 0.01)} if kind == "ising" else None,
         "explained": 0.999,
         "violations": {"translations": (1.0, 0.2)},
         "schwinger_dyson": Number(1.01, 0.02) if kind == "path" else None,
@@ -377,6 +386,7 @@ def test_a_faultless_file_has_the_two_warnings_of_every_file(kind):
 
 
 FAULTS = [  # the warning, the kind, what is changed
+    ("not_identified", "ising", {"couplings": {"nn": Number(np.nan, np.nan), "nnn": Number(np.nan, np.nan)}}),
     ("few_samples", "ising", {"n_effective": 900.0}),
     ("correlated", "ising", {"tau_int": 1.2}),
     ("short_file", "ising", {"tau_int": 50.0}),

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lib.analysis.own_data import BROKEN
-from lib.analysis.own_learning import ESS_BAR
+from lib.analysis.own_learning import ESS_BAR, Number
 
 FEW = 1000  # effective configurations below which the data law of the Ising chapter is steep
 CORRELATED = 1.0  # tau_int in configurations of the file; independent ones have 1/2
@@ -38,7 +38,7 @@ def _broken(f, *names):
 
 def _pull(a, b):
     error = np.hypot(a.error, b.error)
-    return abs(a.value - b.value) / error if error > 0 else 0.0
+    return abs(a.value - b.value) / error if error > 0 and np.isfinite(a.value - b.value) else 0.0
 
 
 # ---------------------------------------------------------------- what no such file can say
@@ -51,10 +51,20 @@ def scale(f):
     if f.nearest is not None:
         number = f.nearest
     ratio = number.value / f.T0
+    known = f" ({name}: {ratio:.4g})" if np.isfinite(ratio) else ""
     return ratio, (
-        f"only {what} is in the file ({name}: {ratio:.4g}); T0 = {f.T0:g} is your word, and every coupling and every "
+        f"only {what} is in the file{known}; T0 = {f.T0:g} is your word, and every coupling and every "
         "temperature on this page is proportional to it"
     )
+
+
+def not_identified(f):
+    missing = [name for name, number in f.couplings.items() if not np.isfinite(number.value)]
+    if missing:
+        return len(missing), (
+            f"{', '.join(missing)} cannot be told apart: the configurations hardly vary, and what the couplings would "
+            "have to explain does not occur in them; a higher temperature is needed"
+        )
 
 
 def few_samples(f):
@@ -247,9 +257,10 @@ def samples_differ(f):
 
 
 def beyond_neighbours(f):
-    if f.kind == "path" or not all(np.isfinite(number.error) for number in f.couplings.values()):
+    if f.kind == "path":
         return None
-    pulls = {n: abs(j.value / j.error) for n, j in f.couplings.items() if n not in ("nn", "field") and j.error > 0}
+    zero = Number(0.0, 0.0)
+    pulls = {name: _pull(number, zero) for name, number in f.couplings.items() if name not in ("nn", "field")}
     worst = max(pulls, key=pulls.get)
     if pulls[worst] > BROKEN:
         return pulls[worst], (
@@ -313,7 +324,7 @@ def extrapolation(f):
 
 
 WARNINGS = (
-    *(scale, extrapolation),
+    *(scale, extrapolation, not_identified),
     *(few_samples, correlated, short_file, order_unknown, drift, duplicates),
     *(one_phase, rare_flips, field, direction, not_periodic, anisotropic, irreversible, saturated),
     *(nothing_learned, overfitted, networks_differ, still_improving, samples_differ),

@@ -14,6 +14,7 @@ is that of an exponential family with the readable operators and n_effective con
 the couplings, and linear response, d<A>/dK_a = (T0 / T) Cov(A, O_a), for predictions at T.
 """
 
+import contextlib
 from typing import NamedTuple
 
 import numpy as np
@@ -99,18 +100,22 @@ def _move_path(broken):
 
 
 class OwnAction:
-    """S_theta = -T0 ln p of paths [n, N] in their own units. The network sees x / scale.
+    """S_theta = -T0 ln p of paths [n, N] in their own units. The network sees (x - centre) / scale.
 
-    shifts: as in `LearnedAction`.
+    shifts: as in `LearnedAction`; needs centre = 0.
     """
 
-    def __init__(self, model, T0, scale, shifts=None):
-        self.model, self.T0, self.scale = model, float(T0), float(scale)
+    def __init__(self, model, T0, scale, centre=0.0, shifts=None):
+        self.model, self.T0, self.scale, self.centre = model, float(T0), float(scale), float(centre)
         self.inner = LearnedAction(model, shifts)
+
+    def seen(self, paths):
+        """What the network sees of paths."""
+        return (paths - self.centre) / self.scale
 
     def log_prob(self, paths):
         """ln p with respect to dx, float64 [n]."""
-        return -self.inner.action(paths / self.scale) - paths.shape[1] * np.log(self.scale)
+        return -self.inner.action(self.seen(paths)) - paths.shape[1] * np.log(self.scale)
 
     def energy(self, paths):
         """S_theta, float64 [n]."""
@@ -118,7 +123,7 @@ class OwnAction:
 
     def gradient(self, paths):
         """dS_theta / dx_i, float64 [n, N]."""
-        return self.T0 * self.inner.gradient(paths / self.scale) / self.scale
+        return self.T0 * self.inner.gradient(self.seen(paths)) / self.scale
 
 
 class Trained(NamedTuple):
@@ -136,7 +141,7 @@ def train(kind, c, validation, T0, broken, steps, seed):
 
     kind: "ising", "xy" or "path". broken: names of the symmetries that the file contradicts.
     """
-    side, scale = c.shape[1], 1.0
+    side = c.shape[1]
     if kind == "ising":
         model = FrontierNetwork(side, Bernoulli(), odd=holds(broken, "flip"), seed=seed)
         view, augment, rate, batch = (lambda s: s), _move(broken), 1e-2, max(32, 32768 // side**2)
@@ -144,11 +149,13 @@ def train(kind, c, validation, T0, broken, steps, seed):
         model = EquivariantFrontier(side, seed=seed)
         view, augment, rate, batch = as_angle, _move(broken), 1e-2, 64
     else:
-        model, scale = ChainNetwork(side, GaussianMixture(), seed=seed), float(np.sqrt((c**2).mean()))
+        model = ChainNetwork(side, GaussianMixture(), seed=seed)
+        centre = 0.0 if holds(broken, "sign", "sign, cubic") else float(c.mean())
+        scale = float(np.sqrt(((c - centre) ** 2).mean()))
         augment, rate, batch = _move_path(broken), 6e-3, 128
 
         def view(x):
-            return (x / scale).astype(np.float32)
+            return ((x - centre) / scale).astype(np.float32)
 
     result = fit(
         model,
@@ -164,8 +171,8 @@ def train(kind, c, validation, T0, broken, steps, seed):
     )
     if kind == "path":
         every = holds(broken, "sign", "sign, cubic", "boundary", "reversal")
-        bare = OwnAction(model, T0, scale)
-        hamiltonian = OwnAction(model, T0, scale, (2 if side % 2 == 0 else 1) if every else None)
+        bare = OwnAction(model, T0, scale, centre)
+        hamiltonian = OwnAction(model, T0, scale, centre, (2 if side % 2 == 0 else 1) if every else None)
     elif kind == "xy":
         bare = LearnedXY(model, T0, view=as_angle)
         hamiltonian = LearnedXY(model, T0, lattice_images(side, broken, most=4), as_angle)
@@ -227,8 +234,7 @@ def examine(kind, trained, test, some, broken, n_samples, seed):
             return quantities.operators(c)[:, : len(names)]
 
         tried = couplings.try_moves(hamiltonian, both, operators, names, move, seed=seed)
-        read = couplings.read_moves(tried, hamiltonian.T0)
-        nearest = couplings.read_moves(tried, hamiltonian.T0, ("nn",))
+        read, nearest = _read(tried, hamiltonian.T0, names), _read(tried, hamiltonian.T0, ("nn",))
         explained = _explained(tried, read, hamiltonian.T0)
     drawn = draw(kind, hamiltonian, n_samples, seed)
     return Examined(
@@ -244,6 +250,15 @@ def examine(kind, trained, test, some, broken, n_samples, seed):
         quantities.operators(drawn),
         hamiltonian.log_prob(drawn),
     )
+
+
+def _read(tried, T0, names):
+    """`Couplings` on `names`, all NaN where the moves do not tell them apart: a file that hardly varies."""
+    try:
+        return couplings.read_moves(tried, T0, names)
+    except (ValueError, np.linalg.LinAlgError):
+        nothing = np.full(len(names), np.nan)
+        return couplings.Couplings(tuple(names), nothing, nothing, float("nan"), float("nan"))
 
 
 def _explained(tried, read, T0):
@@ -282,7 +297,7 @@ def draw(kind, hamiltonian, n, seed):
     rng = np.random.default_rng([seed, 5])
     if kind == "path":
         if hamiltonian.inner.images is None:
-            return values * hamiltonian.scale
+            return values * hamiltonian.scale + hamiltonian.centre
         index, sign = (part.numpy() for part in hamiltonian.inner.images)
         chosen = rng.integers(len(sign), size=n)
         return np.take_along_axis(values, index[chosen], 1) * sign[chosen, None] * hamiltonian.scale
@@ -389,8 +404,11 @@ def learn(c, kind, T0, n_networks, steps, seed):
         nearest = Number(float(value[0]), float(np.hypot(error[0], _bound(sums[:, :1], T0, n_train)[0])))
     classical = None
     if kind == "ising" and c.shape[1] > 4:
-        read = couplings.pseudolikelihood(ising.local_sums(training, names), T0, names)
-        classical = _named(names, read.values, read.errors)
+        with contextlib.suppress(
+            ValueError, np.linalg.LinAlgError
+        ):  # a file that hardly varies does not tell them apart
+            read = couplings.pseudolikelihood(ising.local_sums(training, names), T0, names)
+            classical = _named(names, read.values, read.errors)
     tested = None
     if kind == "path":
         series = [e.schwinger_dyson for e in each]

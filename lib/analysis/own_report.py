@@ -95,8 +95,8 @@ def coupling_rows(findings, truth=None):
     """Rows (name, networks, pseudolikelihood where there is one, truth where it is known). truth: dict or None."""
     rows = []
     for name, number in findings.couplings.items():
-        classical = findings.classical[name] if findings.classical else ""
-        rows.append([name, tuple(number), classical and tuple(classical), f"{truth[name]:g}" if truth else "unknown"])
+        classical = tuple(findings.classical[name]) if findings.classical else ""
+        rows.append([name, tuple(number), classical, f"{truth[name]:g}" if truth else "unknown"])
     if findings.nearest is not None:
         rows.append(["nn, read alone", tuple(findings.nearest), "", f"{truth['nn']:g}" if truth else "unknown"])
     return rows
