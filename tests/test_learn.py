@@ -307,6 +307,14 @@ def test_errors_of_predictions_hold_what_the_file_does_not_tell():
     assert found.energy_error[np.isclose(found.T, 2.5)] >= 0.99 * error
 
 
+@pytest.mark.parametrize("kind, c", [("ising", SPINS), ("xy", ANGLES), ("path", PATHS)])
+def test_independent_sites_are_normalised_and_best_for_noise(kind, c):
+    """On noise their NLL is the entropy: ln 2, ln 2 pi, and that of a unit Gaussian, a site."""
+    entropy = {"ising": np.log(2), "xy": np.log(2 * np.pi), "path": 0.5 * np.log(2 * np.pi * np.e)}[kind]
+    found = own_learning.independent_sites(kind, c[:300], c[300:])
+    assert found.shape == (100,) and -found.mean() / c[0].size == pytest.approx(entropy, rel=0.05)
+
+
 def test_expected_duplicates():
     each = exact_samples(2.0, 3000, 1)
     s = each.configurations
@@ -363,6 +371,7 @@ def findings(kind="ising", **changes):
         "nll_each": [Number(25.0, 0.4), Number(25.1, 0.4)],
         "gap": Number(0.1, 0.5),
         "baseline": 44.0,
+        "gain": Number(19.0, 0.3),
         "couplings": couplings,
         "nearest": None if kind == "path" else Number(1.0, 0.003),
         "classical": {"nn": Number(1.01, 0.01)} if kind == "ising" else None,
@@ -403,7 +412,7 @@ FAULTS = [  # the warning, the kind, what is changed
     ("anisotropic", "xy", {"broken": ("diagonals",)}),
     ("irreversible", "path", {"broken": ("reversal",)}),
     ("saturated", "ising", {"order": own_data.Average(0.95, 0.01, 0.7)}),
-    ("nothing_learned", "ising", {"baseline": 25.5}),
+    ("nothing_learned", "ising", {"gain": Number(0.5, 0.3)}),
     ("overfitted", "ising", {"gap": Number(2.0, 0.5)}),
     ("networks_differ", "xy", {"nll_each": [Number(25.0, 0.4), Number(26.0, 0.4)]}),
     ("still_improving", "ising", {"improving": 0.2}),

@@ -211,10 +211,9 @@ def saturated(f):
 
 
 def nothing_learned(f):
-    gain = f.baseline - f.nll.value
-    if gain < 3 * f.nll.error:
-        return gain, (
-            f"the networks predict no better than independent sites ({gain:.2g} nats): so hot that nothing is to be "
+    if f.gain.value < 3 * f.gain.error:
+        return f.gain.value, (
+            f"the networks predict no better than independent sites ({f.gain.value:.2g} nats): so hot that nothing is to be "
             "seen, "
             "or not trained"
         )

@@ -339,7 +339,7 @@ class Reach(NamedTuple):
 
 class Findings(NamedTuple):
     """Everything `learn` found; see the fields' own classes. NLL in nats per configuration of the test set; gap: test
-    less training NLL; baseline: NLL of independent sites; couplings, nearest: name -> Number; explained: see
+    less training NLL; baseline: NLL of independent sites; gain: how much less the networks' is; couplings, nearest: name -> Number; explained: see
     `Examined`; at_T0: quantity -> (Number of the networks' samples, Number of the file); classical: name -> Number by
     pseudolikelihood (ising only, else None); improving: fall of the validation NLL over the last check, largest;
     expected_duplicates: copies of earlier configurations that independent ones would have had."""
@@ -354,6 +354,7 @@ class Findings(NamedTuple):
     nll_each: list
     gap: Number
     baseline: float
+    gain: Number
     couplings: dict
     nearest: Number | None
     classical: dict | None
@@ -395,6 +396,7 @@ def learn(c, kind, T0, n_networks, steps, seed):
     nll_each = [Number(-e.log_prob.mean(), _error(e.log_prob, known.tau_int)) for e in each]
     gaps = [(-e.log_prob.mean() + e.log_prob_train.mean()) for e in each]
     gap_errors = [np.hypot(_error(e.log_prob, known.tau_int), _error(e.log_prob_train, known.tau_int)) for e in each]
+    plain = independent_sites(kind, training, test)
     names, nearest = each[0].couplings.names, None
     sums = quantities.operators(training)[:, : len(names)]
     values, errors = action.on_shared_paths([e.couplings.values for e in each], [e.couplings.errors for e in each])
@@ -423,7 +425,8 @@ def learn(c, kind, T0, n_networks, steps, seed):
         _shared([n.value for n in nll_each], [n.error for n in nll_each]),
         nll_each,
         _shared(gaps, gap_errors),
-        baseline(kind, training),
+        float(-plain.mean()),
+        _shared([(e.log_prob - plain).mean() for e in each], [_error(e.log_prob - plain, known.tau_int) for e in each]),
         _named(names, values, errors),
         nearest,
         classical,
@@ -480,15 +483,17 @@ def _bound(sums, T0, n):
     return T0 * np.sqrt(np.diag(np.linalg.pinv(np.atleast_2d(np.cov(sums.T)) * n)))
 
 
-def baseline(kind, c):
-    """NLL (nats per configuration) of independent sites of the same mean and, for paths, variance."""
+def independent_sites(kind, c, test):
+    """ln p of a test set [m, ...] by independent sites with the mean and, for paths, the variance of training set c."""
     n_sites = c[0].size
     if kind == "xy":
-        return float(n_sites * np.log(2 * np.pi))
+        return np.full(len(test), -n_sites * np.log(2 * np.pi))
     if kind == "path":
-        return float(n_sites / 2 * np.log(2 * np.pi * np.e * c.var()))
+        centre, variance = c.mean(), c.var()
+        return -((test - centre) ** 2).sum(1) / (2 * variance) - n_sites / 2 * np.log(2 * np.pi * variance)
     up = np.clip((1 + c.mean(dtype=float)) / 2, 1e-12, 1 - 1e-12)
-    return float(-n_sites * (up * np.log(up) + (1 - up) * np.log1p(-up)))
+    number = (test == 1).sum((1, 2))
+    return number * np.log(up) + (n_sites - number) * np.log1p(-up)
 
 
 def _at_T0(quantities, c, each):

@@ -108,6 +108,7 @@ def test_rows(findings):
         ["NLL of the test set, nats per configuration", tuple(findings.nll)],
         ["the same less that of training configurations", tuple(findings.gap)],
         ["NLL of independent sites", findings.baseline],
+        ["what the networks gain over them", tuple(findings.gain)],
         ["part of the local changes that the couplings explain", f"{findings.explained:.4f}"],
     ]
     if findings.schwinger_dyson is not None:
@@ -166,6 +167,7 @@ def records(findings, warned):
         measured.record("learned.nll", *f.nll, "test set", nats),
         measured.record("learned.nll_gap", *f.gap, "test less training", nats),
         measured.record("learned.nll_independent_sites", f.baseline, None, "for comparison", nats),
+        measured.record("learned.nll_gain", *f.gain, "of the networks over independent sites", nats),
         measured.record("learned.explained", f.explained, None, "part of the local changes the couplings explain"),
     ]
     made += [measured.record(f"learned.coupling.{name}", *j, f"at T0 = {f.T0:g}") for name, j in f.couplings.items()]
@@ -181,7 +183,7 @@ def records(findings, warned):
     for name, each in f.asymmetries.items():
         text = "of the file; " + ("broken" if each.broken else "not broken")
         made.append(measured.record(f"learned.asymmetry.{name.replace(', ', '_').replace(' ', '_')}", *each[:2], text))
-    r, bar = f.reach, f"effective samples fall below {100 * ESS_BAR:.0f} %"
+    r, bar = f.reach, f"effective samples fall below {100 * ESS_BAR:.0f} % (looked for from T0 / 2 to 2 T0)"
     made += [
         measured.record("learned.T_low", r.low, None, f"below it {bar}"),
         measured.record("learned.T_high", r.high, None, f"above it {bar}"),
