@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from lib import claims, freshness, notebooks, runner, usage
+from lib import claims, freshness, measured, notebooks, observed, runner, usage
 from lib.errors import BookError
 from lib.paths import BOOK, BUILD, ROOT, RUNS
 from lib.runner import MARK, say
@@ -53,6 +53,17 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--smoke", action="store_true", help="start from the chapter's smoke preset, which takes seconds")
     sub.add_argument("--out", type=Path, metavar="DIR", help="new folder for the run (default: runs/CHAPTER-STAMP)")
 
+    sub = command("learn", _learn, "learn from configurations of your own, a .npy file", refusal=2)
+    sub.add_argument("file", metavar="FILE.npy", help="; ".join(f"{k}: {v}" for k, v in observed.LAYOUT.items()))
+    sub.add_argument("--kind", required=True, choices=observed.KINDS)
+    sub.add_argument(
+        "--T0", required=True, help="of the weight exp(-H / T0) of the file; for a path exp(-S / T0), so 1"
+    )
+    sub.add_argument("--seed", default=None)
+    sub.add_argument("--n-networks", default=None, metavar="N", help="independent trainings, at least 2")
+    sub.add_argument("--steps", default=None, metavar="N", help=f"of each training; default: {observed.STEPS}")
+    sub.add_argument("--out", type=Path, metavar="DIR", help="new folder for the run (default: runs/learn-FILE-STAMP)")
+
     sub = command("results", _results, "the claims reported in executed notebooks", refusal=2)
     sub.add_argument("notebook", nargs="*", type=Path, help="default: the committed chapters")
     sub.add_argument("--json", action="store_true", help="as a list of objects")
@@ -82,7 +93,26 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options) -> int:
     source = notebooks.find(options.chapter)
     given, values = runner.check_parameters(source, options.parameter, options.smoke)
-    folder = options.out or RUNS / f"{source.stem}-{time.strftime('%Y%m%d-%H%M%S')}"
+    return _run_in(options.out or _stamped(source.stem), options.command, source, given, values)
+
+
+def _learn(options) -> int:
+    """Chapter 10 with the reader's file; relative paths count from where the reader is."""
+    source = notebooks.find("10_your_configurations")
+    file = observed.locate(options.file, Path.cwd()).resolve()
+    named = {"file": file, "kind": options.kind, "T0": options.T0, "seed": options.seed}
+    named |= {"n_networks": options.n_networks, "steps": options.steps or observed.STEPS[options.kind]}
+    pairs = [f"{name}={value}" for name, value in named.items() if value is not None]
+    given, values = runner.check_parameters(source, pairs)
+    return _run_in(options.out or _stamped(f"learn-{file.stem}"), options.command, source, given, values)
+
+
+def _stamped(name: str) -> Path:
+    return RUNS / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def _run_in(folder: Path, command: str, source: Path, given: dict, values: dict) -> int:
+    """Execute a chapter into a new folder: notebook, results.json, params.json, marked INCOMPLETE until it is done."""
     if folder.exists():
         raise BookError(f"{folder} exists already; name a new folder with --out")
     try:
@@ -105,17 +135,22 @@ def _run(options) -> int:
     outcome = runner.execute(source, output, given, cwd=source.parent)
     record |= {"seconds": round(outcome.seconds, 1), "memory": outcome.memory, "error": outcome.error}
     results = claims.read_notebook(output) if output.exists() else []
-    _write_json(folder / "results.json", results)
+    found = measured.read_notebook(output) if output.exists() else []
+    _write_json(folder / "results.json", results + found)
     _write_json(folder / "params.json", record)
     if outcome.stopped:
-        print(f"lib run: {outcome.error}; {folder} is marked {MARK}", file=sys.stderr)
+        print(f"lib {command}: {outcome.error}; {folder} is marked {MARK}", file=sys.stderr)
         return 130 if outcome.interrupted else 1
     (folder / MARK).unlink()
     for result in results:
-        say(_line(result))
+        if result["value"] is not None or command == "run":  # the claims of chapter 10 are about the included file
+            say(_line(result))
+    for record in found:
+        if line := measured.line(record):
+            say(line)
     say(f"{folder}: {source.name}, results.json, params.json; {outcome.seconds:.0f} s")
     if outcome.error:
-        print(f"lib run: {outcome.error}", file=sys.stderr)
+        print(f"lib {command}: {outcome.error}", file=sys.stderr)
         return 1
     return 0
 

@@ -87,6 +87,13 @@ def _chapter_and_change(chapter: str, change: str, **_) -> None:
         raise ParameterError(f"change={change!r} is not possible; give NAME=VALUE with a parameter of {chapter}")
 
 
+def _configurations_can_be_learned(file: str, kind: str, **_) -> None:
+    """Relative paths count from the repository. The file is read and checked as a whole."""
+    from lib import observed
+
+    observed.load(file, kind)
+
+
 RULES: dict[str, tuple[Rule, ...]] = {
     "01_autoregressive_networks": (
         Rule("L", int, minimum=4, maximum=64),
@@ -165,6 +172,14 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("seed", int, minimum=0),
         Rule("smoke", bool),
     ),
+    "10_your_configurations": (
+        Rule("file", str),
+        Rule("kind", str, choices=("ising", "xy", "path")),
+        Rule("T0", float, minimum=0.001, maximum=1_000_000.0),
+        Rule("n_networks", int, minimum=2, maximum=8),
+        Rule("steps", int, minimum=10, maximum=100_000),
+        Rule("seed", int, minimum=0),
+    ),
 }
 
 CROSS: dict[str, tuple[Callable, ...]] = {
@@ -172,6 +187,7 @@ CROSS: dict[str, tuple[Callable, ...]] = {
     "04_moke": (_files_are_there,),
     "08_action_prediction": (_three_temperatures,),
     "09_rerun": (_chapter_and_change,),
+    "10_your_configurations": (_configurations_can_be_learned,),
 }
 
 PRESETS: dict[str, dict[str, dict]] = {
@@ -189,6 +205,7 @@ PRESETS: dict[str, dict[str, dict]] = {
         | {"n_train": 2000, "n_networks": 2, "n_steps": 60}
     },
     "09_rerun": {"smoke": {"smoke": True}},
+    "10_your_configurations": {"smoke": {"n_networks": 2, "steps": 40}},
 }
 
 

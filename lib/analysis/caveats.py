@@ -1,0 +1,346 @@
+"""What to distrust: every warning of the honesty box is a function of what was measured, with its condition.
+
+Each takes the `Findings` of `own_learning.learn` and returns one sentence, or None where it does not apply. `box`
+asks all of them, in order: what the file cannot say, what is wrong with the file, what is wrong with the learning.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from lib.analysis.own_data import BROKEN
+from lib.analysis.own_learning import ESS_BAR, Number
+
+FEW = 1000  # effective configurations below which the data law of the Ising chapter is steep
+CORRELATED = 1.0  # tau_int in configurations of the file; independent ones have 1/2
+SHORT = 100  # autocorrelation times a file must be long for its own tau_int to be believed
+RARE = 20  # changes of sign below which the weights of the two phases are not known
+SATURATED = 0.9  # |m| per site
+COPIES = 0.01  # part of the file
+OVERFIT = 0.5  # nats between test and training NLL
+SPREAD = 0.5  # nats between networks
+IMPROVING = 0.1  # nats gained in the last tenth of the training
+EXPLAINED = 0.95
+NARROW = 0.05  # relative width of the window of temperatures on either side
+
+
+class Warned(NamedTuple):
+    """A warning that applies: its name, the number it rests on, and the sentence."""
+
+    name: str
+    value: float
+    text: str
+
+
+def _broken(f, *names):
+    return [name for name in names if name in f.asymmetries and f.asymmetries[name].broken]
+
+
+def _pull(a, b):
+    error = np.hypot(a.error, b.error)
+    return abs(a.value - b.value) / error if error > 0 and np.isfinite(a.value - b.value) else 0.0
+
+
+# ---------------------------------------------------------------- what no such file can say
+
+
+def scale(f):
+    """Always: T0 and the couplings are in the data as a ratio only."""
+    what = "the action / T0" if f.kind == "path" else "J / T0"
+    name, number = next(iter(f.couplings.items()))
+    if f.nearest is not None:
+        number = f.nearest
+    ratio = number.value / f.T0
+    known = f" ({name}: {ratio:.4g})" if np.isfinite(ratio) else ""
+    return ratio, (
+        f"only {what} is in the file{known}; T0 = {f.T0:g} is your word, and every coupling and every "
+        "temperature on this page is proportional to it"
+    )
+
+
+def not_identified(f):
+    missing = [name for name, number in f.couplings.items() if not np.isfinite(number.value)]
+    if missing:
+        return len(missing), (
+            f"{', '.join(missing)} cannot be told apart: the configurations hardly vary, and what the couplings would "
+            "have to explain does not occur in them; a higher temperature is needed"
+        )
+
+
+def few_samples(f):
+    n = f.summary.n_effective
+    if n < FEW:
+        return n, (
+            f"{f.summary.n} configurations count as {n:.0f} independent ones, fewer than {FEW}: networks this small "
+            "still "
+            "learn accidents of the file"
+        )
+
+
+def correlated(f):
+    tau = f.summary.tau_int
+    if tau > CORRELATED:
+        return tau, (
+            f"neighbours in the file are correlated, tau_int = {tau:.1f} configurations (1/2 + sum of rho): "
+            f"{2 * tau:.1f} of them say as much as one that is independent of the rest"
+        )
+
+
+def short_file(f):
+    length = f.summary.n / f.summary.tau_int
+    if length < SHORT:
+        return length, (
+            f"the file is only {length:.0f} autocorrelation times long: tau_int itself, and with it every error on "
+            "this "
+            "page, is too small by an unknown factor; run longer"
+        )
+
+
+def order_unknown(f):
+    tau = f.summary.tau_int
+    if tau < 0.55:
+        return tau, (
+            "no correlation along the file: the configurations are independent, or they were shuffled; a shuffled file "
+            "of correlated ones looks the same, and its errors would be too small"
+        )
+
+
+def drift(f):
+    if f.summary.drift > BROKEN:
+        return f.summary.drift, (
+            f"the two halves of the file differ by {f.summary.drift:.1f} errors in energy or order: not in "
+            "equilibrium, "
+            "or the temperature changed; leave out the beginning"
+        )
+
+
+def duplicates(f):
+    n, copies, expected = f.summary.n, f.summary.duplicates, f.expected_duplicates
+    if copies > 1.5 * expected + COPIES * n:
+        return copies / n, (
+            f"{100 * copies / n:.0f} % of the configurations are copies of an earlier one "
+            f"({f.summary.repeats} of the one just before); about {100 * expected / n:.0f} % would be by chance: "
+            "saved too often, or the file repeats itself, and test and training may share configurations"
+        )
+
+
+# ---------------------------------------------------------------- symmetries of the file
+
+
+def one_phase(f):
+    """Every configuration on one side of a symmetry that the system may have."""
+    if f.kind != "xy" and f.summary.changes == 0 and _broken(f, "flip", "sign"):
+        mean = f.summary.signed[0].value
+        return mean, (
+            f"one phase only: {'m' if f.kind == 'ising' else 'mean x'} = {mean:.3g} and its sign never changes. The "
+            "networks learned this phase, not the symmetric distribution: a field and a choice of phase cannot be told "
+            "apart, ln Z is off by ln 2 or more, and averages that need both phases are wrong"
+        )
+
+
+def rare_flips(f):
+    changes = f.summary.changes
+    if f.kind != "xy" and 0 < changes < RARE:
+        return changes, (
+            f"the sign of {'m' if f.kind == 'ising' else 'mean x'} changes {changes} times along the file: the "
+            "weights of "
+            "the two phases are not known from it"
+        )
+
+
+def field(f):
+    names = _broken(f, "flip", "sign", "sign, cubic")
+    if f.summary.changes > 0 and names:
+        each = f.asymmetries[names[0]]
+        return abs(each.value) / each.error, (
+            f"the two signs are not equally likely ({each.value:.3g} +- {each.error:.1g}): a field, or too short a "
+            "run; the "
+            "flip was not imposed on the networks"
+            + ("; the terms read for the action are even ones only" if f.kind == "path" else "")
+        )
+
+
+def direction(f):
+    names = _broken(f, "rotation, cos", "rotation, sin", "reflection")
+    if names:
+        return len(names), (
+            f"the file singles out a direction or a handedness ({', '.join(names)}): the network for angles cannot "
+            "express that, its O(2) is built in. Do not trust this page"
+        )
+
+
+def not_periodic(f):
+    if _broken(f, "boundary"):
+        each = f.asymmetries["boundary"]
+        return each.value, (
+            f"what lies across the boundary differs from the inside by {each.value:.3g} +- {each.error:.1g}: open "
+            "boundaries, or a window of a larger system? Translations were not imposed, but the couplings are read "
+            "as if "
+            "every site were alike"
+        )
+
+
+def anisotropic(f):
+    names = _broken(f, "axes", "diagonals")
+    if names:
+        return len(names), (
+            f"rows and columns, or the two diagonals, are not alike ({', '.join(names)}): each coupling on this "
+            "page is an "
+            "average over directions"
+        )
+
+
+def irreversible(f):
+    if _broken(f, "reversal"):
+        each = f.asymmetries["reversal"]
+        return each.value, "paths and reversed ones are not equally likely: no real nearest-neighbour action does that"
+
+
+def saturated(f):
+    order = f.summary.order.value
+    if f.kind == "ising" and order > SATURATED:
+        return order, (
+            f"|m| = {order:.3f}: nearly every spin points the same way, only {50 * (1 - order):.1f} % are reversed, "
+            "mostly "
+            "alone. How reversed spins interact, and with it the energy of large reversed regions, is hardly in the "
+            "file"
+        )
+
+
+# ---------------------------------------------------------------- the learning
+
+
+def nothing_learned(f):
+    if f.gain.value < 3 * f.gain.error:
+        return f.gain.value, (
+            f"the networks predict no better than independent sites ({f.gain.value:.2g} nats): so hot that nothing is to be "
+            "seen, "
+            "or not trained"
+        )
+
+
+def overfitted(f):
+    if f.gap.value > max(OVERFIT, 3 * f.gap.error):
+        return f.gap.value, (
+            f"test configurations are {f.gap.value:.2g} nats less likely than training ones: the networks have learned "
+            "the file by heart to that extent; more configurations, or fewer steps"
+        )
+
+
+def networks_differ(f):
+    values = [each.value for each in f.nll_each]
+    if max(values) - min(values) > SPREAD:
+        return max(values) - min(values), (
+            f"the networks differ by {max(values) - min(values):.2g} nats on the same test set: a training has not "
+            "converged; more steps"
+        )
+
+
+def still_improving(f):
+    if f.improving > IMPROVING:
+        return f.improving, (
+            f"the last tenth of a training still gained {f.improving:.2g} nats: more steps, --steps {2 * f.n_steps}"
+        )
+
+
+def samples_differ(f):
+    pulls = {name: _pull(ours, theirs) for name, (ours, theirs) in f.at_T0.items() if name != "field"}
+    worst = max(pulls, key=pulls.get)
+    if pulls[worst] > BROKEN:
+        return pulls[worst], (
+            f"samples of the networks differ from the file at T0 itself, by {pulls[worst]:.1f} errors in {worst}: "
+            "what the "
+            "networks cannot express, long-range couplings for example, or have not learned yet, has gone into the "
+            "couplings they have"
+        )
+
+
+def beyond_neighbours(f):
+    if f.kind == "path":
+        return None
+    zero = Number(0.0, 0.0)
+    pulls = {name: _pull(number, zero) for name, number in f.couplings.items() if name not in ("nn", "field")}
+    worst = max(pulls, key=pulls.get)
+    if pulls[worst] > BROKEN:
+        return pulls[worst], (
+            f"there is more than nearest neighbours ({worst} = {f.couplings[worst].value:.3g}, {pulls[worst]:.1f} "
+            "errors "
+            "from zero): the context the network is given is exact for nearest neighbours only, and what reaches "
+            "farther than it sees cannot be told apart from what it sees"
+        )
+
+
+def unexplained(f):
+    if f.explained < EXPLAINED:
+        return f.explained, (
+            f"the couplings explain {100 * f.explained:.0f} % of what the networks say about local changes: other "
+            "terms "
+            "are at work, and the couplings are those of the nearest model in this family"
+        )
+
+
+def classical_differs(f):
+    if f.classical is None:
+        return None
+    pulls = {name: _pull(f.couplings[name], number) for name, number in f.classical.items()}
+    worst = max(pulls, key=pulls.get)
+    if pulls[worst] > BROKEN:
+        return pulls[worst], (
+            f"pseudolikelihood, from the same configurations, has another {worst}: {f.classical[worst].value:.3g}, not "
+            f"{f.couplings[worst].value:.3g} ({pulls[worst]:.1f} errors); it is the safer of the two"
+        )
+
+
+def schwinger_dyson(f):
+    if f.schwinger_dyson is not None:
+        pull = abs(f.schwinger_dyson.value - 1) / f.schwinger_dyson.error
+        if pull > BROKEN:
+            return f.schwinger_dyson.value, (
+                f"<x dS/dx> / T0 is {f.schwinger_dyson.value:.4g}, {pull:.1f} errors from 1: the force of the "
+                "learned action "
+                "is wrong on the observed paths"
+            )
+
+
+def narrow_window(f):
+    low, high = f.reach.low / f.T0 - 1, f.reach.high / f.T0 - 1
+    if min(-low, high) < NARROW:
+        return min(-low, high), (
+            f"other temperatures are within reach from {f.reach.low:.4g} to {f.reach.high:.4g} only, where "
+            "effective samples "
+            f"are {100 * ESS_BAR:.0f} % of all: the system is too large for plain reweighting to go farther"
+        )
+
+
+def extrapolation(f):
+    """Always: what is on this page for other temperatures assumes that H does not depend on T."""
+    low, high = f.reach.low, f.reach.high
+    return high - low, (
+        f"outside {low:.4g} < T < {high:.4g} nothing on this page should be believed, and inside it only if H "
+        "itself does "
+        "not change with temperature"
+    )
+
+
+WARNINGS = (
+    *(scale, extrapolation, not_identified),
+    *(few_samples, correlated, short_file, order_unknown, drift, duplicates),
+    *(one_phase, rare_flips, field, direction, not_periodic, anisotropic, irreversible, saturated),
+    *(nothing_learned, overfitted, networks_differ, still_improving, samples_differ),
+    *(beyond_neighbours, unexplained, classical_differs, schwinger_dyson, narrow_window),
+)
+ALWAYS = ("scale", "extrapolation")
+
+
+def box(f):
+    """list of `Warned`: those of WARNINGS that apply to these `Findings`, in that order."""
+    found = [(check.__name__, check(f)) for check in WARNINGS]
+    return [Warned(name, float(hit[0]), hit[1]) for name, hit in found if hit is not None]
+
+
+def verdict(warned):
+    """One line: how many warnings beyond those that hold for every file."""
+    n = sum(w.name not in ALWAYS for w in warned)
+    if n == 0:
+        return f"no warning beyond the {len(ALWAYS)} that hold for every file"
+    return f"{n} warning{'s' if n > 1 else ''} beyond the {len(ALWAYS)} that hold for every file"
