@@ -7,7 +7,7 @@ Every combination of the given values is one run, each in a process of its own (
     results.csv             one row a run, written anew after every run
     overview.ipynb          table and figures, made from results.csv at the end
 
-A run is known by its parameters and by the hash of everything its chapter depends on (`freshness.inputs`). A run that is
+A run is known by its parameters and by the hash of everything its chapter depends on (`freshness.inputs`). One that is
 there is not carried out again; so the same command with the same `--out` goes on where it was cut off, and other values
 add to it. An attempt that was cut off is left where it is, and its run starts afresh.
 """
@@ -28,7 +28,7 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from lib import freshness, notebooks, runner, sweep_run
+from lib import freshness, runner, sweep_run
 from lib.errors import BookError
 from lib.paths import ROOT, RUNS
 from lib.runner import say
@@ -157,9 +157,7 @@ def sweep(
             overview.write(folder / CSV, folder / OVERVIEW, source.stem)
         except KeyboardInterrupt:
             done = sum(run.name in table.rows for run in runs)
-            _complain(
-                f"interrupted; {done} of {len(runs)} runs are there, the same command with --out {folder} goes on"
-            )
+            _complain(f"interrupted; {done} of {len(runs)} runs are there, repeat with --out {folder} to go on")
             return 130
         count = table.count(runs)
         say(f"{folder}: {CSV}, {OVERVIEW}; " + ", ".join(f"{n} {status}" for status, n in count.items()))
@@ -258,7 +256,7 @@ def _carry_out(runs: list[Run], source: Path, folder: Path, table: "Table", sche
                 say(f"[{done}/{total}] {_told(run, table.names)}: {_ending(outcome)}")
         except CancelledError:
             raise BookError(
-                f"the scheduler has gone; {done} of {total} runs are there, the same command with --out {folder} goes on"
+                f"the scheduler has gone; {done} of {total} runs are there, repeat with --out {folder} to go on"
             ) from None
         finally:
             with contextlib.suppress(Exception):

@@ -1,8 +1,8 @@
 """One run of a sweep: `task` on a Dask worker starts it, `main` is the process that it is.
 
-The run is a process of its own, so that it has its memory and its threads for itself and that its end, of whatever kind,
-leaves the worker alive. Dask sends `task` to the workers by value: it needs the standard library and psutil only, and
-finds everything else in the repository that the sweep was started from.
+The run is a process of its own, so that it has its memory and its threads for itself and that its end, of whatever
+kind, leaves the worker alive. Dask sends `task` to the workers by value: it needs the standard library and psutil only,
+and finds everything else in the repository that the sweep was started from.
 
 What keeps a run from being carried out twice, whoever is killed when:
 
