@@ -3,7 +3,9 @@
 Claims are columns of four: KEY, `KEY error`, `KEY reference`, `KEY verdict`; parameters come before the column `run`.
 """
 
+import contextlib
 import csv
+import io
 import itertools
 from dataclasses import dataclass
 from pathlib import Path
@@ -166,7 +168,8 @@ def write(table: Path, output: Path, chapter: str) -> None:
     source, made = output.with_name(f".{output.name}"), output.with_name(f".made-{output.name}")
     try:
         notebooks.write(notebooks.tidy(make(read(table), chapter)), source)
-        outcome = runner.execute(source, made, cwd=table.parent)
+        with contextlib.redirect_stdout(io.StringIO()):  # progress, which takes no longer than to read it
+            outcome = runner.execute(source, made, cwd=table.parent)
         if outcome.interrupted:
             raise KeyboardInterrupt
         if outcome.error:

@@ -150,6 +150,10 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("n_steps", int, minimum=10, maximum=100_000),
         Rule("seed", int, minimum=0),
     ),
+    "11_sweeps": (
+        Rule("L_min", int, choices=(6, 8)),
+        Rule("seed", int, minimum=0),
+    ),
     "finite_size": (  # data/finite_size.ipynb, the runs behind 11_sweeps
         Rule("L", int, minimum=4, maximum=32, multiple_of=2),
         Rule("T0", float, minimum=1.0, maximum=5.0),
@@ -180,6 +184,7 @@ PRESETS: dict[str, dict[str, dict]] = {
         "smoke": {"beta_1": 16.0, "beta_2": 4.0, "beta_3": 8.0, "n_sites": 16}
         | {"n_train": 2000, "n_networks": 2, "n_steps": 60}
     },
+    "11_sweeps": {"smoke": {"L_min": 8}},
     "finite_size": {"smoke": {"L": 4, "n_train": 1000, "n_steps": 30, "n_samples": 50}},
 }
 

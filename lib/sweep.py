@@ -147,14 +147,14 @@ def sweep(
         waiting = [run for run in runs if run.name not in table.rows]
         there = len(runs) - len(waiting)
         say(f"{folder}: {len(runs)} runs of {source.stem}" + (f", {there} there already" if there else ""))
-        table.write()
         try:
+            changed = table.write()
             if waiting:
                 _carry_out(waiting, source, folder, table, scheduler, workers)
-            say(f"{OVERVIEW}: being made")
-            from lib import overview
+            if waiting or changed or not (folder / OVERVIEW).exists():
+                from lib import overview
 
-            overview.write(folder / CSV, folder / OVERVIEW, source.stem)
+                overview.write(folder / CSV, folder / OVERVIEW, source.stem)
         except KeyboardInterrupt:
             done = sum(run.name in table.rows for run in runs)
             _complain(f"interrupted; {done} of {len(runs)} runs are there, repeat with --out {folder} to go on")
@@ -234,12 +234,13 @@ def _carry_out(runs: list[Run], source: Path, folder: Path, table: "Table", sche
     job = {"root": str(ROOT), "out": str(folder), "source": str(source), "token": token, "code_hash": table.code}
     with _client(scheduler, workers, token) as client:
         futures = {}
-        for run in runs:
+        for number, run in enumerate(runs):
             future = client.submit(
                 sweep_run.task,
                 job | {"name": run.name, "key": run.key, "pairs": run.pairs},
                 key=f"{run.name}-{token}",
                 retries=ATTEMPTS - 1,
+                priority=-number,
                 pure=False,
             )
             futures[future] = run
@@ -305,7 +306,7 @@ def _client(scheduler: str | None, workers: int | None, token: str):
                     threads_per_worker=1,
                     processes=True,
                     host="127.0.0.1",
-                    dashboard_address=None,
+                    dashboard_address="127.0.0.1:0",  # any free port, for None would be 8787
                     memory_limit=0,  # it would count the worker alone, and the run is a process of its own
                     silence_logs=logging.CRITICAL,
                 )
@@ -393,8 +394,8 @@ class Table:
         statuses = [self.rows.get(run.name, {}).get("status", "missing") for run in runs]
         return {status: statuses.count(status) for status in dict.fromkeys(sorted(statuses, key=len, reverse=True))}
 
-    def write(self) -> None:
-        """results.csv, whole or not at all: the runs in the order of the parameters that were given."""
+    def write(self) -> bool:
+        """results.csv, whole or not at all: the runs in the order of the command. Is it another one than before?"""
         first = next(iter(self.values.values()))
         parameters = [*self.names, *[name for name in first if name not in self.names]]
         own = {run.name: number for number, run in enumerate(self.runs)}
@@ -406,7 +407,11 @@ class Table:
         writer.writeheader()
         for name in order:
             writer.writerow({"status": "missing", "run": name} | self.values[name] | self.rows.get(name, {}))
-        _write(self.folder / CSV, text.getvalue())
+        path = self.folder / CSV
+        if path.exists() and path.read_text() == text.getvalue():
+            return False
+        _write(path, text.getvalue())
+        return True
 
 
 def _write(path: Path, text: str) -> None:
