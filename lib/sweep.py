@@ -26,6 +26,7 @@ import time
 import uuid
 import warnings
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 from lib import freshness, runner, sweep_run
@@ -297,7 +298,8 @@ def _client(scheduler: str | None, workers: int | None, token: str):
     cluster = None
     try:
         # The threads started here inherit that interrupts are blocked, and so do the worker processes that they start:
-        # Ctrl-C reaches every process of the terminal, but it is for this one.
+        # Ctrl-C reaches every process of the terminal, but it is for this one. The tracker would unblock them again.
+        resource_tracker.ensure_running()
         with _delayed(signal.SIGINT):
             if scheduler is None:
                 cores = len(os.sched_getaffinity(0))
@@ -332,7 +334,7 @@ def _connected(address: str):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # other versions over there: the runs have their own
-            return Client(address, timeout=ANSWER, set_as_default=False)
+            return Client(address, timeout=ANSWER)
     except (OSError, ValueError, TypeError, ImportError):
         raise BookError(
             f"no Dask scheduler answers at {address}; start one with `dask scheduler` and give the address it prints"

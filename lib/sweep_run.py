@@ -103,7 +103,10 @@ def _is_cancelled() -> bool:
     from distributed import get_worker
     from distributed.worker import thread_state
 
-    state = get_worker().state.tasks.get(thread_state.key)
+    try:
+        state = get_worker().state.tasks.get(thread_state.key)
+    except ValueError:  # not on a worker
+        return False
     return state is None or state.state == "cancelled"
 
 

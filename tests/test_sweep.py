@@ -1,9 +1,11 @@
 """Sweeps: which runs, and what is there after workers, runs and the sweep itself have been killed.
 
-The chapter swept here writes a line to executions.txt when it starts and one when it comes to its end.
+The chapter swept here writes a line to executions.txt when it starts and one when it comes to its end. In between, runs
+with low > 0 wait as long as there is a file `hold`: so the tests know what is going on when they kill something.
 """
 
 import csv
+import json
 import os
 import signal
 import subprocess
@@ -29,7 +31,8 @@ def note(what):
         file.write(f"{what} {low} {T0}\\n")
 
 note("start")
-time.sleep(1)
+while low and Path("hold").exists():
+    time.sleep(0.05)
 if label == "b" and high > 6:
     raise ValueError("high is too high")
 from IPython.display import display
@@ -266,41 +269,66 @@ def test_a_sweep_gathers_its_runs_and_does_not_repeat_them(root):
     assert not [o for cell in made.cells for o in cell.get("outputs", []) if o.get("name") == "stderr"]
     assert "for want of values: tiny.two" in made.cells[-1].source
 
-    before = (
-        (root / "out" / "overview.ipynb").read_bytes(),
-        (root / "out" / "results.csv").read_bytes(),
-        executions(root),
-    )
-    (root / "out" / "overview.ipynb").unlink()
-    stdout, _ = swept(root, *arguments, code=1)
-    assert "4 runs of 01_tiny, 4 there already" in stdout and "[" not in stdout
-    after = (
-        (root / "out" / "overview.ipynb").read_bytes(),
-        (root / "out" / "results.csv").read_bytes(),
-        executions(root),
-    )
-    assert after == before  # the overview included: it is made from the csv and nothing else
+    again = root / "again.ipynb"
+    overview.write(root / "out" / "results.csv", again, "01_tiny")
+    assert again.read_bytes() == (root / "out" / "overview.ipynb").read_bytes()  # made from the csv and nothing else
 
-    swept(root, "-p", "low=4", "-p", "label=b")  # other values add to it
-    assert len(table(root)) == 5 and executions(root) == before[2] + Counter(["start 4 2.27", "end 4 2.27"])
+    before = executions(root)
+    stdout, _ = swept(root, "-p", "low=0,2,4", "-p", "high=4", "-p", "label=b")  # other values add to it
+    assert "3 runs of 01_tiny, 2 there already" in stdout and "[3/3] low=4 high=4 label=b: finished in" in stdout
+    assert [row["low"] for row in table(root)] == ["0", "2", "4", "0", "2"]
+    assert executions(root) == before + Counter(["start 4 2.27", "end 4 2.27"])
+
+
+def test_failed_runs_are_repeated_on_demand_only(here, tmp_path):
+    (run,), _ = sweep.combinations(here, ["low=2"])
+    folder = tmp_path / "out" / run.name
+    folder.mkdir(parents=True)
+    (folder.parent / "unfinished").mkdir()
+    for error, left in (("x: cell 1: no", []), (None, ["params.json", "results.json"])):
+        folder.mkdir(exist_ok=True)
+        (folder / "params.json").write_text(json.dumps({"error": error}))
+        (folder / "results.json").write_text("[]")
+        sweep._set_aside_failed(folder.parent, [run])
+        assert sorted(p.name for p in folder.glob("*")) == left
+    assert len(list((folder.parent / "unfinished").iterdir())) == 1  # kept
+
+
+def hold(root):
+    (root / "book" / "hold").touch()
+
+
+def release(root):
+    (root / "book" / "hold").unlink()
+
+
+def starts(root, low=2) -> int:
+    return sum(n for line, n in executions(root).items() if line.startswith(f"start {low} "))
+
+
+def finished(root) -> list[str]:
+    return [path.parent.name for path in (root / "out").glob("*/params.json")]
 
 
 def test_a_killed_worker_and_a_killed_run(root):
-    process = start(root, "-p", "low=0,2", "-p", "T0=1,2", "--workers", 2)
-    wait_for(lambda: len(attempts(root)) == 2, process)
+    hold(root)
+    process = start(root, "-p", "low=2,4", "-p", "T0=1,2", "--workers", 2)
+    wait_for(lambda: starts(root) == 2, process)
     first, second = attempts(root)
-    wait_for(lambda: executions(root), process)
     worker = first.parent()
     assert "multiprocessing" in " ".join(worker.cmdline())
     worker.kill()  # psutil's kill is kill -9
     second.kill()
+    wait_for(lambda: starts(root) + starts(root, 4) == 4, process)  # two more
+    release(root)
     finish(process)
     assert all_there(root, 4)
-    assert len(list((root / "out" / "unfinished").glob("*/INCOMPLETE"))) >= 1  # set aside, not written over
+    assert sum(executions(root).values()) == 4 + 6  # ends and starts: two of the runs had to start again
+    assert len(list((root / "out" / "unfinished").glob("*/INCOMPLETE"))) == 2  # set aside, not written over
 
 
 def test_a_run_whose_process_always_dies_is_recorded(root):
-    die = CHAPTER.replace("time.sleep(1)", "import os\nos._exit(1) if low else time.sleep(0)")
+    die = CHAPTER.replace("while low", "import os\nos._exit(1) if low else None\nwhile low")
     write(notebook(code(DEFAULTS, "parameters"), code(die)), root / "book" / "01_tiny.ipynb")
     stdout, _ = swept(root, "-p", "low=0,2", code=1)
     finished, died = table(root)
@@ -311,47 +339,47 @@ def test_a_run_whose_process_always_dies_is_recorded(root):
 
 def test_a_killed_sweep_goes_on_where_it_was(root):
     arguments = ["-p", "low=0,2", "-p", "T0=1,2", "--workers", 2]
+    hold(root)
     process = start(root, *arguments)
-    wait_for(lambda: ended(root) and len(attempts(root)) == 2, process)
+    wait_for(lambda: len(finished(root)) == 2 and starts(root) == 2, process)
     process.kill()
     process.communicate()
-    survivors = start(root, *arguments)  # at once, while the runs of the first may still be there
-    stdout, _ = finish(survivors)
+    again = start(root, *arguments)  # at once, while processes of the first may still be there
+    wait_for(lambda: starts(root) == 4, again)
+    assert len(attempts(root)) == 2  # those of the first are gone: they would hold the locks
+    release(root)
+    stdout, _ = finish(again)
     assert all_there(root, 4)
-    assert "4 runs of 01_tiny, " in stdout and "there already" in stdout
+    assert "4 runs of 01_tiny, 2 there already" in stdout
+    assert starts(root, 0) == 2  # finished runs are not repeated
 
 
 def test_ctrl_c_leaves_finished_runs_and_no_process(root):
-    process = start(root, "-p", "low=0,2", "-p", "T0=1,2", "--workers", 1)
-    wait_for(lambda: ended(root) and attempts(root), process)
-    time.sleep(0.5)
+    hold(root)
+    process = start(root, "-p", "low=0,2", "--workers", 1)
+    wait_for(lambda: len(finished(root)) == 1 and starts(root) == 1, process)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to every process
     _, stderr = finish(process, 130)
     line = one_line(stderr)
-    assert line.startswith("lib sweep: interrupted; ") and "of 4 runs are there, repeat with --out" in line
-    assert not marked(root) and not [p for p in psutil.process_iter() if p.info.get("ppid") == process.pid]
-    done = [row["status"] for row in table(root)]
-    assert 1 <= done.count("finished") < 4 and set(done) == {"finished", "missing"}
+    assert line.startswith("lib sweep: interrupted; 1 of 2 runs are there, repeat with --out ")
+    assert not marked(root)
+    assert [row["status"] for row in table(root)] == ["finished", "missing"]
 
 
-def test_a_cluster_by_its_address(root, tmp_path):
-    """Also: when the sweep is killed, the workers of the cluster live on, and their runs end."""
+def test_a_cluster_by_its_address(root):
+    """When the sweep is killed, the workers of the cluster live on, and the runs of the sweep end."""
     from distributed import LocalCluster
 
-    with LocalCluster(
-        n_workers=1,
-        threads_per_worker=2,
-        host="127.0.0.1",
-        dashboard_address="127.0.0.1:0",
-        memory_limit=0,
-        silence_logs=50,
-    ) as cluster:
-        arguments = ["-p", "low=0,2", "--scheduler", cluster.scheduler_address]
+    options = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0", "memory_limit": 0, "silence_logs": 50}
+    with LocalCluster(n_workers=1, threads_per_worker=2, **options) as cluster:
+        arguments = ["-p", "low=2,4", "--scheduler", cluster.scheduler_address]
+        hold(root)
         process = start(root, *arguments)
-        wait_for(lambda: len(attempts(root)) == 2 and len(executions(root)) >= 1, process)
+        wait_for(lambda: starts(root) + starts(root, 4) == 2, process)
         process.kill()
         process.communicate()
         wait_for(lambda: not marked(root))
+        release(root)
         finish(start(root, *arguments))
         assert all_there(root, 2)
         assert len(cluster.scheduler.workers) == 1
