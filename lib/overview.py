@@ -53,10 +53,10 @@ class Sweep:
 
 
 def read(path) -> Sweep:
-    """The sweep in this results.csv. BookError if it is none."""
+    """The sweep in this results.csv; lines that start with # are comments. BookError if it is none."""
     try:
         with Path(path).open(newline="") as file:
-            reader = csv.DictReader(file)
+            reader = csv.DictReader(line for line in file if not line.startswith("#"))
             rows = [{name: _number(text) for name, text in row.items()} for row in reader]
             columns = reader.fieldnames or []
     except OSError as error:

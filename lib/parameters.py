@@ -185,7 +185,7 @@ PRESETS: dict[str, dict[str, dict]] = {
         | {"n_train": 2000, "n_networks": 2, "n_steps": 60}
     },
     "11_sweeps": {"smoke": {"L_min": 8}},
-    "finite_size": {"smoke": {"L": 4, "n_train": 1000, "n_steps": 30, "n_samples": 50}},
+    "finite_size": {"smoke": {"L": 4, "n_train": 4000, "n_steps": 100, "n_samples": 200}},
 }
 
 

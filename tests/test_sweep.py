@@ -5,6 +5,7 @@ with low > 0 wait as long as there is a file `hold`: so the tests know what is g
 """
 
 import csv
+import inspect
 import json
 import os
 import signal
@@ -12,11 +13,12 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from concurrent.futures import Future
 
 import psutil
 import pytest
 
-from lib import notebooks, overview, sweep, sweep_run
+from lib import notebooks, overview, parallel, sweep, sweep_run
 from lib import parameters as rules
 from lib.errors import BookError
 from tests.conftest import RULES, code, environment, make_repository, markdown, notebook, one_line, write
@@ -327,14 +329,28 @@ def test_a_killed_worker_and_a_killed_run(root):
     assert len(list((root / "out" / "unfinished").glob("*/INCOMPLETE"))) == 2  # set aside, not written over
 
 
+def test_a_run_uses_one_process(monkeypatch):
+    """Chapters train several networks side by side, two at a time; the runs of a sweep fill the cores themselves."""
+    asked = []
+
+    class Pool:
+        submit = staticmethod(lambda function, *arguments: asked.append(arguments) or Future())
+
+    monkeypatch.setattr(parallel, "_pool", lambda workers: asked.append(workers) or Pool)
+    monkeypatch.setenv(parallel.LIMIT, "1")
+    monkeypatch.setattr(Future, "result", lambda _: None)
+    parallel.run([(abs, 1)])
+    assert asked[0] == 1 and f'"{parallel.LIMIT}"' in inspect.getsource(sweep_run.task)
+
+
 def test_a_run_whose_process_always_dies_is_recorded(root):
     die = CHAPTER.replace("while low", "import os\nos._exit(1) if low else None\nwhile low")
     write(notebook(code(DEFAULTS, "parameters"), code(die)), root / "book" / "01_tiny.ipynb")
-    stdout, _ = swept(root, "-p", "low=0,2", code=1)
-    finished, died = table(root)
-    assert finished["status"] == "finished" and died["status"] == "died"
+    _, stderr = swept(root, "-p", "low=2", code=1)
+    (died,) = table(root)
+    assert "1 of 1 runs did not finish" in one_line(stderr) and died["status"] == "died"
     assert "the kernel died" in died["failure"] and died["failure"].endswith(", 3 times")
-    assert executions(root) == {"start 0 2.27": 1, "end 0 2.27": 1, "start 2 2.27": 3}
+    assert executions(root) == {"start 2 2.27": 3}
 
 
 def test_a_killed_sweep_goes_on_where_it_was(root):
