@@ -63,6 +63,14 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--n-networks", default=None, metavar="N", help="independent trainings, at least 2")
     sub.add_argument("--steps", default=None, metavar="N", help=f"of each training; default: {observed.STEPS}")
     sub.add_argument("--out", type=Path, metavar="DIR", help="new folder for the run (default: runs/learn-FILE-STAMP)")
+    sub = command("sweep", _sweep, "run a chapter for every combination of values, side by side", refusal=2)
+    sub.add_argument("chapter", help="02_ising, or 02, or the path of a notebook")
+    sub.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE,VALUE,...")
+    sub.add_argument("--smoke", action="store_true", help="start from the chapter's smoke preset")
+    sub.add_argument("--out", type=Path, metavar="DIR", help="folder of the sweep; an existing one is continued")
+    sub.add_argument("--scheduler", metavar="ADDRESS", help="a Dask cluster (default: one on this machine)")
+    sub.add_argument("--workers", type=int, metavar="N", help="processes of the cluster on this machine (default: 2)")
+    sub.add_argument("--retry-failed", action="store_true", help="repeat the runs that failed in a cell, too")
 
     sub = command("results", _results, "the claims reported in executed notebooks", refusal=2)
     sub.add_argument("notebook", nargs="*", type=Path, help="default: the committed chapters")
@@ -153,6 +161,14 @@ def _run_in(folder: Path, command: str, source: Path, given: dict, values: dict)
         print(f"lib {command}: {outcome.error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _sweep(options) -> int:
+    from lib.sweep import sweep
+
+    source = notebooks.find(options.chapter)
+    more = (options.out, options.scheduler, options.workers, options.retry_failed)
+    return sweep(source, options.parameter, options.smoke, *more)
 
 
 def _results(options) -> int:

@@ -17,6 +17,7 @@ from multiprocessing import get_context, parent_process
 from lib.errors import BookError
 
 WORKERS = 2
+LIMIT = "DAN_BOOK_WORKERS"  # environment variable: at most so many; the runs of a sweep have one core each
 
 
 def _serve():
@@ -46,7 +47,8 @@ def run(calls: Iterable[tuple], workers: int | None = None) -> list:
     Functions must be importable (defined in a module, not in a notebook). The first exception ends the rest and is
     raised here. BookError if a worker process dies.
     """
-    workers = min(WORKERS, len(os.sched_getaffinity(0))) if workers is None else workers
+    limit = int(os.environ.get(LIMIT, WORKERS))
+    workers = min(limit, len(os.sched_getaffinity(0))) if workers is None else workers
     if workers < 1:
         raise ValueError(f"workers = {workers}: at least one is needed")
     futures = []

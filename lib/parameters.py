@@ -180,6 +180,18 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("steps", int, minimum=10, maximum=100_000),
         Rule("seed", int, minimum=0),
     ),
+    "11_sweeps": (
+        Rule("L_min", int, choices=(6, 8)),
+        Rule("seed", int, minimum=0),
+    ),
+    "finite_size": (  # data/finite_size.ipynb, the runs behind 11_sweeps
+        Rule("L", int, minimum=4, maximum=32, multiple_of=2),
+        Rule("T0", float, minimum=1.0, maximum=5.0),
+        Rule("n_train", int, minimum=1000, maximum=1_000_000),
+        Rule("n_steps", int, minimum=10, maximum=100_000),
+        Rule("n_samples", int, minimum=50, maximum=100_000),
+        Rule("seed", int, minimum=0),
+    ),
 }
 
 CROSS: dict[str, tuple[Callable, ...]] = {
@@ -206,6 +218,8 @@ PRESETS: dict[str, dict[str, dict]] = {
     },
     "09_rerun": {"smoke": {"smoke": True}},
     "10_your_configurations": {"smoke": {"n_networks": 2, "steps": 40}},
+    "11_sweeps": {"smoke": {"L_min": 8}},
+    "finite_size": {"smoke": {"L": 4, "n_train": 4000, "n_steps": 100, "n_samples": 200}},
 }
 
 
