@@ -168,12 +168,15 @@ def results_page(chapters: list[Path]) -> str:
             f"## {title}",
             "",
             *link,
+            ":::{container} ledger",
+            "",
             "| claim | verdict | here | exact | published | deviation |",
             "|---|---|---|---|---|---|",
         ]
         for key, entry in entries.items():
             if entry["chapter"] == name:
                 lines.append(_row(entry, reported.get(key)))
+        lines.append(":::")
     lines += ["", "## Execution", "", "| chapter | seconds on one core |", "|---|---|"]
     for name, path in there.items():
         took = runner.seconds(path)
@@ -217,7 +220,7 @@ def sphinx() -> None:
     for name in (".doctrees", "html"):
         shutil.rmtree(BUILD / name, ignore_errors=True)
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
-    command += ["build", str(STAGE), "--path-output", str(ROOT), "-W", "--keep-going", "-q"]
+    command += ["build", str(STAGE), "--path-output", str(BUILD.parent), "-W", "--keep-going", "-q"]
     result = subprocess.run(command, capture_output=True, text=True)
     log = re.sub(r"\x1b\[[0-9;]*m", "", result.stdout + result.stderr)
     (BUILD / "sphinx.log").write_text(log)
