@@ -8,7 +8,7 @@ def setup(app) -> dict:
 
 
 def _leave_out_thebe(app, pagename, templatename, context, doctree) -> None:
-    """Drop the scripts of sphinx-thebe: live code comes from a CDN, and its constants, set twice, are a script error."""
+    """Drop the scripts of sphinx-thebe: they load from a CDN, and their constants, set twice, are an error."""
     for kind in ("script_files", "css_files"):
         context[kind] = [file for file in context.get(kind, ()) if not _of_thebe(file)]
 
