@@ -1,7 +1,7 @@
 """The pages as a reader's browser shows them: Chromium without a network, desktop and phone, light and dark.
 
-Every page is loaded once and inspected in each of four states. What is wrong comes back as a list of short sentences, so
-that one page made with all the faults can show that each of them is seen.
+Every page is loaded once and inspected in each of four states. What is wrong comes back as a list of short
+sentences, so that one page made with all the faults can show that each of them is seen.
 """
 
 import functools
@@ -10,11 +10,11 @@ import json
 import os
 import shutil
 import threading
-import time
 
 import pytest
 
-from lib import notebooks, site
+from lib import notebooks, slider
+from lib.paths import BOOK
 from tests.conftest import built_pages
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -24,7 +24,6 @@ pytestmark = pytest.mark.skipif(
 )
 
 STATES = [(1280, "light"), (1280, "dark"), (390, "dark"), (390, "light")]
-PARTS = ("", "book/")
 
 # What is wrong on the page as it stands. Runs in the browser; returns a list of sentences.
 INSPECT = r"""
@@ -35,7 +34,7 @@ const article = document.querySelector('article') || document.body;
 
 // formulas
 for (const e of all('.math')) if (!e.querySelector('mjx-container')) say('formula not rendered:', brief(e));
-for (const e of all('mjx-merror, [data-mml-node="merror"], mjx-container [data-mjx-error]'))
+for (const e of all('mjx-merror, mjx-container [data-mjx-error], mjx-container [style*="color: red"]'))
   say('formula with an error:', brief(e) || e.getAttribute('data-mjx-error'));
 const words = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
 const texts = [];
@@ -59,7 +58,9 @@ for (const e of all('img')) {
 // headings and links
 const levels = all('h1, h2, h3, h4, h5, h6').filter(e => article.contains(e)).map(e => +e.tagName[1]);
 if (levels.filter(n => n == 1).length != 1) say('not one h1:', levels.filter(n => n == 1).length);
-levels.forEach((n, k) => { if (k && n > levels[k - 1] + 1) say('heading level skipped: h' + levels[k - 1], 'to h' + n); });
+levels.forEach((n, k) => {
+  if (k && n > levels[k - 1] + 1) say('heading level skipped: h' + levels[k - 1], 'to h' + n);
+});
 for (const e of all('a[href], button, summary, input, select')) {
   const label = e.labels && e.labels.length ? e.labels[0].textContent : '';
   const inside = [...e.querySelectorAll('img, svg')].map(x => x.getAttribute('alt') || '').join('');
@@ -102,7 +103,8 @@ const behind = e => {
 const faded = e => e ? getComputedStyle(e).opacity * faded(e.parentElement) : 1;
 const done = new Set();
 for (const node of texts) {
-  const e = node.parentElement, style = getComputedStyle(e), key = e.className + style.color + behind(e) + style.fontSize;
+  const e = node.parentElement, style = getComputedStyle(e);
+  const key = [e.className, style.color, behind(e), faded(e), style.fontSize].join();
   if (done.has(key) || !visible(e) || e.closest('[disabled], [aria-hidden=true], .visually-hidden')) continue;
   done.add(key);
   const below = behind(e), ink = [...rgba(style.color)];
@@ -149,10 +151,13 @@ class Browser:
         self.command(
             "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 600
         )
-        self.command("Emulation.setEmulatedMedia", features=[
-            {"name": "prefers-color-scheme", "value": theme},
-            {"name": "prefers-reduced-motion", "value": "reduce"},  # no colours half way
-        ])
+        self.command(
+            "Emulation.setEmulatedMedia",
+            features=[
+                {"name": "prefers-color-scheme", "value": theme},
+                {"name": "prefers-reduced-motion", "value": "reduce"},  # no colours half way
+            ],
+        )
 
     def load(self, address, width=1280, theme="light"):
         """Load a page and wait for its formulas. Problems of the network and of scripts, as sentences."""
@@ -199,26 +204,26 @@ class Browser:
         from selenium.webdriver.common.keys import Keys
 
         found = []
-        for slider in self.driver.find_elements(By.CSS_SELECTOR, "article input[type=range]"):
-            name = slider.get_attribute("aria-label") or ""
+        for control in self.driver.find_elements(By.CSS_SELECTOR, "article input[type=range]"):
+            name = control.get_attribute("aria-label") or ""
             if len(name) < 15:
                 found.append(f"slider without a label: {name!r}")
-            seen = [self._frame(slider)]
+            seen = [self._frame(control)]
             for key in (Keys.ARROW_RIGHT, Keys.END):
-                slider.send_keys(key)
-                seen.append(self._frame(slider))
+                control.send_keys(key)
+                seen.append(self._frame(control))
             if len(set(seen)) < 3 or any(shown != 1 for shown, _, _ in seen):
                 found.append(f"slider does not respond: {name[:40]!r}")
         return found
 
-    def _frame(self, slider) -> tuple:
+    def _frame(self, control) -> tuple:
         """How many frames show, the alt text of the first that does, and the words beside the slider."""
         return tuple(
             self.driver.execute_script(
                 "const box = arguments[0].parentElement, shown = [...box.querySelectorAll('img')]"
                 ".filter(x => x.checkVisibility());"
                 "return [shown.length, shown.length ? shown[0].alt : '', box.querySelector('output')?.textContent]",
-                slider,
+                control,
             )
         )
 
@@ -270,3 +275,116 @@ def test_every_page_without_a_network(browser, server, pages):
     assert {f"{page}.html" for page in notebooks.in_toc()} <= set(names)
     wrong = {name: found for name in names if (found := browser.problems(f"{server}/{name}"))}
     assert not wrong, "\n" + "\n".join(f"{name}: {line}" for name, lines in wrong.items() for line in lines)
+
+
+FAULTS = """
+<p id="text">This page has a number of faults. <a href="#text"></a> Left over: $$x^2$$ and \\(y\\).</p>
+<h5>A level too deep</h5>
+<h1>A second title</h1>
+<span class="math notranslate nohighlight">\\(\\frac{1\\)</span>
+<span class="math notranslate nohighlight">\\(\\left( x\\)</span>
+<span class="math notranslate nohighlight">\\(\\nosuchmacro\\)</span>
+<script src="https://cdn.example.org/library.js"></script>
+<script src="missing.js"></script>
+<script>undefinedFunction();</script>
+<img src="missing.png" alt="A picture that is not there">
+<img src="../_static/favicon.svg" alt="../_images/0a1b2c3d4e5f60718293a4b5c6d7e8f9.png">
+<p style="color: #999; background: white">Pale words</p>
+<div style="opacity: 0.4">Faded words</div>
+<div style="width: 900px">As wide as a desk</div>
+<p><input type="range" min="0" max="3" value="0"></p>
+"""
+SEEN = [
+    "nothing says what this does: <a",
+    "TeX left over: Left over: $$x^2$$",
+    "TeX left over: \\(\\frac{1",
+    "formula not rendered: \\(\\frac{1",
+    "formula with an error: \\nosuchmacro",
+    "heading level skipped: h1 to h5",
+    "not one h1: 2",
+    "formula with an error: ",
+    "request to another host: https://cdn.example.org/library.js",
+    "request failed: http://127.0.0.1:",
+    "console: ",
+    "image not loaded: missing.png",
+    'alt text not written: "../_images/0a1b',
+    'contrast 2.8: p. "Pale words"',
+    'div. "Faded words"',
+    "sticks out: DIV As wide as a desk (390",
+    "page wider than the screen: ",
+    "nothing says what this does: <input",
+    "slider without a label: ''",
+    "slider does not respond: ''",
+]
+
+
+def test_every_fault_is_seen(browser, server, pages):
+    """The faults below the title of a page that is fine: each is named, and nothing else."""
+    head, body = (pages / "book" / "notation.html").read_text().split("<article", 1)
+    (pages / "book" / "faults.html").write_text(head + "<article" + body.replace("</h1>", "</h1>" + FAULTS, 1))
+    try:
+        found = browser.problems(f"{server}/book/faults.html")
+    finally:
+        (pages / "book" / "faults.html").unlink()
+    assert [fault for fault in SEEN if not any(fault in line for line in found)] == [], "\n".join(found)
+    assert [line for line in found if not any(fault in line for fault in SEEN)] == []
+
+
+def test_a_slider_that_works_is_not_a_fault(browser, server, pages):
+    """With scripts the frames follow the keys. Without, the first one stays, and its words."""
+    pixel = (BOOK / "phases.png").read_bytes()
+    made = slider.text([pixel] * 3, ["T = 1", "T = 2", "T = 3"], "The same picture three times at", "same")
+    page = (
+        "<!doctype html><html lang=en><title>Slider</title><article><h1>Slider</h1><div><div>{}</div></div></article>"
+    )
+    (pages / "slider.html").write_text(page.format(made))
+    try:
+        browser.load(f"{server}/slider.html", 390)
+        assert browser.sliders() == []
+        frame = browser.driver.execute_script("return document.querySelector('img').getBoundingClientRect().right")
+        assert frame <= 390
+        browser.command("Emulation.setScriptExecutionDisabled", value=True)
+        browser.driver.get(f"{server}/slider.html")
+        shown = [image.is_displayed() for image in browser.driver.find_elements("css selector", "img")]
+        assert shown == [True, False, False]
+        assert browser.driver.find_element("css selector", "output").text == "T = 1"
+    finally:
+        browser.command("Emulation.setScriptExecutionDisabled", value=False)
+        (pages / "slider.html").unlink()
+
+
+def test_a_page_opened_as_a_file(browser, pages):
+    """Without any server: formulas, pictures and scripts come from the folder."""
+    assert browser.problems((pages / "book" / "notation.html").as_uri()) == []
+
+
+def test_the_search_works_without_a_server_of_its_own(browser, server):
+    """A word of the book finds pages; nonsense finds none."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    for word, some in (("Kaufman", True), ("xyzzyplugh", False)):
+        assert browser.load(f"{server}/search.html?q={word}") == []
+        done = "return /[Ff]inished|did not match/.test(document.querySelector('#search-results').textContent)"
+        WebDriverWait(browser.driver, 20).until(lambda driver, done=done: driver.execute_script(done))
+        links = browser.driver.find_elements("css selector", "#search-results a")
+        assert bool(links) is some, word
+
+
+def test_each_chapter_hands_out_its_notebook(browser, server, pages, downloads):
+    """The link below the download button is there on every chapter; a click on one of them delivers the notebook."""
+    import urllib.request
+
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    for path in notebooks.chapters():
+        address = f"{server}/book/{path.stem}.html"
+        link = f'href="../_sources/book/{path.name}"'
+        assert link in (pages / "book" / f"{path.stem}.html").read_text(), path.stem
+        with urllib.request.urlopen(f"{server}/_sources/book/{path.name}") as answer:
+            assert answer.read() == path.read_bytes()
+    browser.load(address)
+    browser.driver.find_element("css selector", ".dropdown-download-buttons > button").click()
+    browser.driver.find_element("css selector", ".btn-download-source-button").click()
+    arrived = downloads / path.name
+    WebDriverWait(browser.driver, 20).until(lambda _: arrived.exists())
+    assert arrived.read_bytes() == path.read_bytes()
