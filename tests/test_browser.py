@@ -299,7 +299,8 @@ SEEN = [
     "TeX left over: Left over: $$x^2$$",
     "TeX left over: \\(\\frac{1",
     "formula not rendered: \\(\\frac{1",
-    "formula with an error: \\nosuchmacro",
+    "formula with an error: Extra",
+    "formula with an error:  (",  # an unknown macro, in red
     "heading level skipped: h1 to h5",
     "not one h1: 2",
     "formula with an error: ",
