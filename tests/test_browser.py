@@ -13,7 +13,7 @@ import threading
 
 import pytest
 
-from lib import notebooks, slider
+from lib import notebooks, single, slider
 from lib.paths import BOOK
 from tests.conftest import built_pages
 
@@ -305,6 +305,7 @@ SEEN = [
     "not one h1: 2",
     "formula with an error: ",
     "request to another host: https://cdn.example.org/library.js",
+    "request failed: https://cdn.example.org/library.js",
     "request failed: http://127.0.0.1:",
     "console: ",
     "image not loaded: missing.png",
@@ -389,3 +390,13 @@ def test_each_chapter_hands_out_its_notebook(browser, server, pages, downloads):
     arrived = downloads / path.name
     WebDriverWait(browser.driver, 20).until(lambda _: arrived.exists())
     assert arrived.read_bytes() == path.read_bytes()
+
+
+def test_the_book_as_one_file(browser, pages, tmp_path):
+    """Two pages in one document, opened where nothing else is: formulas and pictures are in it."""
+    document = tmp_path / "book.html"
+    document.write_text(single.html(pages, ["book/intro", "book/notation"]))
+    assert browser.load(document.as_uri()) == []
+    for width in (1280, 390):
+        found = [line for line in browser.inspect(width, "light") if not line.startswith("not one h1: 2")]
+        assert found == []
