@@ -1,5 +1,6 @@
 # make book     execute every chapter from scratch, check the claims, write the site to _build/html
 # make read     write the site from the committed outputs, without executing
+# make pdf      the whole book as one file, _build/book.pdf, from the committed outputs (needs Chromium)
 # make test     all tests
 # make refresh  execute the chapters and write the committed notebooks (CHAPTERS="02_ising" for some)
 # make clean    remove what the others made, .venv included
@@ -7,7 +8,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: book read test refresh constraints clean
+.PHONY: book read pdf test refresh constraints clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -23,6 +24,9 @@ book: $(STAMP)
 
 read: $(STAMP)
 	@$(BIN)/python -m lib read
+
+pdf: $(STAMP)
+	@$(BIN)/python -m lib single --pdf
 
 test: $(STAMP)
 	@$(BIN)/ruff check .

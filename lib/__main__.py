@@ -95,6 +95,9 @@ def _parser() -> argparse.ArgumentParser:
     command("hash", _hash, "one hash of the whole of lib")
     command("book", _book, "execute everything from scratch and build the site")
     command("read", _read, "build the site from the committed outputs")
+
+    sub = command("single", _single, "the whole book as one file, _build/book.html, from the committed outputs")
+    sub.add_argument("--pdf", action="store_true", help="print it to _build/book.pdf as well; needs Chromium")
     return parser
 
 
@@ -253,6 +256,17 @@ def _read(options) -> int:
     from lib import site
 
     site.build(execute=False)
+    return 0
+
+
+def _single(options) -> int:
+    from lib import single, site
+
+    if options.pdf:
+        single.chromium()  # say so before the work if there is none
+    site.build(execute=False)
+    for path in single.build(BUILD, options.pdf):
+        say(f"{path}: {path.stat().st_size / 1e6:.0f} MB")
     return 0
 
 

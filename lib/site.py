@@ -171,10 +171,12 @@ def results_page(chapters: list[Path]) -> str:
             f"## {titles[name]}",
             "",
             *link,
+            ":::{container} ledger",
+            "",
             "| claim | verdict | here | exact | published | deviation |",
             "|---|---|---|---|---|---|",
         ]
-        lines += [_row(entries[key], reported.get(key)) for key in chapters_of[name]]
+        lines += [_row(entries[key], reported.get(key)) for key in chapters_of[name]] + [":::"]
     return "\n".join(lines + _execution(there)) + "\n"
 
 
@@ -260,7 +262,7 @@ def sphinx() -> None:
     for name in (".doctrees", "html"):
         shutil.rmtree(BUILD / name, ignore_errors=True)
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
-    command += ["build", str(STAGE), "--path-output", str(ROOT), "-W", "--keep-going", "-q"]
+    command += ["build", str(STAGE), "--path-output", str(BUILD.parent), "-W", "--keep-going", "-q"]
     result = subprocess.run(command, capture_output=True, text=True)
     log = re.sub(r"\x1b\[[0-9;]*m", "", result.stdout + result.stderr)
     (BUILD / "sphinx.log").write_text(log)

@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 import nbformat
+import pytest
 from nbformat import v4
 
+from lib import site
 from lib.claims import MIME
 from lib.paths import ROOT
 
@@ -132,6 +134,7 @@ def make_repository(folder: Path) -> Path:
     (folder / "_toc.yml").write_text(TOC)
     shutil.copy(ROOT / "_config.yml", folder)
     shutil.copy(ROOT / "book" / "references.bib", folder / "book")
+    shutil.copytree(ROOT / "book" / "_static", folder / "book" / "_static")
     (folder / "book" / "intro.md").write_text("# A book\n\nSee {doc}`01_tiny` and {doc}`results`.\n")
     write(tiny(), folder / "book" / "01_tiny.ipynb")
     write(other(), folder / "book" / "02_other.ipynb")
@@ -154,3 +157,18 @@ def one_line(text: str) -> str:
     """This text, which must be one line."""
     assert len(text.splitlines()) == 1, text
     return text.strip()
+
+
+def built_pages(factory) -> Path:
+    """The site from the committed chapters, built once for the tests of this process; the work tree stays as it is."""
+    if not _BUILT:
+        folder = factory.mktemp("site") / "_build"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(site, "BUILD", folder)
+            patch.setattr(site, "STAGE", folder / "stage")
+            site.build(execute=False)
+        _BUILT.append(folder / "html")
+    return _BUILT[0]
+
+
+_BUILT: list[Path] = []
