@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from lib import claims, freshness, notebooks, pages, runner
+from lib import claims, freshness, notebooks, pages, runner, teaching
 from lib.claims import value_text
 from lib.errors import BookError
 from lib.paths import BOOK, BUILD, ROOT
@@ -107,8 +107,9 @@ def refresh(paths: list[Path]) -> None:
 
 
 def write_pages(chapters: list[Path], folder: Path) -> None:
-    """The two files made from executed chapters: the results page, and the picture of README and front page."""
+    """What is made from executed chapters: the results page, the tables of the teacher page, and the front picture."""
     (folder / "results.md").write_text(results_page(chapters))
+    teaching.write(chapters, folder)
     if picture := front_picture(chapters):
         (folder / FRONT).write_bytes(picture)
 

@@ -5,7 +5,7 @@ import re
 import pytest
 import yaml
 
-from lib import claims, notebooks, site
+from lib import claims, notebooks, site, teaching
 from lib.paths import BOOK
 from tests.conftest import claim, code, make_repository, markdown, notebook, one_line, other, run_lib, write
 
@@ -98,6 +98,8 @@ def test_the_committed_page_is_what_the_committed_chapters_give():
     path = BOOK / "results.md"
     assert path.exists(), "no book/results.md; run: make refresh"
     assert path.read_text() == site.results_page(notebooks.chapters()), "book/results.md is old; run: make refresh"
+    teacher = (BOOK / teaching.PAGE).read_text()
+    assert teacher == teaching.filled(teacher, notebooks.chapters()), "book/teaching.md is old; run: make refresh"
     picture = site.front_picture(notebooks.chapters())
     assert picture and (BOOK / site.FRONT).read_bytes() == picture, f"book/{site.FRONT} is old; run: make refresh"
 
