@@ -19,6 +19,7 @@ import io
 import itertools
 import json
 import os
+import pickle
 import shutil
 import signal
 import threading
@@ -42,6 +43,10 @@ PLAN = "sweep.json"
 CSV, OVERVIEW = "results.csv", "overview.ipynb"
 STATE = ("run", "status", "seconds", "failure")  # columns of results.csv between the parameters and the claims
 CLAIM = ("", " error", " reference", " verdict")  # the columns of a claim KEY: KEY, `KEY error`, ...
+
+
+class Broken(BookError):
+    """A sweep that could not go on."""
 
 
 @dataclass(frozen=True)
@@ -155,11 +160,17 @@ def sweep(
             if waiting or changed or not (folder / OVERVIEW).exists():
                 from lib import overview
 
-                overview.write(folder / CSV, folder / OVERVIEW, source.stem)
+                try:
+                    overview.write(folder / CSV, folder / OVERVIEW, source.stem)
+                except BookError as error:
+                    raise Broken(str(error)) from None
         except KeyboardInterrupt:
             done = sum(run.name in table.rows for run in runs)
             _complain(f"interrupted; {done} of {len(runs)} runs are there, repeat with --out {folder} to go on")
             return 130
+        except Broken as error:
+            _complain(str(error))
+            return 1
         count = table.count(runs)
         say(f"{folder}: {CSV}, {OVERVIEW}; " + ", ".join(f"{n} {status}" for status, n in count.items()))
         if set(count) == {"finished"}:
@@ -227,17 +238,15 @@ def _carry_out(runs: list[Run], source: Path, folder: Path, table: "Table", sche
     """Hand the runs to the cluster and take them in as they finish. Nothing of them is left running at the end."""
     from concurrent.futures import CancelledError
 
-    import cloudpickle
     from distributed import as_completed
 
-    cloudpickle.register_pickle_by_value(sweep_run)
     token = uuid.uuid4().hex
     job = {"root": str(ROOT), "out": str(folder), "source": str(source), "token": token, "code_hash": table.code}
     with _client(scheduler, workers, token) as client:
         futures = {}
         for number, run in enumerate(runs):
             future = client.submit(
-                sweep_run.task,
+                _ByValue(),
                 job | {"name": run.name, "key": run.key, "pairs": run.pairs},
                 key=f"{run.name}-{token}",
                 retries=ATTEMPTS - 1,
@@ -257,12 +266,25 @@ def _carry_out(runs: list[Run], source: Path, folder: Path, table: "Table", sche
                 done += 1
                 say(f"[{done}/{total}] {_told(run, table.names)}: {_ending(outcome)}")
         except CancelledError:
-            raise BookError(
+            raise Broken(
                 f"the scheduler has gone; {done} of {total} runs are there, repeat with --out {folder} to go on"
             ) from None
         finally:
             with contextlib.suppress(Exception):
                 client.cancel([future for future in futures if not future.done()], force=True)
+
+
+class _ByValue:
+    """`sweep_run.task`, which becomes itself where it is unpickled, even where this lib cannot be imported."""
+
+    def __call__(self, job: dict) -> dict:
+        return sweep_run.task(job)
+
+    def __reduce__(self):
+        import cloudpickle
+
+        cloudpickle.register_pickle_by_value(sweep_run)
+        return pickle.loads, (cloudpickle.dumps(sweep_run.task),)
 
 
 def _outcome(future) -> dict:
@@ -293,7 +315,7 @@ def _client(scheduler: str | None, workers: int | None, token: str):
 
     from distributed import Client, LocalCluster
 
-    for name in ("distributed", "tornado", "asyncio"):
+    for name in [name for name in logging.root.manager.loggerDict if name.startswith(("distributed", "tornado"))]:
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what becomes of every run is told by the sweep itself
     cluster = None
     try:
