@@ -136,9 +136,8 @@ def sweep(
     """Carry out the runs that are not there yet, gather all of them. Returns the exit code: 1 if any did not finish.
 
     scheduler: address of a Dask cluster; default: a local one with `workers` processes. retry_failed: carry out runs
-    again whose chapter failed in a cell. BookError, before anything
-    runs: combinations that are not allowed, a folder that is no sweep of this chapter or is being worked on, a
-    scheduler that does not answer.
+    again whose chapter failed in a cell. BookError, before anything runs: combinations that are not allowed, a folder
+    that is no sweep of this chapter or is being worked on, a scheduler that does not answer.
     """
     if workers is not None and scheduler is not None:
         raise BookError("--workers is for a local cluster; the one at --scheduler has its own workers")
