@@ -24,7 +24,7 @@ from lib import parameters as rules
 from lib.errors import BookError
 from tests.conftest import RULES, code, environment, make_repository, markdown, notebook, one_line, write
 
-LIMIT = 240  # seconds, after which a hang is a failure
+LIMIT = 120  # seconds, after which a hang is a failure
 
 CHAPTER = """import time
 from pathlib import Path
