@@ -19,12 +19,14 @@ import io
 import itertools
 import json
 import os
+import pickle
 import shutil
 import signal
 import threading
 import time
 import uuid
 import warnings
+from collections import Counter
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from pathlib import Path
@@ -42,6 +44,10 @@ PLAN = "sweep.json"
 CSV, OVERVIEW = "results.csv", "overview.ipynb"
 STATE = ("run", "status", "seconds", "failure")  # columns of results.csv between the parameters and the claims
 CLAIM = ("", " error", " reference", " verdict")  # the columns of a claim KEY: KEY, `KEY error`, ...
+
+
+class Broken(BookError):
+    """A sweep that could not go on."""
 
 
 @dataclass(frozen=True)
@@ -131,9 +137,8 @@ def sweep(
     """Carry out the runs that are not there yet, gather all of them. Returns the exit code: 1 if any did not finish.
 
     scheduler: address of a Dask cluster; default: a local one with `workers` processes. retry_failed: carry out runs
-    again whose chapter failed in a cell. BookError, before anything
-    runs: combinations that are not allowed, a folder that is no sweep of this chapter or is being worked on, a
-    scheduler that does not answer.
+    again whose chapter failed in a cell. BookError, before anything runs: combinations that are not allowed, a folder
+    that is no sweep of this chapter or is being worked on, a scheduler that does not answer.
     """
     if workers is not None and scheduler is not None:
         raise BookError("--workers is for a local cluster; the one at --scheduler has its own workers")
@@ -155,11 +160,17 @@ def sweep(
             if waiting or changed or not (folder / OVERVIEW).exists():
                 from lib import overview
 
-                overview.write(folder / CSV, folder / OVERVIEW, source.stem)
+                try:
+                    overview.write(folder / CSV, folder / OVERVIEW, source.stem)
+                except BookError as error:
+                    raise Broken(str(error)) from None
         except KeyboardInterrupt:
             done = sum(run.name in table.rows for run in runs)
             _complain(f"interrupted; {done} of {len(runs)} runs are there, repeat with --out {folder} to go on")
             return 130
+        except Broken as error:
+            _complain(str(error))
+            return 1
         count = table.count(runs)
         say(f"{folder}: {CSV}, {OVERVIEW}; " + ", ".join(f"{n} {status}" for status, n in count.items()))
         if set(count) == {"finished"}:
@@ -225,55 +236,97 @@ def _terminated_like_interrupted():
 
 def _carry_out(runs: list[Run], source: Path, folder: Path, table: "Table", scheduler, workers) -> None:
     """Hand the runs to the cluster and take them in as they finish. Nothing of them is left running at the end."""
-    from concurrent.futures import CancelledError
-
-    import cloudpickle
-    from distributed import as_completed
-
-    cloudpickle.register_pickle_by_value(sweep_run)
     token = uuid.uuid4().hex
     job = {"root": str(ROOT), "out": str(folder), "source": str(source), "token": token, "code_hash": table.code}
+    before, total = len(table.runs) - len(runs), len(table.runs)
     with _client(scheduler, workers, token) as client:
-        futures = {}
-        for number, run in enumerate(runs):
-            future = client.submit(
-                sweep_run.task,
-                job | {"name": run.name, "key": run.key, "pairs": run.pairs},
-                key=f"{run.name}-{token}",
-                retries=ATTEMPTS - 1,
-                priority=-number,
-                pure=False,
-            )
-            futures[future] = run
-        done, total = len(table.runs) - len(runs), len(table.runs)
         try:
-            for future in as_completed(futures):
-                run = futures[future]
-                if future.status == "cancelled":
-                    raise CancelledError
-                outcome = _outcome(future)
+            for number, (run, outcome) in enumerate(_outcomes(client, runs, job), before + 1):
                 table.add(run, outcome)
                 table.write()
-                done += 1
-                say(f"[{done}/{total}] {_told(run, table.names)}: {_ending(outcome)}")
-        except CancelledError:
-            raise BookError(
+                say(f"[{number}/{total}] {_told(run, table.names)}: {_ending(outcome)}")
+        except OSError:
+            done = sum(run.name in table.rows for run in table.runs)
+            raise Broken(
                 f"the scheduler has gone; {done} of {total} runs are there, repeat with --out {folder} to go on"
             ) from None
-        finally:
-            with contextlib.suppress(Exception):
-                client.cancel([future for future in futures if not future.done()], force=True)
+
+
+def _outcomes(client, runs: list[Run], job: dict):
+    """Pairs (run, outcome) as they finish; OSError if the scheduler disappears.
+
+    Runs are handed out one for each free thread, and to a worker by name. Dask on its own hands out all at once, and a
+    run that has been given to a busy worker may then wait for hours beside an idle one.
+    """
+    from distributed import wait
+
+    waiting, flying, attempts = list(runs), {}, Counter()
+    try:
+        while waiting or flying:
+            threads = client.nthreads()
+            busy = Counter(address for _, address in flying.values())
+            free = sorted((slot, address) for address, n in threads.items() for slot in range(busy[address], n))
+            for (_, address), run in zip(free, waiting.copy(), strict=False):
+                waiting.remove(run)
+                attempts[run.name] += 1
+                future = client.submit(
+                    _ByValue(),
+                    job | {"name": run.name, "key": run.key, "pairs": run.pairs},
+                    key=f"{run.name}-{job['token']}-{attempts[run.name]}",
+                    workers=[address],
+                    pure=False,
+                )
+                flying[future] = run, address
+            with contextlib.suppress(TimeoutError):
+                if flying:
+                    wait(list(flying), timeout=1, return_when="FIRST_COMPLETED")
+                else:
+                    time.sleep(1)
+            for future, (run, address) in list(flying.items()):
+                if future.done():
+                    outcome = _outcome(future)
+                    if future.status == "cancelled" and client.status != "running":
+                        raise ConnectionError
+                elif address not in threads:
+                    client.cancel([future], force=True)
+                    outcome = {"status": "died", "failure": "the worker that carried it out died"}
+                else:
+                    continue
+                del flying[future]
+                if outcome["status"] == "died":
+                    if attempts[run.name] < ATTEMPTS:
+                        waiting.insert(0, run)
+                        continue
+                    outcome["failure"] += f", {ATTEMPTS} times"
+                yield run, outcome
+    finally:
+        with contextlib.suppress(Exception):
+            client.cancel(list(flying), force=True)
+
+
+class _ByValue:
+    """`sweep_run.task`, which becomes itself where it is unpickled, even where this lib cannot be imported."""
+
+    def __call__(self, job: dict) -> dict:
+        return sweep_run.task(job)
+
+    def __reduce__(self):
+        import cloudpickle
+
+        cloudpickle.register_pickle_by_value(sweep_run)
+        return pickle.loads, (cloudpickle.dumps(sweep_run.task),)
 
 
 def _outcome(future) -> dict:
-    """What became of a run: the answer of its task, or why there is none after all attempts."""
+    """What became of an attempt: the answer of its task, or why there is none."""
     if future.status == "finished":
         return future.result()
+    if future.status == "cancelled":
+        return {"status": "died", "failure": "the scheduler dropped it"}
     error = future.exception()
     if type(error).__name__ == "KilledWorker":
-        return {"status": "died", "failure": "the worker that carried it out died, several times"}
-    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return {"status": "died", "failure": f"{line}, {ATTEMPTS} times"}
+        return {"status": "died", "failure": "the worker that carried it out died"}
+    return {"status": "died", "failure": (str(error).strip().splitlines() or [type(error).__name__])[0]}
 
 
 def _told(run: Run, names: list[str]) -> str:
@@ -293,7 +346,7 @@ def _client(scheduler: str | None, workers: int | None, token: str):
 
     from distributed import Client, LocalCluster
 
-    for name in ("distributed", "tornado", "asyncio"):
+    for name in [name for name in logging.root.manager.loggerDict if name.startswith(("distributed", "tornado"))]:
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what becomes of every run is told by the sweep itself
     cluster = None
     try:
@@ -315,7 +368,7 @@ def _client(scheduler: str | None, workers: int | None, token: str):
                 client = Client(cluster)
             else:
                 client = _connected(scheduler)
-        if not client.scheduler_info()["workers"]:
+        if not client.nthreads():
             say("the cluster has no workers yet; waiting for them")
         yield client
     finally:

@@ -27,7 +27,7 @@ def task(job: dict) -> dict:
     """Carry out one run, on a Dask worker. Returns its status, its parameters record and its results.
 
     job: name, key, root, out, source (paths as text), pairs (`NAME=VALUE`), token. RuntimeError if the run's process
-    died: then Dask tries again.
+    died: then it is tried again.
     """
     import subprocess
     import uuid

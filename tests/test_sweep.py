@@ -8,6 +8,7 @@ import csv
 import inspect
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from lib import parameters as rules
 from lib.errors import BookError
 from tests.conftest import RULES, code, environment, make_repository, markdown, notebook, one_line, write
 
-LIMIT = 240  # seconds, after which a hang is a failure
+LIMIT = 120  # seconds, after which a hang is a failure
 
 CHAPTER = """import time
 from pathlib import Path
@@ -399,6 +400,18 @@ def test_a_cluster_by_its_address(root):
         finish(start(root, *arguments))
         assert all_there(root, 2)
         assert len(cluster.scheduler.workers) == 1
+
+
+def test_a_task_needs_no_lib_where_it_arrives(tmp_path):
+    """Schedulers and workers on other machines may have another lib, or none to import."""
+    (tmp_path / "task").write_bytes(pickle.dumps(sweep._ByValue()))
+    program = """import pickle, sys
+task = pickle.load(open("task", "rb"))
+print(task({"root": "nowhere", "out": "nowhere", "token": "t"})["status"])
+print([name for name in sys.modules if name.split(".")[0] == "lib"])"""
+    command = [sys.executable, "-c", program]
+    result = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=LIMIT)
+    assert result.stdout.splitlines() == ["refused", "[]"], result.stderr
 
 
 def test_an_edited_chapter_is_noticed_by_the_run(root):
