@@ -135,7 +135,7 @@ class Browser:
         options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
         arguments = ["--headless=new", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"]
         arguments += ["--disable-background-networking", "--disable-component-update", "--no-first-run"]
-        arguments += ["--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"]
+        arguments += ["--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE localhost"]
         arguments += ["--no-sandbox"] * (os.geteuid() == 0)  # Chromium refuses to run as root with one
         for argument in arguments:
             options.add_argument(argument)
@@ -250,9 +250,9 @@ def server(pages):
             pass
 
     handler = functools.partial(Quiet, directory=str(pages))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+    with http.server.ThreadingHTTPServer(("localhost", 0), handler) as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{running.server_port}"
+        yield f"http://localhost:{running.server_port}"
         running.shutdown()
 
 
@@ -306,7 +306,7 @@ SEEN = [
     "formula with an error: ",
     "request to another host: https://cdn.example.org/library.js",
     "request failed: https://cdn.example.org/library.js",
-    "request failed: http://127.0.0.1:",
+    "request failed: http://localhost:",
     "console: ",
     "image not loaded: missing.png",
     'alt text not written: "../_images/0a1b',

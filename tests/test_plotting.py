@@ -1,13 +1,15 @@
 """The style of the figures: told apart in grey, set only where it is asked for."""
 
 import itertools
+import re
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from lib import plotting
+from lib import notebooks, plotting
+from lib.paths import ROOT
 from lib.plotting import luminance
 
 APART = 0.08  # of the way from black to white
@@ -37,6 +39,31 @@ def test_luminance(colour, grey):
 def test_the_sequential_map_rises_in_grey(name, rising):
     greys = [luminance(colour) for colour in mpl.colormaps[name](np.linspace(0, 1, 64))]
     assert bool(np.all(np.diff(greys) > 0)) is rising
+
+
+def half_ways(name) -> list[np.ndarray]:
+    """The greys of a map from its middle to either end."""
+    greys = np.array([luminance(colour) for colour in mpl.colormaps[name](np.linspace(0, 1, 65))])
+    return [greys[32:], greys[32::-1]]
+
+
+@pytest.mark.parametrize("name, good", [(plotting.DIVERGING, True), ("twilight", True), ("hsv", False), ("jet", False)])
+def test_maps_with_a_middle_change_one_way_from_it_in_grey(name, good):
+    """In grey the two ends look alike, as they must; sizes are still ordered, up to a step that no eye sees."""
+    steps = [np.diff(half) * np.sign(half[-1] - half[0]) for half in half_ways(name)]
+    assert bool(min(step.min() for step in steps) > -0.005) is good
+
+
+def maps_used(text: str) -> set[str]:
+    return set(re.findall(r"cmap=\\?[\"']([^\"'\\]+)", text))
+
+
+def test_the_chapters_use_maps_that_are_legible_in_grey():
+    legible = {"Greys", "gray", "Reds", "twilight", plotting.SEQUENTIAL, plotting.DIVERGING}
+    for path in [*notebooks.chapters(), *(ROOT / "lib").rglob("*.py")]:
+        text = path.read_text() if path.suffix == ".py" else "\n".join(c.source for c in notebooks.read(path).cells)
+        assert maps_used(text) <= legible, path.name
+    assert maps_used('imshow(x, cmap="jet")') == {"jet"} and maps_used("imshow(x, cmap='hsv')") == {"hsv"}
 
 
 def test_the_style_is_a_context_and_use_style_stays():

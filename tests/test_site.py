@@ -116,7 +116,9 @@ def test_staging_leaves_the_work_tree_untouched(root, capsys):
     assert files(root) == before
     stage = root / "_build" / "stage"
     assert sorted(str(p.relative_to(stage)) for p in stage.rglob("*") if p.is_file()) == [
-        *("_config.yml", "_toc.yml", "book/01_tiny.ipynb", "book/02_other.ipynb", "book/intro.md"),
+        *("_config.yml", "_toc.yml", "book/01_tiny.ipynb", "book/02_other.ipynb"),
+        *(f"book/_static/{name}" for name in ("book.css", "favicon.svg", "single.css")),
+        "book/intro.md",
         "book/references.bib",
     ]
 
