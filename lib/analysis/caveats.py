@@ -213,9 +213,8 @@ def saturated(f):
 def nothing_learned(f):
     if f.gain.value < 3 * f.gain.error:
         return f.gain.value, (
-            f"the networks predict no better than independent sites ({f.gain.value:.2g} nats): so hot that nothing is to be "
-            "seen, "
-            "or not trained"
+            f"the networks predict no better than independent sites ({f.gain.value:.2g} nats gained): so hot, or so "
+            "cold, that nothing is to be seen, or not trained"
         )
 
 

@@ -338,11 +338,14 @@ class Reach(NamedTuple):
 
 
 class Findings(NamedTuple):
-    """Everything `learn` found; see the fields' own classes. NLL in nats per configuration of the test set; gap: test
-    less training NLL; baseline: NLL of independent sites; gain: how much less the networks' is; couplings, nearest: name -> Number; explained: see
-    `Examined`; at_T0: quantity -> (Number of the networks' samples, Number of the file); classical: name -> Number by
-    pseudolikelihood (ising only, else None); improving: fall of the validation NLL over the last check, largest;
-    expected_duplicates: copies of earlier configurations that independent ones would have had."""
+    """Everything `learn` found; see the fields' own classes.
+
+    NLL in nats per configuration of the test set; gap: test less training NLL; baseline: NLL of independent sites;
+    gain: how much less that of the networks is; couplings, nearest: name -> Number, and nn alone; classical: name ->
+    Number by pseudolikelihood (ising only, else None); explained: see `Examined`; at_T0: quantity -> (Number of the
+    networks' samples, Number of the file); improving: largest fall of the validation NLL over the last check;
+    expected_duplicates: copies of earlier configurations that independent ones would have had.
+    """
 
     kind: str
     T0: float
