@@ -19,7 +19,7 @@ class PeakMemory:
     set size, Linux), elsewhere once for each process (resident set size).
     """
 
-    def __init__(self, interval: float = 0.5):
+    def __init__(self, interval: float = 2.0):
         self.interval, self.megabytes = interval, 0
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
