@@ -146,7 +146,8 @@ def _run_in(folder: Path, command: str, source: Path, given: dict, values: dict)
     outcome = runner.execute(source, output, given, cwd=source.parent)
     record |= {"seconds": round(outcome.seconds, 1), "memory": outcome.memory, "error": outcome.error}
     results = claims.read_notebook(output) if output.exists() else []
-    found = measured.read_notebook(output) if output.exists() else []
+    # `run` keeps the claims only; what is learned from a reader's own file has none
+    found = measured.read_notebook(output) if command == "learn" and output.exists() else []
     _write_json(folder / "results.json", results + found)
     _write_json(folder / "params.json", record)
     if outcome.stopped:
@@ -154,7 +155,7 @@ def _run_in(folder: Path, command: str, source: Path, given: dict, values: dict)
         return 130 if outcome.interrupted else 1
     (folder / MARK).unlink()
     for result in results:
-        if result["value"] is not None or command == "run":  # the claims of chapter 10 are about the included file
+        if result["value"] is not None or command != "learn":  # the claims of chapter 10 are about the included file
             say(_line(result))
     for record in found:
         if line := measured.line(record):
