@@ -12,6 +12,7 @@ from lib.errors import BookError
 from lib.runner import MARK
 
 BOOK = "book"
+TICKS = (-1000, -100, -30, -10, -3, 0, 1, 3, 10, 30, 100, 1000)  # of an axis that is linear around zero only
 
 
 @dataclass(frozen=True)
@@ -134,8 +135,12 @@ def draw(runs: list[Run], width: float = 8.4):
             ratio = ratios(run, base)
             values, errors = zip(*ratio.values(), strict=True) if ratio else ((), ())
             right.errorbar(values, [place[key] - shift for key in ratio], xerr=errors, **style)
-    left.set_xscale("symlog", linthresh=5)
-    right.set_xscale("symlog", linthresh=2)
+    for axis, around in ((left, 0), (right, 1)):
+        low, high = axis.dataLim.intervalx
+        if max(high - around, around - low) > 12:  # one claim far off must not squeeze the others
+            axis.set_xscale("symlog", linthresh=4)
+            axis.set_xticks(ticks := [t for t in TICKS if low <= t <= high], [f"{t:g}" for t in ticks])
+            axis.minorticks_off()
     left.set(xlabel="(value - exact) / error", yticks=list(place.values()), yticklabels=keys)
     left.tick_params(axis="y", labelsize=8)
     right.set(xlabel=f"value / value of {_label(base)}")
