@@ -31,10 +31,13 @@ def build(execute: bool) -> None:
         jobs = [(path, STAGE / "book" / path.name) for path in notebooks.chapters()]
         run_chapters(jobs)
         write_pages([output for _, output in jobs], STAGE / "book")
-    for path in notebooks.chapters():
-        pages.decorate(STAGE / "book" / path.name)
+    chapters = {path.name: (STAGE / "book" / path.name).read_bytes() for path in notebooks.chapters()}
+    for name in chapters:
+        pages.decorate(STAGE / "book" / name)
     stage_toc()
     sphinx()
+    for name, notebook in chapters.items():  # what a reader downloads is the chapter itself
+        (BUILD / "html" / "_sources" / "book" / name).write_bytes(notebook)
     say(f"{BUILD / 'html' / 'index.html'}: built in {time.monotonic() - start:.0f} s")
 
 
