@@ -29,7 +29,10 @@ def show(command: str, folder: Path, exit_code: int = 0, only: str | None = None
 
 def interrupt(command: str, folder: Path, after: str, exit_code: int = 130) -> None:
     """The same, but press Ctrl-C as soon as a line with the text `after` is there; print it and the last line."""
+    # a process started in the background of a shell ignores interrupts, and hands that on to those it starts itself
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(_words(command), cwd=folder, **PIPES)
+    signal.signal(signal.SIGINT, before)
     lines = []
     for line in process.stdout:
         lines.append(line.rstrip())

@@ -108,8 +108,9 @@ def test_a_wrong_block_is_refused_with_one_line(text, problem, path):
 
 def test_execution_stores_the_seconds_of_every_code_cell(tmp_path):
     source = write(notebook(markdown("# T"), code("x = 1"), code(""), code("x")), tmp_path / "01_t.ipynb")
-    assert runner.execute(source, tmp_path / "out.ipynb").error is None
-    runner.finish(tmp_path / "out.ipynb", {})
+    outcome = runner.execute(source, tmp_path / "out.ipynb")
+    assert outcome.error is None
+    runner.finish(outcome, {})
     stored = notebooks.read(tmp_path / "out.ipynb").metadata.dan_book
     assert len(stored.cell_seconds) == 2 and all(0 <= s < 60 for s in stored.cell_seconds) and "seconds" in stored
 
