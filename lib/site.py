@@ -221,8 +221,8 @@ def _execution(there: dict[str, Path]) -> list[str]:
         lines.append(f"| [{_title(path)}]({name}.ipynb) | " + " | ".join(cells) + " |")
     machines = list(dict.fromkeys(m["machine"] for m in measured.values() if "machine" in m))
     versions = list(dict.fromkeys(_versions(m["versions"]) for m in measured.values() if "versions" in m))
-    lines += ["", "Seconds are by the clock, whatever else the machine did meanwhile; an idle one takes less. Memory is"]
-    lines += ["the peak of all processes of the chapter together, worker processes included."]
+    lines += ["", "Seconds are by the clock, whatever else the machine did meanwhile; an idle one takes less."]
+    lines += ["Memory is the peak of all processes of the chapter together, worker processes included."]
     return lines + [f"Machine: {text}." for text in machines] + [f"Versions: {text}." for text in versions]
 
 

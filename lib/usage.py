@@ -34,7 +34,9 @@ class PeakMemory:
 
     def _watch(self):
         here = psutil.Process()
-        while not self._over.wait(self.interval):
+        pause = min(0.25, self.interval)  # short at first, for chapters that are
+        while not self._over.wait(pause):
+            pause = min(2 * pause, self.interval)
             used = sum(_bytes(process) for process in here.children(recursive=True))
             self.megabytes = max(self.megabytes, round(used / 1e6))
 
