@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -151,6 +152,21 @@ def run_lib(root: Path, *arguments) -> subprocess.CompletedProcess:
     """`python -m lib ...` in this repository."""
     command = [sys.executable, "-m", "lib", *map(str, arguments)]
     return subprocess.run(command, cwd=root, env=environment(), capture_output=True, text=True, timeout=120)
+
+
+def start_lib(root: Path, *arguments) -> subprocess.Popen:
+    """`python -m lib ...` in this repository, in a process group of its own, to be interrupted or killed."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "lib", *map(str, arguments)],
+        cwd=root,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # a shell starts background jobs with SIGINT ignored, and children inherit that
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
 
 
 def one_line(text: str) -> str:

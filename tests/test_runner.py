@@ -23,6 +23,7 @@ from tests.conftest import (
     one_line,
     other,
     run_lib,
+    start_lib,
     tiny,
     write,
 )
@@ -218,17 +219,7 @@ SLEEP = "import pathlib\nimport time\n\npathlib.Path('asleep').touch()\ntime.sle
 def test_an_interrupted_run_is_marked(root):
     """Ctrl-C: exit 130, one line, the folder says INCOMPLETE and holds what was reported until then."""
     write(tiny(code(SLEEP)), root / "book" / "01_tiny.ipynb")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "lib", "run", "01", "--out", "out"],
-        cwd=root,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        # a shell starts background jobs with SIGINT ignored, and children inherit that
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
+    process = start_lib(root, "run", "01", "--out", "out")
     try:
         while not (root / "book" / "asleep").exists() and process.poll() is None:
             time.sleep(0.1)

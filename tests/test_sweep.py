@@ -22,7 +22,7 @@ import pytest
 from lib import notebooks, overview, parallel, sweep, sweep_run
 from lib import parameters as rules
 from lib.errors import BookError
-from tests.conftest import RULES, code, environment, make_repository, markdown, notebook, one_line, write
+from tests.conftest import RULES, code, environment, make_repository, markdown, notebook, one_line, start_lib, write
 
 LIMIT = 120  # seconds, after which a hang is a failure
 
@@ -55,16 +55,7 @@ def root(tmp_path):
 
 
 def start(root, *arguments) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, "-m", "lib", "sweep", "01", *map(str, arguments), "--out", "out"],
-        cwd=root,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
+    return start_lib(root, "sweep", "01", *arguments, "--out", "out")
 
 
 def finish(process, code=0) -> tuple[str, str]:
