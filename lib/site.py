@@ -4,6 +4,7 @@ Everything happens in `_build/stage`, so the work tree stays as it was.
 """
 
 import base64
+import html
 import re
 import shutil
 import subprocess
@@ -21,6 +22,17 @@ from lib.runner import say
 
 STAGE = BUILD / "stage"
 FRONT = "phases.png"
+# jupyter-book's own has no icon, so browsers ask the server for a /favicon.ico that is not there
+INDEX = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>{title}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="refresh" content="0; url={page}">
+<link rel="icon" href="_static/{icon}" type="image/svg+xml">
+<p><a href="{page}">{title}</a></p>
+</html>
+"""
 
 
 def build(execute: bool) -> None:
@@ -36,6 +48,7 @@ def build(execute: bool) -> None:
         pages.decorate(STAGE / "book" / name)
     stage_toc()
     sphinx()
+    (BUILD / "html" / "index.html").write_text(index())
     for name, notebook in chapters.items():  # what a reader downloads is the chapter itself
         (BUILD / "html" / "_sources" / "book" / name).write_bytes(notebook)
     say(f"{BUILD / 'html' / 'index.html'}: built in {time.monotonic() - start:.0f} s")
@@ -259,6 +272,14 @@ def _title(path: Path) -> str:
 
 
 # Sphinx ----------------------------------------------------------------------------------------------------
+
+
+def index() -> str:
+    """The page at the root of the site, which leads to the first page of the book."""
+    config = yaml.safe_load((ROOT / "_config.yml").read_text())
+    first = yaml.safe_load((ROOT / "_toc.yml").read_text())["root"]
+    icon = Path(config["html"]["favicon"]).name
+    return INDEX.format(title=html.escape(config["title"]), page=f"{first}.html", icon=icon)
 
 
 def sphinx() -> None:

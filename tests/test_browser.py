@@ -8,6 +8,7 @@ import functools
 import http.server
 import json
 import os
+import re
 import shutil
 import threading
 
@@ -271,10 +272,24 @@ def browser(downloads):
 def test_every_page_without_a_network(browser, server, pages):
     """At desktop and phone width, light and dark: nothing asked for elsewhere, nothing missing, nothing illegible."""
     names = [path.relative_to(pages).as_posix() for path in sorted(pages.rglob("*.html"))]
-    names = [name for name in names if not name.startswith("_static/")]
+    names = [name for name in names if not name.startswith("_static/") and name != "index.html"]
     assert {f"{page}.html" for page in notebooks.in_toc()} <= set(names)
     wrong = {name: found for name in names if (found := browser.problems(f"{server}/{name}"))}
     assert not wrong, "\n" + "\n".join(f"{name}: {line}" for name, lines in wrong.items() for line in lines)
+
+
+def test_the_root_leads_to_the_first_page(browser, server, pages):
+    """And has an icon: without one a browser that is slow to leave asks for /favicon.ico, which is not there."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    text = (pages / "index.html").read_text()
+    icon = re.search(r'rel="icon" href="([^"]+)"', text).group(1)
+    assert (pages / icon).is_file()
+    browser.driver.get_log("performance"), browser.driver.get_log("browser")
+    browser.driver.get(f"{server}/")
+    WebDriverWait(browser.driver, 60).until(lambda driver: driver.current_url.endswith("/book/intro.html"))
+    browser.driver.execute_async_script(SETTLE)
+    assert browser.noticed(f"{server}/") == []
 
 
 FAULTS = """
