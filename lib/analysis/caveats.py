@@ -72,8 +72,7 @@ def few_samples(f):
     if n < FEW:
         return n, (
             f"{f.summary.n} configurations count as {n:.0f} independent ones, fewer than {FEW}: networks this small "
-            "still "
-            "learn accidents of the file"
+            "still learn accidents of the file"
         )
 
 
@@ -91,8 +90,7 @@ def short_file(f):
     if length < SHORT:
         return length, (
             f"the file is only {length:.0f} autocorrelation times long: tau_int itself, and with it every error on "
-            "this "
-            "page, is too small by an unknown factor; run longer"
+            "this page, is too small by an unknown factor; run longer"
         )
 
 
@@ -109,8 +107,7 @@ def drift(f):
     if f.summary.drift > BROKEN:
         return f.summary.drift, (
             f"the two halves of the file differ by {f.summary.drift:.1f} errors in energy or order: not in "
-            "equilibrium, "
-            "or the temperature changed; leave out the beginning"
+            "equilibrium, or the temperature changed; leave out the beginning"
         )
 
 
@@ -143,8 +140,7 @@ def rare_flips(f):
     if f.kind != "xy" and 0 < changes < RARE:
         return changes, (
             f"the sign of {'m' if f.kind == 'ising' else 'mean x'} changes {changes} times along the file: the "
-            "weights of "
-            "the two phases are not known from it"
+            "weights of the two phases are not known from it"
         )
 
 
@@ -154,8 +150,7 @@ def field(f):
         each = f.asymmetries[names[0]]
         return abs(each.value) / each.error, (
             f"the two signs are not equally likely ({each.value:.3g} +- {each.error:.1g}): a field, or too short a "
-            "run; the "
-            "flip was not imposed on the networks"
+            "run; the flip was not imposed on the networks"
             + ("; the terms read for the action are even ones only" if f.kind == "path" else "")
         )
 
@@ -175,8 +170,7 @@ def not_periodic(f):
         return each.value, (
             f"what lies across the boundary differs from the inside by {each.value:.3g} +- {each.error:.1g}: open "
             "boundaries, or a window of a larger system? Translations were not imposed, but the couplings are read "
-            "as if "
-            "every site were alike"
+            "as if every site were alike"
         )
 
 
@@ -184,9 +178,8 @@ def anisotropic(f):
     names = _broken(f, "axes", "diagonals")
     if names:
         return len(names), (
-            f"rows and columns, or the two diagonals, are not alike ({', '.join(names)}): each coupling on this "
-            "page is an "
-            "average over directions"
+            f"rows and columns, or the two diagonals, are not alike ({', '.join(names)}): each coupling on this page "
+            "is an average over directions"
         )
 
 
@@ -201,9 +194,8 @@ def saturated(f):
     if f.kind == "ising" and order > SATURATED:
         return order, (
             f"|m| = {order:.3f}: nearly every spin points the same way, only {50 * (1 - order):.1f} % are reversed, "
-            "mostly "
-            "alone. How reversed spins interact, and with it the energy of large reversed regions, is hardly in the "
-            "file"
+            "mostly alone. How reversed spins interact, and with it the energy of large reversed regions, is hardly "
+            "in the file"
         )
 
 
@@ -248,9 +240,8 @@ def samples_differ(f):
     if pulls[worst] > BROKEN:
         return pulls[worst], (
             f"samples of the networks differ from the file at T0 itself, by {pulls[worst]:.1f} errors in {worst}: "
-            "what the "
-            "networks cannot express, long-range couplings for example, or have not learned yet, has gone into the "
-            "couplings they have"
+            "what the networks cannot express, long-range couplings for example, or have not learned yet, has gone "
+            "into the couplings they have"
         )
 
 
@@ -263,9 +254,8 @@ def beyond_neighbours(f):
     if pulls[worst] > BROKEN:
         return pulls[worst], (
             f"there is more than nearest neighbours ({worst} = {f.couplings[worst].value:.3g}, {pulls[worst]:.1f} "
-            "errors "
-            "from zero): the context the network is given is exact for nearest neighbours only, and what reaches "
-            "farther than it sees cannot be told apart from what it sees"
+            "errors from zero): the context the network is given is exact for nearest neighbours only, and what "
+            "reaches farther than it sees cannot be told apart from what it sees"
         )
 
 
@@ -273,8 +263,7 @@ def unexplained(f):
     if f.explained < EXPLAINED:
         return f.explained, (
             f"the couplings explain {100 * f.explained:.0f} % of what the networks say about local changes: other "
-            "terms "
-            "are at work, and the couplings are those of the nearest model in this family"
+            "terms are at work, and the couplings are those of the nearest model in this family"
         )
 
 
@@ -295,9 +284,8 @@ def schwinger_dyson(f):
         pull = abs(f.schwinger_dyson.value - 1) / f.schwinger_dyson.error
         if pull > BROKEN:
             return f.schwinger_dyson.value, (
-                f"<x dS/dx> / T0 is {f.schwinger_dyson.value:.4g}, {pull:.1f} errors from 1: the force of the "
-                "learned action "
-                "is wrong on the observed paths"
+                f"<x dS/dx> / T0 is {f.schwinger_dyson.value:.4g}, {pull:.1f} errors from 1: the force of the learned "
+                "action is wrong on the observed paths"
             )
 
 
@@ -305,9 +293,8 @@ def narrow_window(f):
     low, high = f.reach.low / f.T0 - 1, f.reach.high / f.T0 - 1
     if min(-low, high) < NARROW:
         return min(-low, high), (
-            f"other temperatures are within reach from {f.reach.low:.4g} to {f.reach.high:.4g} only, where "
-            "effective samples "
-            f"are {100 * ESS_BAR:.0f} % of all: the system is too large for plain reweighting to go farther"
+            f"other temperatures are within reach from {f.reach.low:.4g} to {f.reach.high:.4g} only, where effective "
+            f"samples are {100 * ESS_BAR:.0f} % of all: the system is too large for plain reweighting to go farther"
         )
 
 
@@ -315,9 +302,8 @@ def extrapolation(f):
     """Always: what is on this page for other temperatures assumes that H does not depend on T."""
     low, high = f.reach.low, f.reach.high
     return high - low, (
-        f"outside {low:.4g} < T < {high:.4g} nothing on this page should be believed, and inside it only if H "
-        "itself does "
-        "not change with temperature"
+        f"outside {low:.4g} < T < {high:.4g} nothing on this page should be believed, and inside it only if H itself "
+        "does not change with temperature"
     )
 
 
