@@ -30,7 +30,7 @@ pdf: $(STAMP)
 
 test: $(STAMP)
 	@$(BIN)/ruff check .
-	@$(BIN)/python -m pytest tests -n 2
+	@$(BIN)/python -m pytest tests -n 2 --dist worksteal
 	@$(BIN)/python -m pytest -p tests.verdicts --nbval-lax --nbval-current-env --nbval-cell-timeout=2400 \
 		-n 2 --dist loadfile book
 
