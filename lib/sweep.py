@@ -145,15 +145,14 @@ def sweep(
     if workers is not None and workers < 1:
         raise BookError(f"--workers {workers}: give at least 1")
     runs, names = combinations(source, lists, smoke)
-    named = out or RUNS / f"{source.stem}-sweep-{time.strftime('%Y%m%d-%H%M%S')}"  # as the messages name it
-    folder = named.absolute()
+    folder = out or RUNS / f"{source.stem}-sweep-{time.strftime('%Y%m%d-%H%M%S')}"
     with _claimed(folder, source), _terminated_like_interrupted():
         if retry_failed:
             _set_aside_failed(folder, runs)
         table = Table(folder, source, runs, names)
         waiting = [run for run in runs if run.name not in table.rows]
         there = len(runs) - len(waiting)
-        say(f"{named}: {len(runs)} runs of {source.stem}" + (f", {there} there already" if there else ""))
+        say(f"{folder}: {len(runs)} runs of {source.stem}" + (f", {there} there already" if there else ""))
         try:
             changed = table.write()
             if waiting:
@@ -167,17 +166,17 @@ def sweep(
                     raise Broken(str(error)) from None
         except KeyboardInterrupt:
             done = sum(run.name in table.rows for run in runs)
-            _complain(f"interrupted; {done} of {len(runs)} runs are there, repeat with --out {named} to go on")
+            _complain(f"interrupted; {done} of {len(runs)} runs are there, repeat with --out {folder} to go on")
             return 130
         except Broken as error:
             _complain(str(error))
             return 1
         count = table.count(runs)
-        say(f"{named}: {CSV}, {OVERVIEW}; " + ", ".join(f"{n} {status}" for status, n in count.items()))
+        say(f"{folder}: {CSV}, {OVERVIEW}; " + ", ".join(f"{n} {status}" for status, n in count.items()))
         if set(count) == {"finished"}:
             return 0
         _complain(
-            f"{len(runs) - count.get('finished', 0)} of {len(runs)} runs did not finish; see failure in {named / CSV}"
+            f"{len(runs) - count.get('finished', 0)} of {len(runs)} runs did not finish; see failure in {folder / CSV}"
         )
         return 1
 
@@ -238,7 +237,8 @@ def _terminated_like_interrupted():
 def _carry_out(runs: list[Run], source: Path, folder: Path, table: "Table", scheduler, workers) -> None:
     """Hand the runs to the cluster and take them in as they finish. Nothing of them is left running at the end."""
     token = uuid.uuid4().hex
-    job = {"root": str(ROOT), "out": str(folder), "source": str(source), "token": token, "code_hash": table.code}
+    out = str(folder.absolute())
+    job = {"root": str(ROOT), "out": out, "source": str(source), "token": token, "code_hash": table.code}
     before, total = len(table.runs) - len(runs), len(table.runs)
     with _client(scheduler, workers, token) as client:
         try:

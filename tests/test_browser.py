@@ -162,12 +162,16 @@ class Browser:
 
     def load(self, address, width=1280, theme="light"):
         """Load a page and wait for its formulas. Problems of the network and of scripts, as sentences."""
+        self.open(address, width, theme)
+        self.driver.execute_async_script(SETTLE)
+        return self.noticed(address)
+
+    def open(self, address, width=1280, theme="light"):
+        """Go to a page, forgetting what was noticed before."""
         for log in ("performance", "browser"):
             self.driver.get_log(log)
         self.look(width, theme)
         self.driver.get(address)
-        self.driver.execute_async_script(SETTLE)
-        return self.noticed(address)
 
     def noticed(self, address) -> list[str]:
         """What the network and the console had to say since the last call."""
@@ -282,11 +286,9 @@ def test_the_root_leads_to_the_first_page(browser, server, pages):
     """And has an icon: without one a browser that is slow to leave asks for /favicon.ico, which is not there."""
     from selenium.webdriver.support.ui import WebDriverWait
 
-    text = (pages / "index.html").read_text()
-    icon = re.search(r'rel="icon" href="([^"]+)"', text).group(1)
-    assert (pages / icon).is_file()
-    browser.driver.get_log("performance"), browser.driver.get_log("browser")
-    browser.driver.get(f"{server}/")
+    icon = re.search(r'rel="icon" href="([^"]+)"', (pages / "index.html").read_text())
+    assert icon and (pages / icon[1]).is_file()
+    browser.open(f"{server}/")
     WebDriverWait(browser.driver, 60).until(lambda driver: driver.current_url.endswith("/book/intro.html"))
     browser.driver.execute_async_script(SETTLE)
     assert browser.noticed(f"{server}/") == []
