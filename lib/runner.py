@@ -161,8 +161,25 @@ def finish(outcome: Outcome, inputs: dict[str, str]) -> None:
     took = [cell.metadata.get("papermill", {}).get("duration") for cell in notebooks.code_cells(notebook)]
     cost = {"seconds": round(notebook.metadata.papermill.duration), "memory": outcome.memory}
     cost["cell_seconds"] = [round(t or 0, 1) for t in took]
+    for cell in notebooks.code_cells(notebook):
+        cell.outputs = _joined(cell.outputs)
     freshness.stamp(notebook, inputs, cost | {"versions": usage.versions(), "machine": usage.machine()})
     notebooks.write(notebooks.tidy(notebook), outcome.path)
+
+
+def _joined(outputs: list) -> list:
+    """Outputs in which text printed without anything between is one piece; the kernel sends it in pieces, by chance.
+
+    nbclient's own `coalesce_streams` would move what is printed after a figure before it.
+    """
+    result = []
+    for output in outputs:
+        last = result[-1] if result else None
+        if last and output.output_type == last.output_type == "stream" and output.name == last.name:
+            last.text += output.text
+        else:
+            result.append(output)
+    return result
 
 
 def _one_line(error: Exception) -> str:

@@ -213,6 +213,26 @@ def test_a_notebook_of_ones_own(root):
     assert load(out / "params.json")["parameters"] == {"n": 3}
 
 
+PIECES = """import time
+from IPython.display import display
+
+print("one", flush=True)
+time.sleep(0.5)
+print("two")
+display("between")
+print("three")"""
+
+
+def test_what_is_printed_in_pieces_is_stored_as_one(tmp_path):
+    """How the kernel cuts text up is chance; what is printed before and after a figure stays there."""
+    outcome = runner.execute(write(notebook(code(PIECES)), tmp_path / "in.ipynb"), tmp_path / "out.ipynb")
+    (cell,) = notebooks.read(outcome.path).cells
+    assert [output.output_type for output in cell.outputs] == ["stream", "stream", "display_data", "stream"]
+    runner.finish(outcome, {})
+    (cell,) = notebooks.read(outcome.path).cells
+    assert [output.get("text") for output in cell.outputs] == ["one\ntwo\n", None, "three\n"]
+
+
 SLEEP = "import pathlib\nimport time\n\npathlib.Path('asleep').touch()\ntime.sleep(60)"
 
 
