@@ -32,7 +32,7 @@ from typing import NamedTuple
 
 import torch
 
-from lib.models.fit import batch_size, learning_rate_factor
+from lib.models.fit import learning_rate_factor
 
 
 class VariationalResult(NamedTuple):
@@ -44,6 +44,11 @@ class VariationalResult(NamedTuple):
     steps: int
     seconds: float
     history: list
+
+
+def batch_size(step, steps, batch):
+    """A quarter of `batch` in the first third of the training, half in the second, all in the last."""
+    return max(1, (batch // 4, batch // 2, batch)[min(2, 3 * (step - 1) // steps)])
 
 
 def annealed(step, steps, annealing):
@@ -84,7 +89,7 @@ def fit_variational(
     """Fit `model` to exp(-beta energy) by reverse KL, in place and without data; returns a `VariationalResult`.
 
     energy: function of configurations, a tensor [n, *site_shape] -> energies [n], tensor or numpy array. batch:
-    configurations per step at the end (see `fit.batch_size`). reuse: batches drawn at once. annealing: part of the
+    configurations per step at the end (see `batch_size`). reuse: batches drawn at once. annealing: part of the
     training in which beta rises from 0; 0 for none. clip: largest norm of the gradient of beta F_q / N, or None. seed:
     of the draws. progress: function (step, steps, beta F_q), called fifty times or so.
     ValueError for a beta that is not positive and finite, for sizes that cannot be, for energies of the wrong shape.

@@ -26,6 +26,7 @@ import math
 import torch
 
 from lib.models.base import Autoregressive
+from lib.models.two_layers import two_layers
 
 
 class _Softsign(torch.autograd.Function):
@@ -183,10 +184,22 @@ class FrontierNetwork(Autoregressive):
     def conditionals(self, values):
         features = self.head.encode(values).permute(1, 2, 0)
         features = torch.cat([features, features.new_zeros(1, *features.shape[1:])])
-        inputs = self._inputs(features, self.context)
-        if self.memory is not None:
-            inputs = torch.cat([inputs, self.memory(values).transpose(0, 1)], dim=2)
-        return self._conditional(inputs, *self._folded(), *self._biases()).transpose(0, 1)
+        if self.memory is None:
+            extra = features.new_zeros(self.n_sites, 0, len(values))
+        else:
+            extra = self.memory(values).permute(1, 2, 0)
+        parameters = two_layers(
+            features, self.context, extra, self.n_odd, *self._folded(), self.second, self._all_biases()
+        )
+        return parameters.permute(2, 0, 1)
+
+    def _all_biases(self):
+        """Biases of the first layer [N, H], the second [H], and the output [N, P]; zeros where Z2 allows none."""
+        if not self.odd:
+            return self.first_bias[:, 0], self.second_bias, self.output_bias[:, 0]
+        zeros = self.second.new_zeros
+        output = torch.cat([zeros(self.n_sites, self.n_odd), self.even_bias[:, 0]], dim=1)
+        return zeros(self.n_sites, self.hidden), zeros(self.hidden), output
 
     def incremental(self, n):
         if self.memory is not None:

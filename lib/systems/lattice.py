@@ -33,18 +33,24 @@ class Image(NamedTuple):
         return transform(configurations, self.point, self.shift)
 
 
-def random_transform(configurations, generator, chunks=16):
-    """Each of `chunks` parts of a batch [n, L, L] under its own random group element; for training.
+def random_transform(configurations, generator, points=tuple(range(8)), translations=True):
+    """Every configuration of a batch [n, L, L] under a random group element of its own; for training.
 
-    generator: a torch.Generator on the CPU. The augmentation is uniform over the 8 L^2 elements.
+    generator: a torch.Generator on the CPU. points: the elements of D4 to choose from, uniformly. translations: whether
+    to shift as well, uniformly over the L^2 shifts.
     """
-    side = configurations.shape[1]
-    images = []
-    for part in torch.as_tensor(configurations).chunk(chunks):
-        point = int(torch.randint(8, (1,), generator=generator))
-        shift = torch.randint(side, (2,), generator=generator).tolist()
-        images.append(transform(part, point, shift))
-    return torch.cat(images)
+    configurations = torch.as_tensor(configurations)
+    n, side, _ = configurations.shape
+    point = torch.tensor(points)[torch.randint(len(points), (n,), generator=generator)]
+    shift = torch.randint(side if translations else 1, (2, n), generator=generator)
+    place = torch.arange(side)
+    row, column = ((place - by[:, None]) % side for by in shift)  # where the image takes its rows and columns from
+    a, b = row[:, :, None], column[:, None, :]
+    transposed = (point & 4).bool()[:, None, None]
+    a, b = torch.where(transposed, b, a), torch.where(transposed, a, b)
+    a = torch.where((point & 1).bool()[:, None, None], side - 1 - a, a)
+    b = torch.where((point & 2).bool()[:, None, None], side - 1 - b, b)
+    return configurations.reshape(n, -1).gather(1, (a * side + b).reshape(n, -1)).reshape(configurations.shape)
 
 
 def subgroup(side):
