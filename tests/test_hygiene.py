@@ -21,7 +21,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 # Imports point left ----------------------------------------------------------------------------------------
 
-ROOMS = ("systems", "samplers", "models", "analysis")  # each may import itself, those before it, and the hallway
+ROOMS = ("systems", "samplers", "models", "analysis", "studies")  # each may import itself, those before it, and the hallway
 
 
 def room(module: str) -> int | None:

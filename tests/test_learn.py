@@ -16,7 +16,7 @@ import torch
 from lib import __main__ as command_line
 from lib import measured, observed
 from lib.analysis import caveats, own_data, own_learning, own_report
-from lib.analysis.own_learning import Number, OwnAction, Reach
+from lib.studies.own_learning import Number, OwnAction, Reach
 from lib.errors import BookError
 from lib.models.chain import ChainNetwork
 from lib.models.gaussian_mixture import GaussianMixture

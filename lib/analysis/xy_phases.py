@@ -14,7 +14,6 @@ import numpy as np
 from lib.analysis import couplings
 from lib.analysis.importance import Control, reweight
 from lib.analysis.statistics import over_networks
-from lib.analysis.xy_learning import configurations
 from lib.models.learned_xy import LearnedXY
 from lib.samplers import xy as sampler
 from lib.systems import lattice, xy
@@ -117,11 +116,12 @@ def extrapolate(learned, temperatures, n, n_sweeps, seed):
     The couplings are read from 150 new configurations at T0.
     """
     task = learned.task
-    theta = configurations(task.L, task.T0, 150, seed, "thermodynamics")
+    L, T0 = task.source.L, task.source.T
+    theta = sampler.sample(L, T0, 150, np.random.default_rng([seed, 2])).configurations
     hamiltonian = symmetrised(learned.hamiltonian)
     every, nearest = read(hamiltonian, theta, seed=seed)
     surrogate = dict(zip(every.names, every.values.tolist(), strict=True))
-    curves = by_surrogate(hamiltonian, surrogate, task.L, temperatures, n, n_sweeps, seed)
+    curves = by_surrogate(hamiltonian, surrogate, L, temperatures, n, n_sweeps, seed)
     return Extrapolated(every, nearest, curves)
 
 

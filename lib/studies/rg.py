@@ -21,12 +21,11 @@ Couplings of block spins depend on which operators are kept, however many there 
 T_c and exponents do not, in the limit, so their scatter over the operator sets is part of the error given here.
 """
 
-import copy
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from lib import parallel
 from lib.analysis import blocking, couplings
 from lib.analysis.statistics import block_sums, jackknife, over_networks
 from lib.models.fit import fit
@@ -34,7 +33,8 @@ from lib.models.frontier import FrontierNetwork
 from lib.models.hamiltonian import LearnedHamiltonian
 from lib.models.heads import Bernoulli
 from lib.samplers import swendsen_wang
-from lib.systems import ising, lattice
+from lib.studies.task import Task, learn_all
+from lib.systems import ising
 
 SIDE = 8  # of the block lattices that are compared
 EVEN = ("nn", "nnn", "third", "plaquette")
@@ -72,28 +72,22 @@ def blocks(L, T, n, seed, chains=32, gap=3):
 # ---------------------------------------------------------------- networks and their couplings
 
 
-def network(seed):
-    """An untrained network of 8 x 8 blocks: two rows of context, since block couplings reach further than spins'."""
-    return FrontierNetwork(SIDE, Bernoulli(), odd=True, reach=2 * SIDE, seed=seed)
+@dataclass(frozen=True)
+class MajorityBlocks:
+    """Source of 8 x 8 majority blocks of the L x L Ising model at T_spins; L = 8: the spins themselves.
 
+    T = 1: what is learned is H' / T, in units of the temperature.
+    """
 
-def start(L, T, n, n_steps, seed):
-    """A network trained from scratch on n majority blocks (L -> 8) at T. The others of a repetition start from it."""
-    return _train(network(seed), blocks(L, T, n, seed)[-1], n_steps, 1e-2, seed)
+    L: int
+    T_spins: float
+    T = 1.0
+    side = SIDE
+    n_sites = SIDE**2
+    log_prob = None
 
-
-def _train(model, data, n_steps, learning_rate, seed):
-    fit(
-        model,
-        data,
-        steps=n_steps,
-        batch=256,
-        learning_rate=learning_rate,
-        augment=lattice.random_transform,
-        seed=seed,
-        device="cpu",
-    )
-    return model
+    def configurations(self, n, seed, purpose="train"):
+        return blocks(self.L, self.T_spins, n, seed)[-1]
 
 
 def _even(s):
@@ -116,23 +110,17 @@ class Point(NamedTuple):
     mcrg: list | None
 
 
-def follow(model, L, T, n, n_steps, seed):
-    """`Point` of majority blocks L -> 8 at T: n configurations, and a network that starts from the trained `model`.
-
-    model: None for a network trained from scratch. L = 8: the spins themselves, whose couplings are known.
-    """
-    levels = blocks(L, T, n, seed)
+def _point(learned):
+    """`Point` of a network that has learned `MajorityBlocks`."""
+    task, source = learned.task, learned.task.source
+    levels = blocks(source.L, source.T_spins, task.n_train, task.seed)
     s = levels[-1]
-    if model is None:
-        model = _train(network(seed), s, n_steps, 1e-2, seed)
-    else:
-        model = _train(copy.deepcopy(model), s, n_steps, 3e-3, seed)
-    learned = LearnedHamiltonian(model, 1.0)  # T0 = 1: couplings in units of the temperature
-    tried = couplings.try_moves(learned, s[:2500], _even, EVEN, ising.flip_one, moves=8, seed=seed)
+    tried = couplings.try_moves(learned.hamiltonian, s[:2500], _even, EVEN, ising.flip_one, moves=8, seed=task.seed)
     read = [couplings.read_moves(tried, 1.0, names) for names in OPERATOR_SETS]
     classical = [couplings.pseudolikelihood(ising.local_sums(s, names), 1.0, names) for names in OPERATOR_SETS]
     (bound,) = couplings.cramer_rao(ising.nearest(s)[:, None], 1.0, len(s))
-    return Point(L, T, read, classical, bound, correlations(levels) if len(levels) > 1 else None)
+    mcrg_sums = correlations(levels) if len(levels) > 1 else None
+    return Point(source.L, source.T_spins, read, classical, bound, mcrg_sums)
 
 
 def repetitions(places, n, n_steps, n_networks, seed):
@@ -143,21 +131,21 @@ def repetitions(places, n, n_steps, n_networks, seed):
     close to each other. Unblocked spins, L = 8, are the test with a known answer and get 4 n configurations and a
     network of their own, 5 n_steps.
     """
-    seeds = [1000 * seed + k for k in range(n_networks)]
     places = sorted(places, reverse=True)
     largest = max(L for L, _ in places)
     temperatures = sorted(T for L, T in places if L == largest)
-    middle = temperatures[len(temperatures) // 2]
-    first = parallel.starmap(start, [(largest, middle, n, 3 * n_steps, s + 500) for s in seeds])
-    points = parallel.starmap(
-        follow,
-        [
-            (model, L, T, n, n_steps, s) if L > SIDE else (None, L, T, 4 * n, 5 * n_steps, s)
-            for L, T in places
-            for s, model in zip(seeds, first, strict=True)
-        ],
-    )
-    return [dict(zip(places, points[k::n_networks], strict=True)) for k in range(n_networks)]
+    middle = MajorityBlocks(largest, temperatures[len(temperatures) // 2])
+    tasks = {(L, T): [] for L, T in places}
+    for k in range(n_networks):
+        first = Task("majority", middle, n, 3 * n_steps, 1000 * seed + k + 500)
+        for L, T in places:
+            source, own = MajorityBlocks(L, T), 1000 * seed + k
+            if L > SIDE:
+                tasks[L, T].append(Task("majority", source, n, n_steps, own, start=first))
+            else:
+                tasks[L, T].append(Task("majority", source, 4 * n, 5 * n_steps, own))
+    points = learn_all(tasks, then=_point)
+    return [{place: points[place][k] for place in places} for k in range(n_networks)]
 
 
 # ---------------------------------------------------------------- a known answer
@@ -175,7 +163,7 @@ def exact_couplings(blocks, p, operators=blocking.TORUS_2):
 def exact_path(blocks, p, seed):
     """The same couplings read by flips from a network that is fitted to p itself, without any sampling."""
     model = FrontierNetwork(2, Bernoulli(), hidden=8, odd=True, seed=seed)
-    fit(model, blocks, weights=p, steps=1000, learning_rate=1e-2, device="cpu")
+    fit(model, blocks, weights=p, steps=1000, learning_rate=1e-2)
     learned = LearnedHamiltonian(model, 1.0)
     return couplings.read_network(learned, blocks, blocking.TORUS_2, ising.flip_one, moves=32, seed=seed).values
 

@@ -9,103 +9,42 @@ and the effective sample size (sum w)^2 / sum w^2 says how many of the n draws c
 if q = p / p(S) on a part S of the configurations and 0 elsewhere, all weights are equal, the effective sample size
 is n, and D(q || p) = -ln p(S). Only an independent F shows it.
 
-One `Task` determines a training. Densities of angles are with respect to d theta / 2 pi for every site, so that ln Z
-goes to 0 at high temperature; with respect to d theta, ln Z has N ln 2 pi more.
+Trainings are tasks (`task.py`) with `without_data`. Densities of angles are with respect to d theta / 2 pi for every
+site, so that ln Z goes to 0 at high temperature; with respect to d theta, ln Z has N ln 2 pi more.
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
+from lib import parallel
 from lib.analysis.comparison import compare
 from lib.analysis.divergence import kl_divergence
 from lib.analysis.importance import effective_sample_size, log_mean_weight, reweight
-from lib.analysis.learning import configurations as observed
-from lib.models.equivariant import EquivariantFrontier
-from lib.models.fit import FitResult, fit
-from lib.models.fit_variational import VariationalResult, fit_variational
-from lib.models.frontier import FrontierNetwork
+from lib.models.fit import FitResult
+from lib.models.fit_variational import VariationalResult
 from lib.models.hamiltonian import LearnedHamiltonian
-from lib.models.heads import Bernoulli, BetaMixture
-from lib.models.made import MADE
-from lib.models.masked_convolution import MaskedConvolution
-from lib.systems import ising, lattice, xy
-from lib.tasks import carry_out
+from lib.studies.ising import configurations as observed
+from lib.studies.recipes import RECIPES
+from lib.studies.sources import Angles, Spins
+from lib.studies.task import Task, WithoutData, learn_all
+from lib.systems import ising, lattice
 
 # ---------------------------------------------------------------- what is trained
 
 
-def _frontier(L, seed):
-    return FrontierNetwork(L, Bernoulli(), odd=True, seed=seed)
+def replicas(network, L, T, n_steps, n_networks, seed, *, annealing=0.5, field=None, n_train=0):
+    """`n_networks` tasks that differ in everything random: initial weights and draws.
 
-
-def _frontier_free(L, seed):
-    return FrontierNetwork(L, Bernoulli(), seed=seed)
-
-
-def _made(L, seed):
-    return MADE(site_shape=(L, L), head=Bernoulli(), hidden=(64,), seed=seed)
-
-
-def _can(L, seed):
-    return MaskedConvolution(L, BetaMixture(3), seed=seed)
-
-
-def _equivariant(L, seed):
-    return EquivariantFrontier(L, seed=seed)
-
-
-def fraction_energy(s):
-    """Energy of the XY model from s = theta / 2 pi, [n, L, L] -> [n]."""
-    return xy.energy(xy.TWO_PI * s)
-
-
-class Recipe(NamedTuple):
-    """build(L, seed) -> network. energy: of what the network draws. log_measure: what is added to ln q for every site
-    to make its density one with respect to d theta / 2 pi. effort: of a step, roughly, relative to the first."""
-
-    build: Callable
-    energy: Callable = ising.energy
-    batch: int = 256
-    learning_rate: float = 2e-2
-    log_measure: float = 0.0
-    effort: float = 1.0
-
-
-NETWORKS = {
-    "frontier": Recipe(_frontier),
-    "frontier_free": Recipe(_frontier_free),
-    "made": Recipe(_made, batch=1024, learning_rate=1e-2),
-    "can": Recipe(_can, fraction_energy, batch=128, learning_rate=1e-2, effort=2.5),
-    "equivariant": Recipe(
-        _equivariant, xy.energy, batch=128, learning_rate=5e-3, log_measure=math.log(xy.TWO_PI), effort=6.0
-    ),
-}
-
-
-@dataclass(frozen=True)
-class Task:
-    """One training without data. network: a key of NETWORKS. L, T: the lattice and its temperature.
-
-    annealing: part of the training in which beta rises from 0. field: None, or the magnetic field of a first training
-    of as many steps, whose network this one starts from. n_train: 0, or the number of configurations of a training from
-    data instead: maximum likelihood with the same network, initial weights, steps, batches and learning rate.
-    n_draws: configurations drawn in the end.
+    network: a key of RECIPES without its "reverse.". annealing, field: see `task.WithoutData`. n_train: number of
+    configurations of a training from data instead, by maximum likelihood with the recipe of the same name.
     """
-
-    network: str
-    L: int
-    T: float
-    n_steps: int
-    seed: int
-    annealing: float = 0.5
-    field: float | None = None
-    n_train: int = 0
-    n_draws: int = 4000
+    source = (Angles if network in ("can", "equivariant") else Spins)(L, T)
+    how = None if n_train else WithoutData(annealing, field)
+    name = network if n_train else f"reverse.{network}"
+    return [Task(name, source, n_train, n_steps, 100 * seed + k, without_data=how) for k in range(n_networks)]
 
 
 class Draws(NamedTuple):
@@ -135,53 +74,30 @@ class Trained(NamedTuple):
     draws: Draws
 
 
-def draw(model, network, T, n, seed):
-    """`Draws` of a model made by the recipe `network`."""
-    recipe = NETWORKS[network]
-    s, log_q = model.sample(n, seed)
-    log_q = log_q.double().numpy() + recipe.log_measure * model.n_sites
-    energy = np.asarray(recipe.energy(s.double()), float)
-    is_spin = recipe.energy is ising.energy
-    return Draws(s.numpy().astype(np.int8 if is_spin else np.float64), log_q, energy, T)
+def draw(learned, n):
+    """`Trained`, with n draws, of a `Learned` network. Deterministic, and other random numbers than the training's."""
+    task, recipe = learned.task, learned.task.recipe
+    s, log_q = learned.model.sample(n, 3_000_000_000 + task.seed)
+    energy = recipe.energy or ising.energy
+    drawn = Draws(
+        s.numpy().astype(np.int8 if energy is ising.energy else np.float64),
+        log_q.double().numpy() + recipe.log_measure * learned.model.n_sites,
+        np.asarray(energy(s.double()), float),
+        task.source.T,
+    )
+    return Trained(task, learned.model, learned.fit, drawn)
 
 
-def train(task):
-    """Carry out a task. Deterministic: the same task gives the same network on the same machine. Returns `Trained`."""
-    if task.network not in NETWORKS:
-        raise ValueError(f"network = {task.network!r}: choose from {', '.join(NETWORKS)}")
-    recipe = NETWORKS[task.network]
-    model = recipe.build(task.L, task.seed)
-    arguments = {"steps": task.n_steps, "batch": recipe.batch, "learning_rate": recipe.learning_rate}
-    if task.n_train:
-        data = observed(task.L, task.T, task.n_train, task.seed, "train")
-        augment = lattice.random_transform
-        result = fit(model, data, **arguments, augment=augment, seed=task.seed, device="cpu")
-    else:
-        arguments |= {"beta": 1 / task.T}
-        if task.field is not None:
+def train_all(tasks, n_draws=4000):
+    """Carry out many tasks and draw from each network, side by side: name -> list of `Task` -> the same of `Trained`.
 
-            def in_field(s):
-                return recipe.energy(s) - task.field * ising.magnetization(s)
-
-            fit_variational(model, in_field, **arguments, seed=2 * task.seed + 1)
-        result = fit_variational(model, recipe.energy, **arguments, annealing=task.annealing, seed=2 * task.seed)
-    return Trained(task, model, result, draw(model, task.network, task.T, task.n_draws, 3_000_000_000 + task.seed))
-
-
-def train_all(tasks):
-    """Carry out many tasks, side by side on the cores. tasks: dict name -> list of `Task` -> the same of `Trained`."""
-
-    def cost(task):
-        """What is drawn takes most of the time; a first training in a field is one more."""
-        once = task.n_steps * NETWORKS[task.network].effort
-        return once * (1 if task.field is None else 2) / (2 if task.n_train else 1)
-
-    return carry_out(train, tasks, cost)
-
-
-def replicas(network, L, T, n_steps, n_networks, seed, **more):
-    """`n_networks` tasks that differ in everything random: initial weights and draws."""
-    return [Task(network, L, T, n_steps, 100 * seed + k, **more) for k in range(n_networks)]
+    n_draws: a number, or a dict name -> number for those that differ from 4000.
+    """
+    learned = learn_all(tasks)
+    many = n_draws if isinstance(n_draws, dict) else dict.fromkeys(tasks, n_draws)
+    jobs = [(one, many.get(name, 4000)) for name, group in learned.items() for one in group]
+    drawn = iter(parallel.starmap(draw, jobs))
+    return {name: [next(drawn) for _ in group] for name, group in learned.items()}
 
 
 # ---------------------------------------------------------------- what it says
@@ -232,7 +148,7 @@ def divergence_over_steps(trained, log_z, windows=25):
     log_z: function of temperatures [n] -> ln Z [n], not a number where it is not known.
     """
     step, beta, f, _ = np.array(trained.result.history).T
-    d = f + NETWORKS[trained.task.network].log_measure * trained.model.n_sites + log_z(1 / beta)
+    d = f + RECIPES[trained.task.network].log_measure * trained.model.n_sites + log_z(1 / beta)
     parts = np.array_split(np.arange(len(d)), min(windows, len(d)))
     return np.array([step[k].mean() for k in parts]), np.array([d[k].mean() for k in parts])
 

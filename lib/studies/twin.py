@@ -10,7 +10,7 @@ Well below T_c the flipped spins are few and mostly single; operators beyond nea
 multiples of each other, and only the nearest-neighbour coupling is read. A network trained longer on 3000 images
 follows their accidents: 1000 steps were enough in every case tried.
 
-The same with stripes: a SIMULATED dipolar film, whose couplings J(r) are known at every distance (`run_stripes`). And
+The same with stripes: a SIMULATED dipolar film, whose couplings J(r) are known at every distance (`Stripes`). And
 with patches cut from images of a real film, where nothing is known (`read_patches`).
 """
 
@@ -18,26 +18,25 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
-from lib.analysis import couplings, kerr
+from lib import parallel
+from lib.analysis import couplings
 from lib.analysis.statistics import over_networks
-from lib.models.fit import FitResult, fit
-from lib.models.frontier import FrontierNetwork
+from lib.models.fit import FitResult
 from lib.models.hamiltonian import LearnedHamiltonian
-from lib.models.heads import Bernoulli
-from lib.samplers import delayed, dipolar, driver
-from lib.systems import film, ising, lattice
-
-SITES_PER_BATCH = 32768  # 128 images at L = 16
-WIDER = {"reach": 2, "first_rows": 2}  # rows: the context of a frontier network that looks twice as far
+from lib.samplers import delayed, driver
+from lib.studies import task as task_
+from lib.studies.recipes import RECIPES
+from lib.studies.sources import Film, StripeFilm
+from lib.systems import film, ising
 
 
 @dataclass(frozen=True)
 class Experiment:
     """Everything that determines an outcome. The camera, n_images and `seed` make the images, `network` the training.
 
-    T and t_c in kelvin: temperature of the images, and the Curie temperature that the film was given.
+    T and t_c in kelvin: temperature of the images, and the Curie temperature that the film was given. start: an
+    experiment from whose network this one starts; a scan of a camera need not begin from nothing at every point.
     """
 
     camera: film.Camera = film.Camera()
@@ -48,6 +47,7 @@ class Experiment:
     n_steps: int = 1000
     seed: int = 1
     network: int = 0
+    start: "Experiment | None" = None
 
     def __post_init__(self):
         if self.n_images < 100:
@@ -55,51 +55,13 @@ class Experiment:
         if not self.T < self.t_c:
             raise ValueError(f"T = {self.T} K: the film must be ordered, take a temperature below {self.t_c} K")
 
-
-class Images(NamedTuple):
-    """What the simulation knows and what a camera sees: true spins int8 [n, L, L], frames uint16 [n, h, w]."""
-
-    spins: np.ndarray
-    frames: np.ndarray
-
-
-def images(experiment):
-    """Simulated `Images` of an experiment. The same seed gives the same spins for every camera."""
-    e = experiment
-    T0 = film.reduced_temperature(e.T, e.t_c)
-    spins = driver.sample(e.L, T0, e.n_images, np.random.default_rng([e.seed, 0])).configurations
-    return Images(spins, film.render(spins, np.random.default_rng([e.seed, 1]), e.camera))
-
-
-def recover(frames, pixels_per_spin, L):
-    """Spins int8 [n, L, L] from frames [n, h, w] of one place, by `kerr.segment_stack` and `kerr.coarse_grain`."""
-    stack = kerr.segment_stack(frames)
-    return kerr.coarse_grain(stack.spins, pixels_per_spin, L, mask=stack.mask).spins
-
-
-def learn(spins, T, n_steps, seed, *, reach=1, first_rows=1, odd=True, augment=lattice.random_transform):
-    """(`LearnedHamiltonian` at T, `FitResult`) of a frontier network trained on spins [n, L, L]; a tenth is held out.
-
-    T: temperature of the spins, in whatever unit the Hamiltonian is wanted in. seed: of weights, batches and held-out
-    part. reach, first_rows: how far the network looks, in rows. odd: p(-s) = p(s), no field. augment: symmetries of the
-    film, see `fit`.
-    """
-    L = spins.shape[-1]
-    data = spins[np.random.default_rng(seed).permutation(len(spins))]
-    held_out = data[: max(1, len(data) // 10)]
-    model = FrontierNetwork(L, Bernoulli(), odd=odd, reach=reach * L, first_rows=first_rows, seed=seed)
-    result = fit(
-        model,
-        data[len(held_out) :],
-        steps=n_steps,
-        batch=max(1, SITES_PER_BATCH // L**2),
-        learning_rate=1e-2,
-        augment=augment,
-        held_out=held_out,
-        seed=seed,
-        device="cpu",
-    )
-    return LearnedHamiltonian(model, T), result
+    @property
+    def task(self):
+        """The training, as a `Task`."""
+        source = Film(self.camera, self.L, self.T, self.t_c)
+        start = None if self.start is None else self.start.task
+        seed = 100 * self.seed + self.network
+        return task_.Task("film", source, self.n_images, self.n_steps, seed, start, data_seed=self.seed)
 
 
 class Outcome(NamedTuple):
@@ -134,15 +96,30 @@ def curie_classical(spins, T):
     return film.curie_temperature(read.values[0], read.errors[0], T)
 
 
-def run(experiment):
-    """Carry out an experiment -> `Outcome`. Deterministic; about 20 s on one core at the defaults."""
-    e = experiment
-    truth, frames = images(e)
-    spins = recover(frames, e.camera.pixels_per_spin, e.L)
+def run_all(experiments):
+    """Carry out experiments side by side -> list of `Outcome`. Deterministic; about 20 s on one core at the defaults.
+
+    A list may hold `Stripes` as well, which become `StripesOutcome`.
+    """
+    learned = task_.learn_all({k: [e.task] for k, e in enumerate(experiments)})
+    return parallel.starmap(_outcome, [(e, learned[k][0]) for k, e in enumerate(experiments)])
+
+
+def _outcome(e, learned):
+    """`Outcome` or `StripesOutcome` of a learned film."""
+    source = e.task.source
+    truth, _ = source.images(e.n_images, e.seed)
+    spins = source.configurations(e.n_images, e.seed)
     # dead pixels can make a block unusable, and its patch is dropped; the camera here has none
     wrong = float((spins != truth).mean()) if spins.shape == truth.shape else float("nan")
-    hamiltonian, result = learn(spins, film.reduced_temperature(e.T, e.t_c), e.n_steps, 100 * e.seed + e.network)
-    return Outcome(e, wrong, curie_of(hamiltonian, spins, e.T), curie_classical(spins, e.T), hamiltonian, result)
+    hamiltonian = learned.hamiltonian
+    if isinstance(e, Experiment):
+        network, classical = curie_of(hamiltonian, spins, e.T), curie_classical(spins, e.T)
+        return Outcome(e, wrong, network, classical, hamiltonian, learned.fit)
+    read = couplings.read_network(hamiltonian, spins[:500], film.shell_operators(), ising.flip_one, moves=16)
+    drawn = hamiltonian.model.sample(len(spins), seed=e.network)[0].numpy().astype(np.int8)
+    structure = film.structure_factor(drawn), film.structure_factor(spins)
+    return StripesOutcome(e, wrong, read, shells_classical(spins, e.T), *structure, learned.fit)
 
 
 def combine(outcomes):
@@ -259,7 +236,7 @@ def falls_below(kelvin, abs_m, level):
 class Stripes:
     """A SIMULATED dipolar film (`film.pair_kernel`: J = 1, dipoles g) at temperature T in units of J, and a training.
 
-    wider: whether the network looks twice as far as a nearest-neighbour film needs (WIDER).
+    wider: whether the network looks twice as far as a nearest-neighbour film needs.
     """
 
     n_images: int = 3000
@@ -271,6 +248,13 @@ class Stripes:
     seed: int = 1
     network: int = 0
     wider: bool = False
+
+    @property
+    def task(self):
+        """The training, as a `Task`."""
+        source = StripeFilm(self.camera, self.L, self.T, self.g)
+        name, seed = "film_wider" if self.wider else "film", 1000 * self.seed + self.network
+        return task_.Task(name, source, self.n_images, self.n_steps, seed, data_seed=self.seed)
 
 
 class StripesOutcome(NamedTuple):
@@ -286,28 +270,6 @@ class StripesOutcome(NamedTuple):
     fit: FitResult
 
 
-def stripe_images(experiment):
-    """Simulated `Images` of a dipolar film. The same seed gives the same spins for every camera."""
-    e = experiment
-    W = film.pair_kernel(e.L, 1.0, e.g)
-    spins = dipolar.sample(W, e.T, e.n_images, np.random.default_rng([e.seed, 2])).configurations
-    return Images(spins, film.render(spins, np.random.default_rng([e.seed, 3]), e.camera))
-
-
-def run_stripes(experiment, spins=None, truth=None):
-    """Learn a dipolar film -> `StripesOutcome`. spins, truth: recovered and true spins, if they are there already."""
-    e = experiment
-    if spins is None:
-        truth, frames = stripe_images(e)
-        spins = recover(frames, e.camera.pixels_per_spin, e.L)
-    wrong = float((spins != truth).mean()) if truth is not None and truth.shape == spins.shape else float("nan")
-    hamiltonian, result = learn(spins, e.T, e.n_steps, 1000 * e.seed + e.network, **(WIDER if e.wider else {}))
-    read = couplings.read_network(hamiltonian, spins[:500], film.shell_operators(), ising.flip_one, moves=16)
-    classical = shells_classical(spins, e.T)
-    drawn = hamiltonian.model.sample(len(spins), seed=e.network)[0].cpu().numpy().astype(np.int8)
-    return StripesOutcome(e, wrong, read, classical, film.structure_factor(drawn), film.structure_factor(spins), result)
-
-
 def shells_classical(spins, T, steps=film.SHELLS):
     """`Couplings` of these shells by maximum pseudolikelihood, T in the units wanted."""
     return couplings.pseudolikelihood(film.shell_local_sums(spins, steps), T, tuple(map(str, steps)))
@@ -317,13 +279,6 @@ def shells_classical(spins, T, steps=film.SHELLS):
 
 PATCH_SHELLS = ((0, 1), (1, 1), (0, 2))
 MARGIN = 2  # blocks from the edge of a patch, where a neighbour is missing
-
-
-def _turn(batch, generator):
-    """Rotations and reflections only: a patch of a larger film has edges, which translations would move."""
-    return torch.cat(
-        [lattice.transform(part, int(torch.randint(8, (1,), generator=generator)), (0, 0)) for part in batch.chunk(16)]
-    )
 
 
 def _flip_inside(s, rng):
@@ -348,7 +303,11 @@ def patches_classical(patches, steps=PATCH_SHELLS):
 
 def read_patches(patches, n_steps, seed, steps=PATCH_SHELLS):
     """The same read from a network trained on the patches, which may have a net magnetisation."""
-    hamiltonian, _ = learn(patches, 1.0, n_steps, seed, odd=False, augment=_turn, **WIDER)
+    recipe, L = RECIPES["patch"], patches.shape[-1]
+    data = patches[np.random.default_rng(seed).permutation(len(patches))]
+    model = recipe.build(Film(film.Camera(), L, film.T_IMAGES, film.T_CURIE), seed, data)
+    task_.train(recipe, model, data, n_steps, seed)
+    hamiltonian = LearnedHamiltonian(model, 1.0)
     operators = film.shell_operators(steps) | {"field": ising.magnetization}
     some = patches[:500]
     return couplings.read_network(hamiltonian, some, operators, _flip_inside, moves=32, blocks=min(20, len(some)))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lib.analysis.own_data import BROKEN
-from lib.analysis.own_learning import ESS_BAR, Number
+from lib.studies.own_learning import ESS_BAR, Number
 
 FEW = 1000  # effective configurations below which the data law of the Ising chapter is steep
 CORRELATED = 1.0  # tau_int in configurations of the file; independent ones have 1/2

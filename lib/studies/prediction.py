@@ -14,27 +14,22 @@ exactly by transfer matrix. Its paths, reweighted, give averages under the netwo
 exact averages serve as a control variate.
 """
 
-import time
 from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import brentq
 
 from lib import parallel
-from lib.analysis import action, path_learning
+from lib.analysis import action
 from lib.analysis.divergence import Divergence, kl_divergence
 from lib.analysis.importance import Control, effective_sample_size, log_mean_weight, reweight
 from lib.analysis.statistics import block_sums, jackknife
-from lib.models.fit import fit
-from lib.models.hop import HopNetwork
 from lib.models.learned_action import LearnedAction
 from lib.samplers import path
+from lib.studies import task as task_
 from lib.systems import double_well
 from lib.systems.double_well import Couplings, TransferMatrix
-from lib.tasks import carry_out
 
-LEARNING_RATE = 3e-3
-SITES = 2**14  # per step in the last third of a training
 OBSERVABLES = ("<x^2>", "<S>", "kinks", "gap")
 
 
@@ -110,7 +105,7 @@ class Learned(NamedTuple):
     from_forces: `action.Readable` on such paths of its own beta, by `read_values` and by `action.read`; cpu_seconds: of
     one core, for the training."""
 
-    task: path_learning.Task
+    task: task_.Task
     action: LearnedAction
     kl: Divergence
     readable: action.Readable
@@ -118,39 +113,20 @@ class Learned(NamedTuple):
     cpu_seconds: float
 
 
-def learn(task, n_read=6000):
-    """Train a hop network for a `path_learning.Task` with network "hop" (or one of `path_learning`), and read it."""
-    couplings = double_well.couplings(task.beta, task.n_sites)
-    if task.network == "hop":
-        paths = path_learning.training_paths(task)
-        begin = time.process_time()
-        model = HopNetwork.from_paths(paths, seed=task.seed)
-        fit(
-            model,
-            paths,
-            steps=task.n_steps,
-            batch=max(1, SITES // task.n_sites),
-            learning_rate=LEARNING_RATE,
-            augment=path_learning.random_symmetry,
-            seed=task.seed,
-            device="cpu",
-        )
-        seconds = time.process_time() - begin
-        learned = LearnedAction(model)
-    else:
-        done = path_learning.learn(task)
-        learned, seconds = done.action, done.cpu_seconds
-    test = path_learning.test_paths(task.beta, task.n_sites, n_read, task.seed)
-    log_p = TransferMatrix(couplings, task.n_sites).log_prob(test)
-    values = learned.action(test)
-    distance = kl_divergence(log_p, -values)
-    from_forces = action.read(test, learned.gradient(test))
-    return Learned(task, learned, distance, read_values(test, values), from_forces, seconds)
+def read(learned, n_read=6000):
+    """`Learned` of this module, from that of `task.learn`: the network read on n_read paths it has not seen."""
+    source = learned.task.source
+    test = source.configurations(n_read, learned.task.seed, "test")
+    values = learned.hamiltonian.action(test)
+    distance = kl_divergence(source.log_prob(test), -values)
+    from_forces = action.read(test, learned.hamiltonian.gradient(test))
+    readable = read_values(test, values)
+    return Learned(learned.task, learned.hamiltonian, distance, readable, from_forces, learned.cpu_seconds)
 
 
 def learn_all(tasks):
-    """`learn` for a dict name -> list of tasks, side by side. Returns it with a `Learned` for each task."""
-    return carry_out(learn, tasks, lambda task: task.n_steps * task.n_sites)
+    """`task.learn_all`, then `read`. tasks: name -> list of `Task`."""
+    return task_.learn_all(tasks, then=read)
 
 
 class Pair(NamedTuple):
@@ -161,11 +137,11 @@ class Pair(NamedTuple):
 
     @property
     def betas(self):
-        return self.first[0].task.beta, self.second[0].task.beta
+        return self.first[0].task.source.beta, self.second[0].task.source.beta
 
     @property
     def n_sites(self):
-        return self.first[0].task.n_sites
+        return self.first[0].task.source.n_sites
 
     def actions(self, paths):
         """S_1 and S_2 of paths [n, N] by every network: two arrays [m, n]."""

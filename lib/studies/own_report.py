@@ -5,9 +5,9 @@ import html
 import numpy as np
 
 from lib import measured, plotting
-from lib.analysis.caveats import ALWAYS, verdict
 from lib.analysis.own_data import KINDS, autocorrelation
-from lib.analysis.own_learning import ESS_BAR
+from lib.studies.caveats import ALWAYS, verdict
+from lib.studies.own_learning import ESS_BAR
 
 
 def picture(kind, c):

@@ -15,26 +15,30 @@ the couplings, and linear response, d<A>/dK_a = (T0 / T) Cov(A, O_a), for predic
 """
 
 import contextlib
+import functools
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from lib import parallel
-from lib.analysis import action, couplings, learning, symmetry, xy_phases
+from lib.analysis import action, couplings, symmetry, xy_phases
 from lib.analysis.divergence import kl_divergence
 from lib.analysis.importance import effective_sample_size, reweight
 from lib.analysis.own_data import KINDS, asymmetries, average, split, summary
 from lib.analysis.statistics import over_networks
 from lib.models.chain import ChainNetwork
 from lib.models.equivariant import EquivariantFrontier
-from lib.models.fit import fit
 from lib.models.frontier import FrontierNetwork
 from lib.models.gaussian_mixture import GaussianMixture
 from lib.models.hamiltonian import LearnedHamiltonian
 from lib.models.heads import Bernoulli
 from lib.models.learned_action import LearnedAction
 from lib.models.learned_xy import LearnedXY, as_angle
+from lib.studies import ising as study
+from lib.studies import task
+from lib.studies.recipes import RECIPES
 from lib.systems import ising, lattice
 
 ESS_BAR = 0.1  # effective samples / samples above which a temperature counts as within reach
@@ -67,17 +71,9 @@ def lattice_images(side, broken, most=16):
 
 
 def _move(broken):
-    allowed, periodic = points(broken), holds(broken, "boundary")
-
-    def move(batch, generator):
-        images = []
-        for part in batch.chunk(16):
-            point = allowed[int(torch.randint(len(allowed), (1,), generator=generator))]
-            shift = torch.randint(batch.shape[1], (2,), generator=generator).tolist() if periodic else (0, 0)
-            images.append(lattice.transform(part, point, shift))
-        return torch.cat(images)
-
-    return move
+    return functools.partial(
+        lattice.random_transform, points=tuple(points(broken)), translations=holds(broken, "boundary")
+    )
 
 
 def _move_path(broken):
@@ -141,34 +137,27 @@ def train(kind, c, validation, T0, broken, steps, seed):
 
     kind: "ising", "xy" or "path". broken: names of the symmetries that the file contradicts.
     """
-    side = c.shape[1]
+    side, view, centre, scale = c.shape[1], None, 0.0, 1.0
     if kind == "ising":
         model = FrontierNetwork(side, Bernoulli(), odd=holds(broken, "flip"), seed=seed)
-        view, augment, rate, batch = (lambda s: s), _move(broken), 1e-2, max(32, 32768 // side**2)
+        recipe = replace(RECIPES["frontier"], augment=_move(broken))
     elif kind == "xy":
-        model = EquivariantFrontier(side, seed=seed)
-        view, augment, rate, batch = as_angle, _move(broken), 1e-2, 64
+        model, view = EquivariantFrontier(side, seed=seed), as_angle
+        recipe = replace(RECIPES["xy.equivariant"], augment=_move(broken))
     else:
         model = ChainNetwork(side, GaussianMixture(), seed=seed)
+        recipe = replace(RECIPES["path.chain"], augment=_move_path(broken))
         centre = 0.0 if holds(broken, "sign", "sign, cubic") else float(c.mean())
         scale = float(np.sqrt(((c - centre) ** 2).mean()))
-        augment, rate, batch = _move_path(broken), 6e-3, 128
 
         def view(x):
             return ((x - centre) / scale).astype(np.float32)
 
-    result = fit(
-        model,
-        view(c),
-        steps=steps,
-        batch=min(batch, len(c)),
-        learning_rate=rate,
-        augment=augment,
-        held_out=view(validation),
-        checks=10,
-        seed=seed,
-        device="cpu",
-    )
+    def seen(x):
+        return x if view is None else view(x)
+
+    recipe = replace(recipe, checks=10)
+    result = task.train(recipe, model, seen(c), steps, seed, held_out=seen(validation))
     if kind == "path":
         every = holds(broken, "sign", "sign, cubic", "boundary", "reversal")
         bare = OwnAction(model, T0, scale, centre)
@@ -451,7 +440,7 @@ def divergence(findings, test):
 
     test: the test set that the findings were made on, `c[findings.split.test]`.
     """
-    exact = learning.log_prob_exact(test[: len(findings.examined[0].log_prob)], findings.T0)
+    exact = study.log_prob_exact(test[: len(findings.examined[0].log_prob)], findings.T0)
     each = [kl_divergence(exact, e.log_prob) for e in findings.examined]
     inflation = np.sqrt(2 * findings.summary.tau_int)
     return _shared([d.value for d in each], [d.error * inflation for d in each])
