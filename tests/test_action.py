@@ -4,11 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from lib.analysis import action, path_learning
+from lib.analysis import action
 from lib.models.base import Autoregressive
 from lib.models.chain import ChainNetwork
 from lib.models.gaussian_mixture import GaussianMixture
 from lib.models.learned_action import LearnedAction, symmetry_images
+from lib.studies import double_well as study
+from lib.studies.recipes import move_path
+from lib.studies.sources import Paths
+from lib.studies.task import Task, learn
 from lib.systems import double_well as dw
 
 N, BETA = 12, 9.0
@@ -93,10 +97,10 @@ def test_averaging_over_images():
 
 
 def test_learning():
-    task = path_learning.Task("chain", BETA, N, 8000, 300, 5)
-    learned = path_learning.learn(task)
+    task = Task("path.chain", Paths(BETA, N), 8000, 300, 5)
+    learned = learn(task)
     assert -SIGMAS * learned.kl.error < learned.kl.value < 0.1
-    x = path_learning.test_paths(BETA, N, 2000, 6)
+    x = study.test_paths(BETA, N, 2000, 6)
     found = action.against_exact(learned.action.action(x), dw.action(x, COUPLINGS))
     assert abs(found.slope - 1) < 0.03 and abs(found.offset - MATRIX.log_z) < 0.1
     readable = action.read(x, learned.action.gradient(x))
@@ -105,7 +109,7 @@ def test_learning():
 
 def test_random_symmetry_leaves_the_action_alone():
     x = torch.as_tensor(PATHS[:200])
-    moved = path_learning.random_symmetry(x, torch.Generator().manual_seed(7))
+    moved = move_path(x, torch.Generator().manual_seed(7))
     assert np.allclose(dw.action(moved.numpy(), COUPLINGS), dw.action(x.numpy(), COUPLINGS), rtol=1e-12)
     assert not torch.equal(moved, x)
 
@@ -114,4 +118,4 @@ def test_refuses():
     with pytest.raises(ValueError, match="shifts"):
         symmetry_images(12, 5)
     with pytest.raises(ValueError, match="network"):
-        path_learning.learn(path_learning.Task("none", BETA, N, 10, 10, 1))
+        Task("none", Paths(BETA, N), 10, 10, 1)

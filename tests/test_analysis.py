@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lib.analysis import couplings, importance, learning, symmetry, transitions
+from lib.analysis import couplings, importance, symmetry, transitions
 from lib.analysis.comparison import compare
 from lib.analysis.divergence import kl_divergence
 from lib.analysis.statistics import block_sums, jackknife, over_networks
+from lib.studies import ising as study
+from lib.studies.sources import Spins
+from lib.studies.task import Task, learn, learn_all
 from lib.systems import ising, lattice
 
 ALPHA = 0.001
@@ -255,36 +258,36 @@ def test_symmetry_violation():
 
 
 def test_a_task_determines_its_outcome():
-    task = learning.Task("frontier", 4, 2.27, 2000, 40, 5)
+    task = Task("frontier", Spins(4, 2.27), 2000, 40, 5)
     a, b, c = (
-        learning.learn(task),
-        learning.learn(task),
-        learning.learn(learning.Task("frontier", 4, 2.27, 2000, 40, 6)),
+        learn(task),
+        learn(task),
+        learn(Task("frontier", Spins(4, 2.27), 2000, 40, 6)),
     )
     s = STATES[:50]
     assert np.array_equal(a.hamiltonian.energy(s), b.hamiltonian.energy(s)) and a.kl == b.kl
     assert not np.array_equal(a.hamiltonian.energy(s), c.hamiltonian.energy(s))
     with pytest.raises(ValueError, match="network = 'mad': choose from"):
-        learning.learn(learning.Task("mad", 4, 2.27, 2000, 40, 5))
+        Task("mad", Spins(4, 2.27), 2000, 40, 5)
 
 
 def test_side_by_side_equals_one_by_one():
     tasks = {
-        "a": learning.replicas("linear", 4, 2.27, 1000, 20, 2, 1),
-        "b": [learning.Task("made", 4, 3.0, 1000, 10, 9)],
+        "a": study.spins("linear", 4, 2.27, 1000, 20, 2, 1),
+        "b": [Task("made", Spins(4, 3.0), 1000, 10, 9)],
     }
-    together = learning.learn_all(tasks)
+    together = learn_all(tasks)
     for name, group in tasks.items():
         for task, learned in zip(group, together[name], strict=True):
-            assert learned.task == task and learned.kl == learning.learn(task).kl
+            assert learned.task == task and learned.kl == learn(task).kl
 
 
 def test_a_trained_network_is_close_and_its_average_closer():
     """KL by enumeration, for the network and for p averaged over 16 symmetries; the latter is exactly symmetric."""
-    task = learning.Task("frontier", 4, 2.6, 20_000, 400, 1)
-    learned = learning.learn(task)
-    average = learning.symmetrised(learned.hamiltonian)
-    exact = learning.log_prob_exact(STATES, 2.6)
+    task = Task("frontier", Spins(4, 2.6), 20_000, 400, 1)
+    learned = learn(task)
+    average = study.symmetrised(learned.hamiltonian)
+    exact = study.log_prob_exact(STATES, 2.6)
     assert np.logaddexp.reduce(exact) == pytest.approx(0, abs=1e-10)
 
     def kl(h):

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from lib.analysis import blocking, learning, rg
+from lib.analysis import blocking
 from lib.models.alternating import AlternatingSums
 from lib.models.fit import fit
 from lib.models.frontier import FrontierNetwork
 from lib.models.hamiltonian import LearnedHamiltonian
 from lib.models.heads import SymmetricCategorical
 from lib.samplers import driver
+from lib.studies import recipes, rg
 from lib.systems import ising
 
 T = 2.27
@@ -117,11 +118,11 @@ def test_five_states_against_the_exact_distribution():
     S, q = blocking.exact_sums(s, p)
     states = blocking.states(S)
     model = FrontierNetwork(2, SymmetricCategorical(5), hidden=16, odd=True, seed=1)
-    fit(model, states, weights=q, steps=1000, learning_rate=1e-2, device="cpu")
+    fit(model, states, weights=q, steps=1000, learning_rate=1e-2)
     log_q = LearnedHamiltonian(model, T).log_prob(states)
     assert 0 <= (q * (np.log(q) - log_q)).sum() < 1e-3
-    assert LearnedHamiltonian(model, T, view=learning.stride_2).log_prob(s[:100]) == pytest.approx(
-        LearnedHamiltonian(model, T).log_prob(learning.stride_2(s[:100]))
+    assert LearnedHamiltonian(model, T, view=recipes.stride_2).log_prob(s[:100]) == pytest.approx(
+        LearnedHamiltonian(model, T).log_prob(recipes.stride_2(s[:100]))
     )
 
 
@@ -132,7 +133,7 @@ def spins_of(frame, L):
 @pytest.mark.parametrize("L", [4, 8, 16])
 def test_what_is_remembered_is_true_and_causal(L):
     s = driver.sample(L, T, 200, np.random.default_rng(4)).configurations
-    states = torch.as_tensor(learning.stride_1(s)).float().reshape(len(s), -1)
+    states = torch.as_tensor(recipes.stride_1(s)).float().reshape(len(s), -1)
     memory = AlternatingSums(L, remember=True)
     inputs = memory(states)
     near, first, own = spins_of(inputs.reshape(-1, L, L, memory.n_inputs).numpy(), L)
@@ -159,7 +160,7 @@ def test_what_is_remembered_is_true_and_causal(L):
 
 def test_alternating_sums_vanish_around_the_torus():
     s = driver.sample(8, T, 100, np.random.default_rng(5)).configurations
-    states = torch.as_tensor(learning.stride_1(s)).float().reshape(len(s), -1)
+    states = torch.as_tensor(recipes.stride_1(s)).float().reshape(len(s), -1)
     memory = AlternatingSums(8)
     inputs = memory(states).reshape(-1, 8, 8, 9)
     S = torch.as_tensor(blocking.sums(s, 2, 1))

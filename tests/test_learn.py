@@ -15,12 +15,13 @@ import torch
 
 from lib import __main__ as command_line
 from lib import measured, observed
-from lib.analysis import caveats, own_data, own_learning, own_report
-from lib.studies.own_learning import Number, OwnAction, Reach
+from lib.analysis import own_data
 from lib.errors import BookError
 from lib.models.chain import ChainNetwork
 from lib.models.gaussian_mixture import GaussianMixture
 from lib.paths import ROOT, data_file
+from lib.studies import caveats, own_learning, own_report
+from lib.studies.own_learning import Number, OwnAction, Reach
 from lib.systems import ising, lattice
 from tests.conftest import code, display, environment, notebook, one_line, write
 

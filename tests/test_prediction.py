@@ -8,12 +8,13 @@ from lib import checks
 from lib.analysis import prediction
 from lib.analysis.action import Readable
 from lib.analysis.divergence import Divergence, kl_divergence
-from lib.analysis.path_learning import Task, random_symmetry
 from lib.models.fit import fit
 from lib.models.hop import HopNetwork, independent, markov_chain
 from lib.models.learned_action import LearnedAction
 from lib.models.log_polynomial import LogPolynomial
 from lib.samplers import path
+from lib.studies.recipes import move_path
+from lib.studies.task import Task
 from lib.systems import double_well
 from lib.systems.double_well import TransferMatrix
 
@@ -34,7 +35,7 @@ class Exact:
 def stand_in(beta, wrong=1.0):
     exact = Exact(beta, wrong)
     readable = Readable(np.array([*exact.couplings[:3], 0.0]), np.zeros(4), 1.0)
-    return prediction.Learned(Task("exact", beta, N, 0, 0, 0), exact, Divergence(0.0, 0.0), readable, readable, 0.0)
+    return prediction.Learned(Task("path.hop", Paths(beta, N), 0, 0, 0), exact, Divergence(0.0, 0.0), readable, readable, 0.0)
 
 
 def pair_of(beta_1, beta_2, wrong=1.0):
@@ -210,7 +211,7 @@ def test_short_training_comes_close_to_the_exact_distribution():
     exact = TransferMatrix(couplings, N).log_prob(test)
     model = HopNetwork.from_paths(data, LogPolynomial(degree=8), seed=1, hidden=8, n_pairs=20_000)
     before = kl_divergence(exact, -LearnedAction(model).action(test))
-    fit(model, data, steps=200, batch=128, learning_rate=4e-3, augment=random_symmetry, seed=1, device="cpu")
+    fit(model, data, steps=200, batch=128, learning_rate=4e-3, augment=move_path, seed=1)
     after = kl_divergence(exact, -LearnedAction(model).action(test))
     assert after.value > -3 * after.error
     assert after.value < 0.02 < 0.04 < before.value

@@ -193,7 +193,7 @@ def trained():
         "can": variational.replicas("can", 4, 1.25, 100, 1, 1),
         "equivariant": variational.replicas("equivariant", 4, 1.25, 60, 1, 1),
     }
-    return {name: variational.train(group[0]) for name, group in tasks.items()}
+    return {name: group[0] for name, group in variational.train_all(tasks).items()}
 
 
 @pytest.mark.parametrize("name", ["frontier", "data"])
@@ -286,4 +286,4 @@ def test_extrapolation_of_the_true_hamiltonian_is_perfect():
 
 def test_an_unknown_network_is_refused():
     with pytest.raises(ValueError, match="choose from frontier"):
-        variational.train(variational.Task("transformer", 4, 2.0, 10, 1))
+        variational.replicas("transformer", 4, 2.0, 10, 1, 1)

@@ -6,13 +6,17 @@ import torch
 from scipy import stats
 
 from lib import checks
-from lib.analysis import bkt, vortices, xy_learning, xy_phases
+from lib.analysis import bkt, vortices, xy_phases
 from lib.models import equivariant
 from lib.models.equivariant import EquivariantFrontier
 from lib.models.fourier import FourierDensity
 from lib.models.made import MADE
 from lib.models.von_mises import VonMisesMixture
 from lib.samplers import xy as sampler
+from lib.studies import recipes
+from lib.studies import xy as study
+from lib.studies.sources import Angles
+from lib.studies.task import Task, learn
 from lib.systems import lattice, xy, xy_exact
 
 LEVEL = 1e-4  # of every test of a distribution
@@ -119,23 +123,23 @@ def test_the_gradients_of_the_equivariant_network_by_hand():
 
 def test_augmentation_is_a_symmetry():
     theta = torch.as_tensor(np.random.default_rng(1).uniform(0, xy.TWO_PI, (64, 6, 6)))
-    images = xy_learning.rotate_and_move(theta.clone(), torch.Generator().manual_seed(0))
+    images = recipes.rotate_and_move(theta.clone(), torch.Generator().manual_seed(0))
     assert images.min() >= 0 and images.max() <= xy.TWO_PI
     energies, before = xy.energy(images.numpy()), xy.energy(theta.numpy())
     assert np.sort(energies) == pytest.approx(np.sort(before)) and not np.allclose(images, theta)
 
 
-@pytest.mark.parametrize("network", xy_learning.NETWORKS)
+@pytest.mark.parametrize("network", [name for name in recipes.RECIPES if name.startswith("xy.")])
 def test_every_recipe_learns_and_is_normalised_in_theta(network):
     """On a 4 x 4 lattice: KL finite, positive within error, smaller than that of independent angles; the exact ln Z."""
-    task = xy_learning.Task(network, 4, 1.0, 1500, 120, 2, 3)
-    learned = xy_learning.learn(task)
-    theta = xy_learning.configurations(4, 1.0, 1000, 3)
+    task = Task(network, Angles(4, 1.0), 1500, 120, 3)
+    learned = learn(task)
+    theta = study.configurations(4, 1.0, 1000, 3)
     log_z = 16 * 0.66546758
-    distance = xy_learning.kl(learned.hamiltonian, theta, (log_z, 0.0))
+    distance = study.kl(learned.hamiltonian, theta, (log_z, 0.0))
     independent = np.mean(xy.log_density(theta, 1.0, log_z)) + 16 * np.log(xy.TWO_PI)
     assert -4 * distance.error < distance.value < 0.9 * independent
-    again = xy_learning.learn(task)
+    again = learn(task)
     assert np.array_equal(again.hamiltonian.log_prob(theta[:50]), learned.hamiltonian.log_prob(theta[:50]))
     drawn, log_prob = learned.hamiltonian.sample(20, 1)
     assert drawn.min() >= 0 and drawn.max() <= xy.TWO_PI and np.isfinite(log_prob).all()
@@ -143,7 +147,7 @@ def test_every_recipe_learns_and_is_normalised_in_theta(network):
 
 def test_unknown_recipe_is_refused():
     with pytest.raises(ValueError, match="'mlp'"):
-        xy_learning.learn(xy_learning.Task("mlp", 4, 1.0, 100, 10, 1, 0))
+        Task("xy.mlp", Angles(4, 1.0), 100, 10, 0)
 
 
 class Exact:
@@ -198,8 +202,8 @@ def test_auc_at_equal_energy_removes_what_energy_explains():
 
 
 def test_surprise_adds_up_to_the_log_probability_and_turns_with_the_lattice():
-    learned = xy_learning.learn(xy_learning.Task("equivariant", 4, 1.0, 300, 20, 1, 0)).hamiltonian
-    theta = xy_learning.configurations(4, 1.0, 6, 0)
+    learned = learn(Task("xy.equivariant", Angles(4, 1.0), 300, 20, 0)).hamiltonian
+    theta = study.configurations(4, 1.0, 6, 0)
     assert -vortices.surprise(learned, theta).sum((1, 2)) == pytest.approx(learned.log_prob(theta), rel=1e-5)
     assert vortices.surprise(learned, theta, excess=True).min() >= 0
     score = vortices.symmetrised_surprise(learned, theta)
