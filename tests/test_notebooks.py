@@ -446,4 +446,4 @@ def test_the_makefile_runs_nbval_with_the_plugin():
     lines = (ROOT / "Makefile").read_text().replace("\\\n", " ").splitlines()
     (line,) = [line.split() for line in lines if "tests.verdicts" in line]
     assert {"--nbval-lax", "--dist"} < set(line) and line[line.index("--dist") + 1] == "loadfile"
-    assert line[-1] == "book"
+    assert "book;" in line
