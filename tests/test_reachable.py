@@ -8,9 +8,9 @@ import textwrap
 import pytest
 
 from lib import reachable
-from lib.analysis import learning
 from lib.errors import BookError
 from lib.paths import ROOT
+from lib.systems import ising
 from tests.conftest import environment, one_line
 
 OTHER = "def f(x, n=1):\n    return x + n\n\n\ndef apart():\n    return 0\n"
@@ -258,13 +258,18 @@ print(json.dumps(sorted(executed)))
 """
 CODE = """
 import numpy as np
-from lib.analysis import couplings, learning
+from lib.analysis import couplings, transitions
+from lib.models.frontier import FrontierNetwork
+from lib.models.hamiltonian import LearnedHamiltonian
+from lib.models.heads import Bernoulli
+from lib.samplers import driver
 from lib.systems import ising
-task, = learning.replicas("frontier", 4, 2.27, 1000, 20, 1, 1)
-learned = learning.learn(task).hamiltonian
-s = learning.configurations(4, 2.27, 200, 1)
-learning.kl(learned, s)
+learned = LearnedHamiltonian(FrontierNetwork(4, Bernoulli(), odd=True, seed=3), 2.27)
+s = np.random.default_rng(1).choice(np.array([-1, 1], np.int8), (500, 4, 4))
+learned.energy(s)
 couplings.pseudolikelihood(ising.local_sums(s, ("nn", "nnn")), 2.27, ("nn", "nnn"))
+transitions.direct(4, np.array([2.2, 2.4]), 1000, 1)
+ising.specific_heat_peak(4)
 """
 
 
@@ -295,16 +300,16 @@ def test_every_function_that_is_executed_was_reached():
 
 
 def test_a_key_by_object_and_by_name():
-    key = reachable.code_key(learning.learn)
-    assert key == reachable.code_key("lib.analysis.learning:learn")
-    assert key != reachable.code_key(learning.kl)
-    assert reachable.code_key(learning.kl, learning.learn) == reachable.code_key(learning.learn, learning.kl)
-    assert reachable.code_key("lib.analysis.learning") not in (key, reachable.code_key(learning.kl))
-    assert reachable.code_key(learning.Task) != key
+    key = reachable.code_key(ising.energy)
+    assert key == reachable.code_key("lib.systems.ising:energy")
+    assert key != reachable.code_key(ising.exact)
+    assert reachable.code_key(ising.exact, ising.energy) == reachable.code_key(ising.energy, ising.exact)
+    assert reachable.code_key("lib.systems.ising") not in (key, reachable.code_key(ising.exact))
+    assert reachable.code_key(ising.Exact) != key
 
 
 @pytest.mark.parametrize(
-    "target", ["lib.analysis.learning:nothing", "lib.nothing", "numpy:sin", sum, lambda: 0, 3], ids=str
+    "target", ["lib.systems.ising:nothing", "lib.nothing", "numpy:sin", sum, lambda: 0, 3], ids=str
 )
 def test_a_key_of_something_else_is_refused(target):
     with pytest.raises(ValueError) as caught:
@@ -315,7 +320,7 @@ def test_a_key_of_something_else_is_refused(target):
 def test_the_versions_and_the_python_are_in_the_key(monkeypatch):
     def key():
         reachable._code_key.cache_clear()
-        return reachable.code_key(learning.learn)
+        return reachable.code_key(ising.energy)
 
     before = key()
     assert key() == before
@@ -334,12 +339,13 @@ def test_versions_are_those_of_releases(monkeypatch):
 
 
 def test_a_key_costs_little():
-    """CPU seconds in a new process, of the largest there is."""
+    """CPU seconds in a new process, of all of the rooms at once."""
     code = """
         import time
+        from pathlib import Path
         from lib import reachable
         start = time.process_time()
-        reachable.code_key("lib.analysis.own_learning", "lib.analysis.learning", "lib.analysis.path_learning")
+        reachable.code_key(*(f"lib.{file.parent.stem}.{file.stem}" for file in Path("lib").glob("*/[a-z]*.py")))
         print(time.process_time() - start)
     """
     command = [sys.executable, "-c", textwrap.dedent(code)]
