@@ -394,6 +394,8 @@ class Reach:
             there = True
             self._follow(f"{module}.{first}", rest)
         if not there:
+            if first.startswith("__"):  # like module.__dict__ and sys.modules[__name__]
+                self._follow(module, ())
             self._add(module, found.where.get("__getattr__", ()))
             for star in found.stars:
                 self._follow(star, chain)

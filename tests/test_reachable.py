@@ -95,6 +95,11 @@ COUNTS = {
         *("from lib import r\nprint(r)", "r/b", "return 0", "return 1"),
     ),
     "a module by its name": ({"a": OTHER}, "run(['-m', 'lib.a'])", "a", "return 0", "return 1"),
+    "the dict of a module": ({"a": OTHER}, "import lib.a as m\nm.__dict__['apart']()", "a", "return 0", "return 1"),
+    "its own module by name": (
+        {"a": OTHER + "\n\ndef g(x):\n    return getattr(sys.modules[__name__], x)"},
+        *("from lib.a import g", "a", "return 0", "return 1"),
+    ),
     "globals": ({"a": OTHER + "\n\ndef g(x):\n    return globals()[x]"}, "from lib.a import g", "a", "0", "1"),
     "a function used by a function given to map": (
         {"a": OTHER + "\n\ndef g(x):\n    return map(lambda y: f(y), x)"},
