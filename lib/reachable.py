@@ -12,6 +12,7 @@ import functools
 import hashlib
 import re
 import sys
+import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from lib.paths import ROOT
 # a function would return.
 SEPARATE = ("lib.parameters", "lib.cache")
 NUMERIC = ("numpy", "torch", "numba", "scipy")  # the packages whose versions numbers depend on
+LOADED = time.time()  # whatever uses this module loads the rest of lib at about the same time
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 NAMED = (*FUNCTIONS, ast.ClassDef)
 
@@ -47,7 +49,8 @@ def code_key(*targets) -> str:
     """One hash of all code of lib that these can reach, the versions of the numeric packages, and the Python.
 
     targets: functions or classes of lib, or their names: `"lib.analysis.learning:learn"`, `"lib.analysis.learning"` for
-    a whole module. Looked up once per process. ValueError for anything outside lib.
+    a whole module. Looked up once per process. ValueError for anything outside lib, and where a file was edited after
+    this process had loaded it, so that nobody can say which code runs here.
     """
     names = [target if isinstance(target, str) else _name_of(target) for target in targets]
     return _code_key(tuple(sorted(set(names))), ROOT)
@@ -70,6 +73,9 @@ def _code_key(names: tuple[str, ...], root: Path) -> str:
         if found is None or not (not inside or first in found.where or first in found.imported):
             raise ValueError(f"{name!r} is no code of lib; give it like lib.analysis.learning:learn")
         reach.follow(module, (first,) if inside else ())
+    for file in reach.files():
+        if file.stat().st_mtime > LOADED:
+            raise ValueError(f"{file} was edited after this process, which uses lib, had started; start another one")
     python = [sys.implementation.cache_tag]
     return sha(repr([names, sorted(reach.hashes().items()), sorted(versions().items()), python]))
 
@@ -209,25 +215,24 @@ class Uses(ast.NodeVisitor):
         outside += [*(arg.annotation for arg in every), getattr(node, "returns", None)]
         for each in filter(None, outside):
             self.visit(each)
-        bound, outer = _bound(body)
-        before, self.local = self.local, (self.local | bound | {arg.arg for arg in every}) - outer
+        before, self.local = self.local, self.local | _bound(body) | {arg.arg for arg in every}
         for each in body:
             self.visit(each)
         self.local = before
 
     visit_AsyncFunctionDef = visit_Lambda = visit_FunctionDef
 
-    def visit_Global(self, node):
+    def visit_Global(self, node):  # seen here, for they look local
         self.chains |= {(name,) for name in node.names}
 
 
-def _bound(body: list) -> tuple[set[str], set[str]]:
-    """Names that are local to a function with this body, for certain, and those it declares global.
+def _bound(body: list) -> set[str]:
+    """Names that a function with this body binds; they are local to it, or declared global (`visit_Global`).
 
     What a comprehension binds is left out, outside of it the name means another thing, and so are imports, which are
     followed.
     """
-    bound, outer, waiting = set(), set(), list(body)
+    bound, waiting = set(), list(body)
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.Name):
@@ -235,13 +240,11 @@ def _bound(body: list) -> tuple[set[str], set[str]]:
                 bound.add(node.id)
         elif isinstance(node, ast.ExceptHandler) and node.name:
             bound.add(node.name)
-        elif isinstance(node, ast.Global):
-            outer |= set(node.names)
         elif isinstance(node, NAMED):
             bound.add(node.name)
         if not isinstance(node, (*NAMED, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
             waiting += ast.iter_child_nodes(node)
-    return bound, outer
+    return bound
 
 
 # Modules and what is reached of them -----------------------------------------------------------------------
@@ -269,7 +272,7 @@ class Module:
             if isinstance(node, NAMED):
                 bound = {node.name}
             else:
-                bound = _bound([node])[0]
+                bound = _bound([node])
                 if isinstance(node, ast.If) and ast.unparse(node.test) == "__name__ == '__main__'":
                     self.main.append(number)
                 elif not _binds_names_only(node):
@@ -448,3 +451,7 @@ class Reach:
             if said:
                 found[file.relative_to(self.root).as_posix()] = sha("\n".join(said))
         return dict(sorted(found.items()))
+
+    def files(self) -> list[Path]:
+        """All files that were looked into."""
+        return list(self._files.values())

@@ -118,6 +118,20 @@ def test_an_edit_of_what_is_reached_and_no_other_changes_the_key(edited, answer,
     assert ask(tree) == answer
 
 
+def test_code_that_is_edited_while_it_is_loaded_is_just_called(tree):
+    """The process goes on with the old code, whose result must not be found by those that have the new."""
+    source = """
+        from pathlib import Path
+        from lib import cache, toy
+
+        path = Path("lib/other.py")
+        path.write_text(path.read_text().replace("x * y", "x + y"))
+        print(cache.remember(toy.square, toy.Task(3)))
+    """
+    assert ask(tree, source) == CALLED
+    assert ask(tree) == ["called", "6"]
+
+
 def test_the_decorator(tree):
     source = """
         from lib.toy import Task, double
