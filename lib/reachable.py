@@ -215,7 +215,9 @@ class Uses(ast.NodeVisitor):
         outside += [*(arg.annotation for arg in every), getattr(node, "returns", None)]
         for each in filter(None, outside):
             self.visit(each)
-        before, self.local = self.local, self.local | _bound(body) | {arg.arg for arg in every}
+        here = [each for part in body for each in ast.walk(part) if isinstance(each, (ast.Import, ast.ImportFrom))]
+        imported = {name for each in here for name, *_ in targets(each)}  # these are followed
+        before, self.local = self.local, (self.local | _bound(body) | {arg.arg for arg in every}) - imported
         for each in body:
             self.visit(each)
         self.local = before
@@ -229,8 +231,7 @@ class Uses(ast.NodeVisitor):
 def _bound(body: list) -> set[str]:
     """Names that a function with this body binds; they are local to it, or declared global (`visit_Global`).
 
-    What a comprehension binds is left out, outside of it the name means another thing, and so are imports, which are
-    followed.
+    What a comprehension binds is left out: outside of it the name means another thing.
     """
     bound, waiting = set(), list(body)
     while waiting:

@@ -87,6 +87,13 @@ COUNTS = {
         {"a": "def g(x):\n    from lib import b\n\n    return b.f(x)", "b": OTHER},
         *("from lib.a import g", "b", "x + n", "x - n"),
     ),
+    "an import inside a function with something in its place": (
+        {
+            "a": "def g(x, f=None):\n    try:\n        from lib.b import f\n    except ImportError:\n        f = None\n    f(x)",
+            "b": OTHER,
+        },
+        *("from lib.a import g", "b", "x + n", "x - n"),
+    ),
     "a module that is handed around": ({"a": OTHER}, "from lib import a\nprint(a)", "a", "return 0", "return 1"),
     "getattr with a variable": ({"a": OTHER}, "from lib import a\ngetattr(a, name)", "a", "return 0", "return 1"),
     "modules in a dict": ({"a": OTHER}, "import lib.a as m\nALL = {'a': m}", "a", "return 0", "return 1"),
