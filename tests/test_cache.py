@@ -163,7 +163,7 @@ def test_other_instructions_are_another_machine(name, value, tree):
 DAMAGE = {
     "empty": lambda data: b"",
     "cut off": lambda data: data[:-3],
-    "a flipped bit": lambda data: data[:-3] + bytes([data[-3] ^ 1]) + data[-2:],
+    "a flipped bit": lambda data: data[:-2] + bytes([data[-2] ^ 1]) + data[-1:],  # in the 9 itself
     "other bytes": lambda data: b"nonsense" * 20,
 }
 

@@ -89,7 +89,7 @@ COUNTS = {
     ),
     "an import inside a function with something in its place": (
         {
-            "a": "def g(x, f=None):\n    try:\n        from lib.b import f\n    except ImportError:\n        f = None\n    f(x)",
+            "a": "def g(f=1):\n    try:\n        from lib.b import f\n    except ImportError:\n        f = 2\n    f()",
             "b": OTHER,
         },
         *("from lib.a import g", "b", "x + n", "x - n"),
