@@ -91,7 +91,9 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("chapter", nargs="*", help="default: all")
     sub.add_argument("--out", type=Path, default=BUILD / "student", metavar="DIR", help="default: _build/student")
 
-    command("fresh", _fresh, "name the committed chapters that are stale")
+    sub = command("fresh", _fresh, "name the committed chapters that are stale")
+    text = "renew the stamps of these chapters (default: all stale ones) where `make test` passed at this very code"
+    sub.add_argument("--accept", nargs="*", metavar="CHAPTER", help=text)
     command("hash", _hash, "one hash of the whole of lib")
     command("book", _book, "execute everything from scratch and build the site")
     command("read", _read, "build the site from the committed outputs")
@@ -233,11 +235,25 @@ def _student(options) -> int:
 
 
 def _fresh(options) -> int:
-    code = 0
-    for path in notebooks.chapters():
-        if changed := freshness.stale(path):
+    paths = [notebooks.find(name) for name in options.accept or ()] or notebooks.chapters()
+    code, refused = 0, []
+    for path in paths:
+        changed = freshness.stale(path)
+        if not changed:
+            continue
+        told = f"{path.stem} is stale ({', '.join(changed)})"
+        if options.accept is None:
             code = 1
-            say(f"{path.stem} is stale ({', '.join(changed)}); run: make refresh CHAPTERS={path.stem}")
+            accept = f" or: python -m lib fresh --accept {path.stem}" if freshness.acceptable(path) else ""
+            say(f"{told}; run: make refresh CHAPTERS={path.stem}{accept}")
+            continue
+        try:
+            freshness.accept(path)
+            say(f"{told}, and all its cells passed at this code: accepted")
+        except BookError as error:
+            refused.append(str(error))
+    if refused:
+        raise BookError("; ".join(refused))
     return code
 
 

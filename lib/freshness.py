@@ -1,46 +1,62 @@
 """Is a committed chapter still what its sources would give?
 
 When `make refresh` executes a chapter it stores, in the notebook's metadata, the hash of everything the outputs depend
-on: the chapter's code, every lib module it imports (directly or not), every data file it or they open through
-`data_file("...")`, its own entries of the claims ledger and its own parameter rules.
+on: the chapter's code and the code of lib that it can reach (`lib.reachable`; comments and docstrings do not count),
+every data file that this opens through `data_file("...")`, its entries of the claims ledger without their wording, its
+own parameter rules, and the versions of the numeric packages. A notebook that a chapter runs counts with all that it
+depends on itself: one that it opens like a data file, or that is the default of its parameter `chapter`.
+
+The stamp of a stale chapter may be renewed without executing it for the book (`accept`) where `make test` has executed
+it at this very code and every cell passed: then its verdicts are the committed ones.
 """
 
 import ast
-import hashlib
+import functools
 import json
+import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from lib import claims, notebooks, parameters
 from lib.errors import BookError
 from lib.paths import ROOT
+from lib.reachable import NUMERIC, Reach, parse, sha, text, versions
 
-SEPARATE = {"lib.parameters"}  # holds every chapter's rules; a chapter counts its own only
-
-
-def sha(data: bytes | str) -> str:
-    if isinstance(data, str):
-        data = data.encode()
-    return hashlib.sha256(data.replace(b"\r\n", b"\n")).hexdigest()[:16]
+WORDING = ("chapter", "statement", "source", "published", "reference_origin", "units", "history")  # of a claim
 
 
-def inputs(path: Path, root: Path = ROOT) -> dict[str, str]:
-    """Hash of each thing the outputs of this chapter depend on, by name."""
-    notebook = notebooks.read(path)
-    code = [cell.source for cell in notebooks.code_cells(notebook)]
-    tree = _parse(_without_magics("\n".join(code)), path.name)
-    modules = _closure(tree, root)
-    trees = [tree] + [_parse(file.read_text(), str(file)) for file in modules.values()]
-    data = sorted({name for t in trees for name in _data_files(t)})
-    hashes = {"code": sha("\0".join(code))}
-    for _, file in sorted(modules.items()):
-        hashes[str(file.relative_to(root))] = sha(file.read_bytes())
-    for name in data:
+def inputs(path: Path, root: Path = ROOT, outer: tuple[Path, ...] = ()) -> dict[str, str]:
+    """Hash of each thing the outputs of this chapter depend on, by name; versions of packages as they are.
+
+    outer: the notebooks that run this one, each by the next.
+    """
+    trees, said = [], []
+    for cell in notebooks.code_cells(notebooks.read(path)):
+        tree = parse(_without_magics(cell.source), path.name)
+        trees.append(tree)
+        said.append(_said(cell.source, tree))
+    tree = ast.Module([statement for tree in trees for statement in tree.body], [])
+    reach = Reach(root)
+    reach.code(tree)
+    hashes = {"code": sha("\0".join(said))} | reach.hashes()
+    runs = [root / "book" / f"{name}.ipynb" for name in _chapters(tree)]
+    for name in sorted(reach.data):
         file = root / "data" / name
-        hashes[f"data/{name}"] = sha(file.read_bytes()) if file.is_file() else "missing"
-    own = [entry for entry in claims.ledger(root / "data" / "claims.yml").values() if entry["chapter"] == path.stem]
-    hashes["claims"] = sha(json.dumps(own, sort_keys=True, default=str))
+        if file.suffix == ".ipynb" and file.is_file():
+            runs.append(file)
+        else:
+            hashes[f"data/{name}"] = sha(file.read_bytes()) if file.is_file() else "missing"
+    for file in runs:
+        if file.is_file() and file not in (path, *outer):
+            hashes[file.relative_to(root).as_posix()] = digest(inputs(file, root, (path, *outer)))
+    hashes["claims"] = sha(json.dumps(_bars(path.stem, tree, root), sort_keys=True, default=str))
     hashes["parameter rules"] = sha(repr(parameters.RULES.get(path.stem)))
-    return hashes
+    return hashes if outer else hashes | versions()
+
+
+def digest(hashes: dict[str, str]) -> str:
+    """One hash of all inputs of a chapter."""
+    return sha(json.dumps(hashes, sort_keys=True))
 
 
 def stamp(notebook, hashes: dict[str, str], measured: dict) -> None:
@@ -50,11 +66,16 @@ def stamp(notebook, hashes: dict[str, str], measured: dict) -> None:
 
 def stale(path: Path, root: Path = ROOT) -> list[str]:
     """Names of what changed since the chapter was executed; empty if it is fresh."""
-    stored = notebooks.read(path).metadata.get("dan_book", {}).get("inputs")
+    stored = _stored(path)
     if stored is None:
         return ["never stamped"]
     now = inputs(path, root)
-    return sorted(name for name in {*now, *stored} if now.get(name) != stored.get(name))
+    changed = sorted(name for name in {*now, *stored} if now.get(name) != stored.get(name))
+    return [f"{n} {stored[n]} -> {now[n]}" if n in NUMERIC and n in stored else n for n in changed]
+
+
+def _stored(path: Path) -> dict[str, str] | None:
+    return notebooks.read(path).metadata.get("dan_book", {}).get("inputs")
 
 
 def lib_hash(root: Path = ROOT) -> str:
@@ -63,67 +84,92 @@ def lib_hash(root: Path = ROOT) -> str:
     return sha("\n".join(f"{file.relative_to(root)} {sha(file.read_bytes())}" for file in files))
 
 
-def _parse(source: str, name: str) -> ast.Module:
+# Renewing a stamp ------------------------------------------------------------------------------------------
+
+
+def verified(root: Path = ROOT) -> dict[str, str]:
+    """Chapter -> digest of its inputs when `make test` last saw all its cells pass; empty where nothing is known."""
     try:
-        return ast.parse(source)
-    except SyntaxError as error:
-        raise BookError(f"{name}: not valid Python: {error.msg}, line {error.lineno}") from None
+        found = json.loads(_verified_file(root).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def record_verified(digests: dict[str, str], root: Path = ROOT, failed: Iterable[str] = ()) -> None:
+    """Remember that every cell of these chapters passed, chapter -> digest of its inputs; forget those that failed."""
+    file = _verified_file(root)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f"{file.name}.{os.getpid()}.part")
+    known = {chapter: found for chapter, found in verified(root).items() if chapter not in failed} | digests
+    part.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+    part.replace(file)
+
+
+def _verified_file(root: Path) -> Path:
+    return root / "_build" / "verified.json"
+
+
+def acceptable(path: Path, root: Path = ROOT) -> bool:
+    """Did every cell of this chapter pass at exactly this code?"""
+    return _stored(path) is not None and verified(root).get(path.stem) == digest(inputs(path, root))
+
+
+def accept(path: Path, root: Path = ROOT) -> None:
+    """Renew the stamp of an executed chapter, its outputs untouched. BookError unless it is `acceptable`."""
+    if not acceptable(path, root):
+        raise BookError(
+            f"{path.stem}: no pass of all its cells at this code is known; run: make test (or: make refresh "
+            f"CHAPTERS={path.stem})"
+        )
+    notebook = notebooks.read(path)
+    notebook.metadata["dan_book"]["inputs"] = inputs(path, root)
+    notebooks.write(notebook, path)
+
+
+# What a chapter says ---------------------------------------------------------------------------------------
 
 
 def _without_magics(source: str) -> str:
-    lines = source.splitlines()
-    return "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in lines)
+    return "\n".join("" if _is_magic(line) else line for line in source.splitlines())
 
 
-def _closure(tree: ast.Module, root: Path) -> dict[str, Path]:
-    """Every module of lib that the code imports, directly or through others, with the packages above them."""
-    found: dict[str, Path] = {}
-    waiting = sorted(imports(tree))
-    while waiting:
-        name = waiting.pop()
-        if name in found or name in SEPARATE:
-            continue
-        file = module_file(name, root)
-        if file is None:  # not a module: a name defined in one
-            continue
-        found[name] = file
-        package = name if file.name == "__init__.py" else name.rpartition(".")[0]
-        waiting += imports(_parse(file.read_text(), str(file)), package)
-        if "." in name:
-            waiting.append(name.rpartition(".")[0])
-    return found
+def _is_magic(line: str) -> bool:
+    return line.lstrip().startswith(("%", "!"))
 
 
-def module_file(name: str, root: Path = ROOT) -> Path | None:
-    base = root.joinpath(*name.split("."))
-    for file in (base.with_suffix(".py"), base / "__init__.py"):
-        if file.is_file():
-            return file
-    return None
+def _said(source: str, tree: ast.Module) -> str:
+    """The code of a cell without comments: statements, magics, and whether a `;` hides its last value."""
+    said = [text(statement) for statement in tree.body] + [line for line in source.splitlines() if _is_magic(line)]
+    if tree.body:
+        last = tree.body[-1]
+        rest = source.splitlines()[last.end_lineno - 1].encode()[last.end_col_offset :]
+        said += [";"] * rest.lstrip().startswith(b";")
+    return "\n".join(said)
 
 
-def imports(tree: ast.Module, package: str = "") -> set[str]:
-    """Dotted names under lib that the code imports; may hold names inside a module as well."""
-    found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                above = package.split(".")[: len(package.split(".")) - node.level + 1]
-                base = ".".join(above + ([node.module] if node.module else []))
-            found |= {base} | {f"{base}.{alias.name}" for alias in node.names}
-    return {name for name in found if name == "lib" or name.startswith("lib.")}
+def _chapters(tree: ast.Module) -> list[str]:
+    """The default of a parameter called `chapter`: `chapter: str = "02_ising"`."""
+    return [
+        node.value.value
+        for node in tree.body
+        if isinstance(node, ast.AnnAssign)
+        and getattr(node.target, "id", None) == "chapter"
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    ]
 
 
-def _data_files(tree: ast.Module) -> set[str]:
-    return {
-        node.args[0].value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-        and (getattr(node.func, "id", None) == "data_file" or getattr(node.func, "attr", None) == "data_file")
-        and node.args
-        and isinstance(node.args[0], ast.Constant)
-        and isinstance(node.args[0].value, str)
-    }
+def _bars(chapter: str, tree: ast.Module, root: Path) -> list[dict]:
+    """The ledger's entries of this chapter, and those it names, without their wording."""
+    named = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    file = root / "data" / "claims.yml"
+    entries = _ledger(file, sha(file.read_bytes()) if file.is_file() else "missing").values()
+    own = [entry for entry in entries if entry["chapter"] == chapter or entry["key"] in named]
+    return [{name: value for name, value in entry.items() if name not in WORDING} for entry in own]
+
+
+@functools.lru_cache(maxsize=4)
+def _ledger(file: Path, content: str) -> dict[str, dict]:
+    """`claims.ledger`, read once: reading YAML takes longer than everything else here."""
+    return claims.ledger(file)

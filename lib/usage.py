@@ -1,5 +1,6 @@
 """What an execution costs: memory of a chapter's processes, and on which machine and with which versions it ran."""
 
+import functools
 import os
 import platform
 import sys
@@ -58,10 +59,12 @@ def machine() -> str:
     """`2 cores of Intel(R) Xeon(R) CPU @ 2.60GHz, 24 GB, Linux x86_64`: what of it is known."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     memory = round(psutil.virtual_memory().total / 1e9)
-    return f"{cores} cores of {_processor()}, {memory} GB, {platform.system()} {platform.machine()}"
+    return f"{cores} cores of {processor()}, {memory} GB, {platform.system()} {platform.machine()}"
 
 
-def _processor() -> str:
+@functools.cache
+def processor() -> str:
+    """What this machine computes with, like `Intel(R) Xeon(R) CPU @ 2.60GHz`."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

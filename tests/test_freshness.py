@@ -1,57 +1,75 @@
 """A chapter is stale when, and only when, something its outputs depend on has changed."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 
-from lib import claims, freshness, notebooks, parameters
+from lib import __main__ as command_line
+from lib import claims, freshness, notebooks, parameters, reachable
 from lib.errors import BookError
-from tests.conftest import LEDGER, code, markdown, notebook, one_line, write
+from lib.paths import ROOT
+from tests.conftest import (
+    LEDGER,
+    code,
+    environment,
+    make_repository,
+    markdown,
+    notebook,
+    one_line,
+    run_lib,
+    write,
+)
 
+FUNCTION = "def f(x):\n    return x\n"
 FILES = {
     "lib/__init__.py": '"""All of it."""\n',
-    "lib/direct.py": "from lib.room import thing\n\nVALUE = 1\n",
+    "lib/direct.py": "from lib.room import thing\n\nVALUE = 1 + thing.number()\n\n\ndef apart():\n    return 0\n",
     "lib/unused.py": "from lib.paths import data_file\n\ndata_file('unused.csv')\n",
-    "lib/claims.py": "",
-    "lib/parameters.py": "",
-    "lib/paths.py": "",
+    "lib/claims.py": FUNCTION,
+    "lib/parameters.py": FUNCTION,
+    "lib/paths.py": "def data_file(name):\n    return name\n",
     "lib/room/__init__.py": '"""A room."""\n',
     "lib/room/thing.py": "from . import beside\nfrom .beside import number\n",
-    "lib/room/beside.py": "from lib import paths\n\n\ndef number():\n    return paths.data_file('numbers.csv')\n",
-    "lib/room/apart.py": "VALUE = 1\n",
-    "lib/deep/__init__.py": "",
-    "lib/deep/er/__init__.py": "from ..deepest import x\n",
-    "lib/deep/deepest.py": "x = 1\n",
+    "lib/room/beside.py": "from lib import paths\n\n\ndef number():\n    return paths.data_file('numbers.csv')\n"
+    "\n\ndef apart():\n    return paths.data_file('apart.csv')\n",
     "data/claims.yml": LEDGER,
     "data/numbers.csv": "1,2\n",
     "data/table.csv": "3,4\n",
+    "data/apart.csv": "3,4\n",
     "data/unused.csv": "5\n",
 }
 SOURCE = """%matplotlib inline
 from lib import claims, direct
 from lib.paths import data_file
-import lib.deep.er as er
 
-table = data_file("table.csv")"""
+table = data_file("table.csv")  # of two rows
+claims.f(table)"""
 
 
 @pytest.fixture
 def book(tmp_path, monkeypatch):
     """A small tree with one stamped chapter; returns its root."""
     monkeypatch.setitem(parameters.RULES, "01_tiny", (parameters.Rule("L", int),))
+    monkeypatch.setattr(freshness, "versions", lambda: {"numpy": "2.4.6", "torch": "2.13.0"})
     for name, text in FILES.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     path = tmp_path / "01_tiny.ipynb"
     made = notebook(markdown("# Tiny"), code("L: int = 4", "parameters"), code(SOURCE), code("VALUE = direct.VALUE"))
-    write(made, path)
-    freshness.stamp(made, freshness.inputs(path, tmp_path), {"seconds": 12})
-    write(made, path)
+    stamped(write(made, path), tmp_path)
     return tmp_path
 
 
-def stale(root):
-    return freshness.stale(root / "01_tiny.ipynb", root)
+def stamped(path, root):
+    made = notebooks.read(path)
+    freshness.stamp(made, freshness.inputs(path, root), {"seconds": 12})
+    return write(made, path)
+
+
+def stale(root, name="01_tiny"):
+    return freshness.stale(root / f"{name}.ipynb", root)
 
 
 def edit(root, name, old="1", new="9"):
@@ -65,35 +83,89 @@ def test_a_stamped_chapter_is_fresh(book):
     stamped = notebooks.read(book / "01_tiny.ipynb").metadata.dan_book
     assert stamped.seconds == 12
     assert set(stamped.inputs) == {
-        *("code", "claims", "parameter rules", "data/numbers.csv", "data/table.csv"),
-        *("lib/__init__.py", "lib/claims.py", "lib/direct.py", "lib/paths.py"),
-        *("lib/room/__init__.py", "lib/room/thing.py", "lib/room/beside.py"),
-        *("lib/deep/__init__.py", "lib/deep/er/__init__.py", "lib/deep/deepest.py"),
+        *("code", "claims", "parameter rules", "data/numbers.csv", "data/table.csv", "numpy", "torch"),
+        *("lib/claims.py", "lib/direct.py", "lib/paths.py", "lib/room/thing.py", "lib/room/beside.py"),
     }
 
 
 @pytest.mark.parametrize(
-    "name",
-    [name for name in FILES if not re.search("unused|apart|parameters|claims.yml", name)],
+    "name, old, new",
+    [
+        ("lib/direct.py", "1 +", "2 +"),
+        ("lib/paths.py", "return name", "return 'x' + name"),
+        ("lib/room/thing.py", "import number", "import apart as number"),
+        ("lib/room/beside.py", "number():\n    return", "number():\n    yield"),
+        ("lib/room/__init__.py", '"""\n', '"""\n\nprint(1)\n'),
+        ("lib/claims.py", "return x", "return -x"),
+        ("data/numbers.csv", "1", "2"),
+        ("data/table.csv", "3", "2"),
+    ],
 )
-def test_a_changed_input_makes_it_stale_and_is_named(name, book):
+def test_a_changed_input_makes_it_stale_and_is_named(name, old, new, book):
+    edit(book, name, old, new)
+    assert name in stale(book)
+    assert set(stale(book)) <= {name, "lib/room/beside.py", "data/apart.csv", "data/numbers.csv"}
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name.endswith(".py")])
+def test_comments_docstrings_and_what_is_not_reached_do_not(name, book):
     with (book / name).open("a") as file:
-        file.write("# changed\n")
-    assert stale(book) == [name]
+        file.write("\n# changed\n\n\ndef more():\n    pass\n")
+    text = (book / name).read_text()
+    (book / name).write_text('"""Another text."""\n' + re.sub(r"(def \w+\(.*\):\n)", r'\1    """More."""\n', text))
+    assert stale(book) == []
 
 
-@pytest.mark.parametrize("name", ["lib/unused.py", "lib/room/apart.py", "lib/parameters.py", "data/unused.csv"])
+@pytest.mark.parametrize("name", ["data/apart.csv", "data/unused.csv", "lib/unused.py", "lib/parameters.py"])
 def test_an_unrelated_change_does_not(name, book):
     with (book / name).open("a") as file:
-        file.write("# changed\n")
+        file.write("1\n")
     assert stale(book) == []
+
+
+# The ledger, the rules, the versions -----------------------------------------------------------------------
 
 
 def test_its_claims_count_and_no_others(book):
-    edit(book, "data/claims.yml", "Three is three", "Three is odd")
+    edit(book, "data/claims.yml", "equal}", "at_most, value: 4}")
     edit(book, "data/claims.yml", "\n", "\n\n# a comment\n")
     assert stale(book) == []
     edit(book, "data/claims.yml", "value: 0.5", "value: 0.6")
+    assert stale(book) == ["claims"]
+
+
+@pytest.mark.parametrize(
+    "old, new, counts",
+    [
+        ("One is one", "One is not two", False),
+        ("slide 1", "slide 9", False),
+        ("published: null, reference: 1,", "published: 1.1, reference: 1,", False),
+        ("units: J", "units: K", False),
+        ("arithmetic, tolerance: {kind: absolute", "counting, tolerance: {kind: absolute", False),
+        ("reference: 1,", "reference: 1.5,", True),
+        ("kind: absolute", "kind: relative", True),
+        ("value: 0.5}", "value: 0.5, sigmas: 3}", True),
+        ("tiny.one", "tiny.first", True),
+    ],
+)
+def test_the_wording_of_a_claim_does_not_count_its_bar_does(old, new, counts, book):
+    edit(book, "data/claims.yml", old, new)
+    assert stale(book) == (["claims"] if counts else [])
+
+
+def test_fields_that_the_ledger_may_get_count_unless_they_are_wording(book, monkeypatch):
+    entries = claims.ledger(book / "data" / "claims.yml")
+    monkeypatch.setattr(freshness, "_ledger", lambda *_: entries)
+    entries["tiny.one"]["history"] = "2026-11: was 0.6"
+    assert stale(book) == []
+    entries["tiny.one"]["parameters"] = {"L": 4}
+    assert stale(book) == ["claims"]
+
+
+def test_a_claim_of_another_chapter_that_it_reports_counts(book):
+    change_cells(book, lambda cells: cells[3].update(source="claims.report('other.three', 3)"))
+    stamped(book / "01_tiny.ipynb", book)
+    edit(book, "data/claims.yml", "equal}", "at_most, value: 4}")
     assert stale(book) == ["claims"]
 
 
@@ -104,6 +176,23 @@ def test_its_parameter_rules_count_and_no_others(book, monkeypatch):
     assert stale(book) == ["parameter rules"]
 
 
+def test_another_version_of_a_numeric_package_is_named_with_both(book, monkeypatch):
+    monkeypatch.setattr(freshness, "versions", lambda: {"numpy": "2.4.6", "torch": "2.14.0"})
+    assert stale(book) == ["torch 2.13.0 -> 2.14.0"]
+
+
+def test_the_versions_are_those_of_the_numeric_packages():
+    assert set(freshness.inputs(notebooks.chapters()[0])) >= set(reachable.NUMERIC) == set(reachable.versions())
+
+
+def test_another_python_does_not_count(book, monkeypatch):
+    monkeypatch.setattr(sys, "version_info", (3, 14, 1, "final", 0))
+    assert stale(book) == []
+
+
+# The chapter itself ----------------------------------------------------------------------------------------
+
+
 def change_cells(root, change):
     path = root / "01_tiny.ipynb"
     made = notebooks.read(path)
@@ -111,36 +200,38 @@ def change_cells(root, change):
     write(made, path)
 
 
-def test_its_code_counts_and_its_text_does_not(book):
-    change_cells(book, lambda cells: cells[0].update(source="# Another title"))
-    change_cells(book, lambda cells: cells.append(code("")))
-    assert stale(book) == []
-    change_cells(book, lambda cells: cells[3].update(source="VALUE = 2"))
-    assert stale(book) == ["code"]
-
-
-def test_the_order_of_cells_counts(book):
-    change_cells(book, lambda cells: cells.insert(1, cells.pop(2)))
-    assert stale(book) == ["code"]
+@pytest.mark.parametrize(
+    "change, counts",
+    [
+        (lambda cells: cells[0].update(source="# Another title"), False),
+        (lambda cells: cells.append(code("")), False),
+        (lambda cells: cells[2].update(source=cells[2].source.replace("two rows", "three")), False),
+        (lambda cells: cells[3].update(source="VALUE = (direct.VALUE)  # the same"), False),
+        (lambda cells: cells[3].update(source="VALUE = 2"), True),
+        (lambda cells: cells[3].update(source="VALUE = direct.VALUE\nVALUE"), True),
+        (lambda cells: cells[2].update(source=cells[2].source.replace("inline", "notebook")), True),
+        (lambda cells: cells[2].update(source=cells[2].source + ";  # not shown"), True),
+        (lambda cells: cells.insert(4, code("'a text that is shown'")), True),
+        (lambda cells: cells.insert(1, cells.pop(2)), True),
+        (lambda cells: cells.insert(3, code(cells[2].source.splitlines()[-1])), True),
+    ],
+)
+def test_its_code_counts_and_its_text_does_not(change, counts, book):
+    change_cells(book, change)
+    assert ("code" in stale(book)) == counts
+    assert counts or stale(book) == []
 
 
 def test_what_came_and_what_went_is_named(book):
     (book / "data" / "table.csv").unlink()
-    (book / "lib" / "room" / "beside.py").unlink()
-    change_cells(book, lambda cells: cells[3].update(source="from lib.room import apart"))
-    changed = ["code", "data/numbers.csv", "data/table.csv", "lib/room/apart.py", "lib/room/beside.py"]
-    assert stale(book) == changed
-
-
-def test_several_changes_are_all_named(book):
-    edit(book, "lib/direct.py")
-    edit(book, "data/numbers.csv")
-    assert stale(book) == ["data/numbers.csv", "lib/direct.py"]
+    change_cells(book, lambda cells: cells[3].update(source="from lib.room import beside\nbeside.apart()"))
+    changed = ["code", "data/apart.csv", "data/numbers.csv", "data/table.csv", "lib/direct.py", "lib/room/beside.py"]
+    assert stale(book) == [*changed, "lib/room/thing.py"]
 
 
 def test_line_ends_do_not_count(book):
-    text = (book / "lib" / "direct.py").read_bytes()
-    (book / "lib" / "direct.py").write_bytes(text.replace(b"\n", b"\r\n"))
+    for name in FILES:
+        (book / name).write_bytes((book / name).read_bytes().replace(b"\n", b"\r\n"))
     assert stale(book) == []
 
 
@@ -154,6 +245,173 @@ def test_code_that_is_no_python_is_refused_with_one_line(book):
     with pytest.raises(BookError) as caught:
         freshness.inputs(path, book)
     assert "02_other.ipynb: not valid Python" in one_line(str(caught.value))
+
+
+# Chapters that run others ----------------------------------------------------------------------------------
+
+RUNNING = {
+    "book/09_runs.ipynb": (code('chapter: str = "05_run"', "parameters"), code("print(chapter)")),
+    "book/11_runs.ipynb": (code("from lib.paths import data_file\n\nprint(data_file('point.ipynb'))"),),
+    "book/05_run.ipynb": (code("from lib import direct\n\ndirect.apart()"),),
+    "data/point.ipynb": (code("from lib import direct\n\ndirect.apart()"),),
+}
+
+
+@pytest.mark.parametrize("runs, run", [("book/09_runs", "book/05_run"), ("book/11_runs", "data/point")])
+def test_a_chapter_that_runs_another_follows_it(runs, run, book):
+    (book / "book").mkdir()
+    for name, cells in RUNNING.items():
+        write(notebook(*cells), book / name)
+    stamped(book / f"{runs}.ipynb", book)
+    assert stale(book, runs) == []
+    edit(book, "lib/direct.py", "return 0", "# more\n    return 0")
+    write(notebook(markdown("text"), *RUNNING[f"{run}.ipynb"]), book / f"{run}.ipynb")
+    assert stale(book, runs) == []
+    edit(book, "lib/direct.py", "return 0", "return 1")
+    assert stale(book, runs) == [f"{run}.ipynb"]
+
+
+def test_the_version_behind_a_chapter_that_is_run_is_named_once(book, monkeypatch):
+    (book / "book").mkdir()
+    for name, cells in RUNNING.items():
+        write(notebook(*cells), book / name)
+    stamped(book / "book" / "09_runs.ipynb", book)
+    monkeypatch.setattr(freshness, "versions", lambda: {"numpy": "2.5.0", "torch": "2.13.0"})
+    assert stale(book, "book/09_runs") == ["numpy 2.4.6 -> 2.5.0"]
+
+
+def test_chapters_that_run_each_other_end(book):
+    (book / "book").mkdir()
+    for name, other in (("03_a", "04_b"), ("04_b", "03_a")):
+        write(notebook(code(f'chapter: str = "{other}"', "parameters")), book / "book" / f"{name}.ipynb")
+    assert "book/04_b.ipynb" in freshness.inputs(book / "book" / "03_a.ipynb", book)
+
+
+def test_what_the_chapters_of_the_book_run_is_found():
+    found = {path.stem: freshness.inputs(path) for path in notebooks.chapters()}
+    runs = {name: [n for n in hashes if n.endswith(".ipynb")] for name, hashes in found.items()}
+    assert {name: n for name, n in runs.items() if n} == {
+        "09_rerun": ["book/01_autoregressive_networks.ipynb"],
+        "11_sweeps": ["data/finite_size.ipynb"],
+    }
+
+
+# Accepting -------------------------------------------------------------------------------------------------
+
+
+def test_a_stamp_is_renewed_after_a_pass_at_exactly_this_code(book):
+    path = book / "01_tiny.ipynb"
+    edit(book, "lib/claims.py", "return x", "return +x")
+    for other in ({}, {"01_tiny": "0"}, {"02_other": freshness.digest(freshness.inputs(path, book))}):
+        freshness.record_verified(other, book)
+        before = path.read_bytes()
+        with pytest.raises(BookError) as caught:
+            freshness.accept(path, book)
+        assert "01_tiny: no pass of all its cells at this code is known; run: make test" in one_line(str(caught.value))
+        assert path.read_bytes() == before
+    freshness.record_verified({"01_tiny": freshness.digest(freshness.inputs(path, book))}, book)
+    assert set(freshness.verified(book)) == {"01_tiny", "02_other"}
+    before = notebooks.read(path)
+    freshness.accept(path, book)
+    assert stale(book) == []
+    after = notebooks.read(path)
+    assert after.cells == before.cells and after.metadata.dan_book.seconds == 12
+    edit(book, "lib/claims.py", "return +x", "return -x")
+    with pytest.raises(BookError):
+        freshness.accept(path, book)
+
+
+def test_a_chapter_never_executed_is_not_accepted(book):
+    path = write(notebook(code("1")), book / "02_other.ipynb")
+    freshness.record_verified({"02_other": freshness.digest(freshness.inputs(path, book))}, book)
+    with pytest.raises(BookError):
+        freshness.accept(path, book)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "null"])
+def test_a_damaged_record_knows_nothing(text, book):
+    freshness.record_verified({"01_tiny": "1"}, book)
+    (book / "_build" / "verified.json").write_text(text)
+    assert freshness.verified(book) == {}
+
+
+def test_accept_on_the_command_line(book, monkeypatch, capsys):
+    paths = [book / "01_tiny.ipynb", write(notebook(code("1")), book / "02_other.ipynb")]
+    stamped(paths[1], book)
+    edit(book, "lib/claims.py", "return x", "return +x")
+    change = notebooks.read(paths[1])
+    change.cells[0].source = "2"
+    write(change, paths[1])
+    for function in (freshness.stale, freshness.accept, freshness.acceptable):
+        monkeypatch.setattr(function, "__defaults__", (book,))
+    monkeypatch.setattr(notebooks, "chapters", lambda: paths)
+    monkeypatch.setattr(notebooks, "find", {path.stem: path for path in paths}.get)
+    assert command_line.main(["fresh"]) == 1
+    assert "01_tiny is stale (lib/claims.py); run: make refresh CHAPTERS=01_tiny\n" in capsys.readouterr().out
+    assert command_line.main(["fresh", "--accept"]) == 1
+    line = one_line(capsys.readouterr().err)
+    assert line.startswith("lib fresh: 01_tiny: no pass") and "; 02_other: no pass" in line
+    freshness.record_verified({"01_tiny": freshness.digest(freshness.inputs(paths[0], book))}, book)
+    assert command_line.main(["fresh"]) == 1
+    assert "CHAPTERS=01_tiny or: python -m lib fresh --accept 01_tiny\n" in capsys.readouterr().out
+    assert command_line.main(["fresh", "--accept", "02_other"]) == 1
+    assert command_line.main(["fresh", "--accept"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == "01_tiny is stale (lib/claims.py), and all its cells passed at this code: accepted\n"
+    assert captured.err.count("02_other: no pass") == 2 and "01_tiny" not in captured.err
+    assert command_line.main(["fresh", "--accept", "01_tiny"]) == 0
+    assert command_line.main(["fresh"]) == 1
+    assert capsys.readouterr().out == "02_other is stale (code); run: make refresh CHAPTERS=02_other\n"
+
+
+def nbval(root, *arguments):
+    command = [sys.executable, "-m", "pytest", "-p", "tests.verdicts", "--nbval-lax", "-n", "1", "--dist", "loadfile"]
+    return subprocess.run(
+        [*command, "-p", "no:cacheprovider", *arguments],
+        cwd=root,
+        env=environment() | {"PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_nbval_records_the_chapters_of_which_all_cells_passed(tmp_path):
+    """01 passes, 02 fails in one cell, of 03 one cell is not asked for; then 02 passes."""
+    root = make_repository(tmp_path)
+    (root / "tests").mkdir()
+    for name in ("__init__.py", "verdicts.py"):
+        (root / "tests" / name).write_text((ROOT / "tests" / name).read_text())
+    (root / "pyproject.toml").write_text("[tool.pytest.ini_options]\n")
+    (root / "_toc.yml").write_text((root / "_toc.yml").read_text().replace("book/results", "book/03_more"))
+    write(notebook(code("import json"), code("json.dumps(1)")), root / "book" / "03_more.ipynb")
+    for path in sorted((root / "book").glob("0*.ipynb")):  # with stamps of other code
+        made = notebooks.read(path)
+        if path.stem == "02_other":
+            made.cells.append(code("from lib import extra\n\nextra.VALUE"))
+        for cell in made.cells:
+            cell.metadata.pop("tags", None)  # nothing is compared here
+        freshness.stamp(made, {"code": "of another time"}, {})
+        write(made, path)
+    (root / "lib" / "extra.py").write_text("assert False")
+    freshness.record_verified({"02_other": "what passed before"}, root)
+
+    result = nbval(root, "book", "--deselect", "book/03_more.ipynb::Cell 1")
+    assert result.returncode == 1 and "1 failed, 8 passed" in result.stdout, result.stdout + result.stderr
+    assert set(freshness.verified(root)) == {"01_tiny"}
+    assert run_lib(root, "fresh", "--accept", "01").returncode == 0
+    refused = run_lib(root, "fresh", "--accept", "02", "03")
+    assert refused.returncode == 1 and "02_other: no pass of all its cells" in one_line(refused.stderr)
+
+    (root / "lib" / "extra.py").write_text("VALUE = 2\n")
+    assert nbval(root, "-n", "0", "book/02_other.ipynb").returncode == 0
+    assert set(freshness.verified(root)) == {"01_tiny", "02_other"}
+    accepted = run_lib(root, "fresh", "--accept")  # all that are stale
+    assert "02_other is stale" in accepted.stdout and "accepted" in accepted.stdout and "01_tiny" not in accepted.stdout
+    assert "03_more: no pass of all its cells" in one_line(accepted.stderr)
+
+
+# All of it -------------------------------------------------------------------------------------------------
 
 
 def test_the_hash_of_lib(book):

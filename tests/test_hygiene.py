@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lib import freshness
+from lib import reachable
 from lib.paths import BOOK, ROOT
 from tests.conftest import environment
 
@@ -44,7 +44,7 @@ def pointing_right(root: Path) -> list[str]:
         module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
         package = ".".join(parts[:-1])
         here = room(module)
-        for name in sorted(freshness.imports(ast.parse(file.read_text()), package)):
+        for name in sorted(reachable.imports(ast.parse(file.read_text()), package)):
             there = room(name)
             if there is not None and (here is None or there > here):
                 problems.append(f"{module} imports {name}")

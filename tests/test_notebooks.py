@@ -444,6 +444,6 @@ def test_nbval_compares_lines_and_no_data(tmp_path):
 
 def test_the_makefile_runs_nbval_with_the_plugin():
     lines = (ROOT / "Makefile").read_text().replace("\\\n", " ").splitlines()
-    (line,) = [line.split() for line in lines if "tests.verdicts" in line]
+    (line,) = [line.partition("tests.verdicts")[2].split() for line in lines if "tests.verdicts" in line]
     assert {"--nbval-lax", "--dist"} < set(line) and line[line.index("--dist") + 1] == "loadfile"
-    assert line[-1] == "book"
+    assert "book;" in line

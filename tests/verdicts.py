@@ -3,16 +3,24 @@
 In a cell tagged `nbval-check-output` the streams are compared, exactly: verdict lines on stdout, and stderr, which a
 chapter leaves empty. Displayed data is not compared in any form (pictures, HTML, plain text, claim values, glue): it
 holds measured digits. Kernels are this interpreter with the environment of `lib.runner`: one thread, this lib.
+
+Chapters of which every cell passed are recorded with what they depend on, for `python -m lib fresh --accept`.
 """
 
 import os
 import tempfile
 
+import pytest
 from jupyter_client.manager import KernelManager
 from nbval import kernel
 from nbval.plugin import IPyNbFile
 
+from lib import freshness, notebooks
+from lib.errors import BookError
 from lib.runner import kernel_variables
+
+BEFORE = pytest.StashKey()  # path -> digest of what a chapter depends on, when the session starts
+OUTCOMES: dict[str, dict[str, bool]] = {}  # file as pytest names it -> cell -> did it pass?
 
 
 def _over_files(**options):
@@ -32,3 +40,44 @@ def pytest_itemcollected(item):
     file = item.parent
     if isinstance(file, IPyNbFile) and "data" not in file.skip_compare:
         file.skip_compare += ("data",)  # nbval's name for all MIME types of display_data and execute_result
+
+
+def pytest_sessionstart(session):
+    if not hasattr(session.config, "workerinput"):  # of several processes this is the one that hears of every cell
+        session.config.stash[BEFORE] = _digests()
+
+
+def pytest_runtest_logreport(report):
+    file, _, cell = report.nodeid.partition("::")
+    passed = report.passed and not hasattr(report, "wasxfail")
+    cells = OUTCOMES.setdefault(file, {})
+    cells[cell] = cells.get(cell, True) and passed
+
+
+def pytest_sessionfinish(session):
+    before = session.config.stash.get(BEFORE, None)
+    if before is None:
+        return
+    tried = {session.config.rootpath / file: cells for file, cells in OUTCOMES.items()}
+    tried = {path: cells for path, cells in tried.items() if path in before}
+    failed = {path.stem for path, cells in tried.items() if not all(cells.values())}
+    whole = {path for path, cells in tried.items() if path.stem not in failed and len(cells) == _n_cells(path)}
+    now = _digests() if tried else {}  # of what was edited meanwhile nothing is known
+    same = {path.stem: now[path] for path in whole if now.get(path) == before[path]}
+    if same or failed:
+        freshness.record_verified(same, failed=failed)
+
+
+def _n_cells(path) -> int:
+    return sum(cell.cell_type == "code" for cell in notebooks.read(path).cells)
+
+
+def _digests() -> dict:
+    """Of the chapters that can be read."""
+    found = {}
+    for path in notebooks.chapters():
+        try:
+            found[path] = freshness.digest(freshness.inputs(path))
+        except BookError:
+            continue
+    return found
