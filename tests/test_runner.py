@@ -186,7 +186,7 @@ def test_a_run_leaves_notebook_results_and_parameters(root):
     heading, one, two = run_lib(root, "margins", out, out / "01_tiny.ipynb").stdout.splitlines()
     assert heading.split() == "claim value bar used errors inside least room in".split()
     assert one.split() == ["tiny.one", "0.75(12)", "within", "0.5", "of", "1", "50", "%", "2.0", str(out)]
-    assert two.split() == ["tiny.two", "2", "at", "most", "3", "67", "%", "close", str(out)]
+    assert two.split() == ["tiny.two", "2", "at", "most", "3", "67", "%", str(out)]
     assert (root / "book" / "01_tiny.ipynb").read_bytes() == before  # the chapter itself is as it was
 
 

@@ -447,7 +447,7 @@ def test_overview_reads_the_table(tmp_path):
 
 
 def test_the_committed_sweep_has_the_parameters_of_its_notebook():
-    """Chapter 11 says: the defaults of the notebook but for L and T0. Where they change, the sweep is to be made anew."""
+    """Chapter 11 says: the defaults of the notebook, but for L and T0. Where these change, sweep again."""
     path = data_file("finite_size.ipynb")
     defaults = {name: p.default for name, p in notebooks.parameters(notebooks.read(path), path.stem).items()}
     made = overview.read(data_file("finite_size.csv"))
