@@ -77,6 +77,15 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--json", action="store_true", help="as a list of objects")
     sub.add_argument("--page", action="store_true", help="write the pages made from the committed chapters")
 
+    sub = command("margins", _margins, "how much of each bar is used", refusal=2)
+    sub.add_argument(
+        "run",
+        nargs="*",
+        type=Path,
+        help="executed notebook, results.json, or folder of a run; of several the one with least room is shown"
+        " (default: the committed chapters)",
+    )
+
     sub = command("compare", _compare, "the claims of several runs side by side", refusal=2)
     sub.add_argument("run", nargs="+", help="folder of a run, an executed notebook, or `book`: the committed chapter")
 
@@ -184,12 +193,20 @@ def _results(options) -> int:
         write_pages(notebooks.chapters(), BOOK)
         return 0
     paths = options.notebook or notebooks.chapters()
-    results = [record for path in paths for record in claims.read_notebook(path)]
+    results = [record for path in paths for record in claims.read(path)]
     if options.json:
         print(json.dumps(results, indent=2))
     else:
         for result in results:
             print(_line(result))
+    return 0
+
+
+def _margins(options) -> int:
+    runs = {str(path): claims.read(path) for path in options.run}
+    if not runs:
+        runs = {"book": [record for path in notebooks.chapters() for record in claims.read(path)]}
+    say(aligned(claims.margins(runs)))
     return 0
 
 

@@ -82,7 +82,8 @@ def table(runs: list[Run]) -> str:
 def _cell(record: dict | None) -> str:
     if record is None:
         return "-"
-    verdict = record["verdict"].partition(" (")[0]
+    status = claims.status_of(record) if record["verdict"] != "measured" else "measured"
+    verdict = "FAILED" if status == "failed" else status
     if record["value"] is None:
         return verdict
     return f"{claims.value_text(record['value'], record['error'])} {verdict}"

@@ -223,8 +223,16 @@ PRESETS: dict[str, dict[str, dict]] = {
 }
 
 
+_given: dict[str, dict] = {}  # chapter -> what `check` found allowed last in this process
+
+
+def given(chapter: str) -> dict | None:
+    """The parameters at which this process runs the chapter: those of the last `check`; None without one."""
+    return _given.get(chapter)
+
+
 def check(chapter: str, /, **values) -> None:
-    """Raise ParameterError unless every parameter of the chapter is given and allowed."""
+    """Raise ParameterError unless every parameter of the chapter is given and allowed. `given` then knows them."""
     if chapter not in RULES:
         raise ParameterError(f"no rules for chapter {chapter!r} in lib/parameters.py; there are: {', '.join(RULES)}")
     rules = {rule.name: rule for rule in RULES[chapter]}
@@ -238,6 +246,7 @@ def check(chapter: str, /, **values) -> None:
             raise ParameterError(f"{name}={values[name]!r} is not possible; give {rule.describe()}")
     for rule in CROSS.get(chapter, ()):
         rule(**values)
+    _given[chapter] = values
 
 
 def parse(name: str, text: str, kind: type):

@@ -173,7 +173,8 @@ def results_page(chapters: list[Path]) -> str:
         "Every claim of the book, as the chapters reported it when they were executed. *Published* is the number",
         "printed in the talk or the papers, *exact* the answer known independently of any network, *here* what this",
         "book's code found, with its statistical error in the last digits. The deviation is that from the exact value",
-        "in units of the error. A claim out of its bar fails the build, so it cannot be listed here as passed.",
+        "in units of the error. *Used* is the part of the bar that the value takes up. A claim out of its bar, above",
+        "100 %, fails the build, so it cannot be listed here as passed.",
         "",
         "This page is generated from the outputs of the chapters; `make refresh` writes it.",
     ]
@@ -190,23 +191,19 @@ def results_page(chapters: list[Path]) -> str:
             *link,
             ":::{container} ledger",
             "",
-            "| claim | verdict | here | exact | published | deviation |",
-            "|---|---|---|---|---|---|",
+            "| claim | verdict | here | exact | published | deviation | used |",
+            "|---|---|---|---|---|---|---|",
         ]
-        lines += [_row(entries[key], reported.get(key)) for key in chapters_of[name]] + [":::"]
+        lines += [_row(entries[key], reported.get(key), entries) for key in chapters_of[name]] + [":::"]
     return "\n".join(lines + _execution(there)) + "\n"
 
 
-VERDICTS = ("passed", "reported", "not applicable", "failed", "missing")
+VERDICTS = ("passed", "missed", "reported", "not applicable", "failed", "missing")
 
 
 def verdict_of(record: dict | None) -> str:
     """One of VERDICTS."""
-    if record is None:
-        return "missing"
-    if record["passed"] is None:
-        return "not applicable" if record["verdict"].startswith("not applicable") else "reported"
-    return "passed" if record["passed"] else "failed"
+    return "missing" if record is None else claims.status_of(record)
 
 
 def _summary(titles: dict, keys: dict, reported: dict) -> list[str]:
@@ -217,11 +214,15 @@ def _summary(titles: dict, keys: dict, reported: dict) -> list[str]:
         lines.append(f"| {titles[name]} | " + " | ".join(str(found.count(v) or "") for v in VERDICTS) + " |")
     everything = [verdict for found in verdicts.values() for verdict in found]
     lines.append("| all | " + " | ".join(str(everything.count(v)) for v in VERDICTS) + " |")
-    lines += ["", "*Reported* claims have no bar: there is no exact answer, or the number is the result itself, or a"]
-    lines += ["bar that was wanted could not be reached, which the chapter then says."]
-    untested = [key for group in keys.values() for key in group if verdict_of(reported.get(key)) in VERDICTS[2:]]
-    names = ", ".join(f"`{key}`" for key in untested)
-    return lines + ["", f"Failed, missing or not applicable: {names or 'none'}."]
+    lines += ["", "*Missed* is a bar that was asked for and is not reached. *Reported* claims have no bar: there is no"]
+    lines += ["exact answer, or the number is the result itself."]
+
+    def named(verdicts: tuple) -> str:
+        found = [key for group in keys.values() for key in group if verdict_of(reported.get(key)) in verdicts]
+        return ", ".join(f"`{key}`" for key in found) or "none"
+
+    lines += ["", f"Missed: {named(('missed',))}."]
+    return lines + ["", f"Failed, missing or not applicable: {named(VERDICTS[3:])}."]
 
 
 def _execution(there: dict[str, Path]) -> list[str]:
@@ -243,22 +244,23 @@ def _versions(versions: dict) -> str:
     return ", ".join(f"{name} {number}" for name, number in versions.items())
 
 
-def _row(entry: dict, record: dict | None) -> str:
+def _row(entry: dict, record: dict | None, entries: dict) -> str:
     units = f" ({entry['units']})" if entry["units"] else ""
     reference = entry["reference"] if record is None else record["reference"]
     exact = "in the chapter" if reference is None else f"{reference:.6g}"
     origin = f"; exact: {entry['reference_origin']}" if entry["reference_origin"] else ""
-    here, deviation, verdict, name = "not reported", "", "missing", f"`{entry['key']}`"
+    here, deviation, used, verdict, name = "not reported", "", "", "missing", f"`{entry['key']}`"
     if record is not None:
         verdict = record["verdict"]
         here = value_text(record["value"], record["error"]) if record["value"] is not None else ""
         name = f"{{ref}}`{entry['key']} <{pages.target(entry['key'])}>`"
+        used = claims.used_text(claims.room_of(record, entries))
         if record["error"] and record["value"] is not None and reference is not None:
             deviation = f"{(record['value'] - reference) / record['error']:+.1f}"
     published = "" if entry["published"] is None else entry["published"]
     # what is long goes below the claim, so that the verdict is on the screen without scrolling
     claim = f"{entry['statement']}{units}<br>{name}<br>Source: {entry['source']}{origin}"
-    cells = [claim, verdict, here, exact, published, deviation]
+    cells = [claim, verdict, here, exact, published, deviation, used]
     return "| " + " | ".join(" ".join(str(cell).split()).replace("|", "\\|") for cell in cells) + " |"
 
 

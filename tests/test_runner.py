@@ -183,6 +183,10 @@ def test_a_run_leaves_notebook_results_and_parameters(root):
     printed = run_lib(root, "results", "--json", out / "01_tiny.ipynb")
     assert json.loads(printed.stdout) == results and printed.stderr == ""
     assert run_lib(root, "results", out / "01_tiny.ipynb").stdout.splitlines()[1] == "tiny.two = 2: passed (at most 3)"
+    heading, one, two = run_lib(root, "margins", out, out / "01_tiny.ipynb").stdout.splitlines()
+    assert heading.split() == "claim value bar used errors inside least room in".split()
+    assert one.split() == ["tiny.one", "0.75(12)", "within", "0.5", "of", "1", "50", "%", "2.0", str(out)]
+    assert two.split() == ["tiny.two", "2", "at", "most", "3", "67", "%", str(out)]
     assert (root / "book" / "01_tiny.ipynb").read_bytes() == before  # the chapter itself is as it was
 
 
@@ -420,6 +424,10 @@ def test_smoke(path, tmp_path, capsys):
     results = load(tmp_path / "out" / "results.json")
     own = [key for key, entry in claims.ledger().items() if entry["chapter"] == path.stem]
     assert sorted(record["key"] for record in results) == sorted(own)
+    values = load(tmp_path / "out" / "params.json")["parameters"]
+    for record in results:
+        at_bar = claims.ledger()[record["key"]]["parameters"].items() <= values.items()
+        assert record["status"] in (("passed", "missed", "reported") if at_bar else ("reported", "not applicable"))
     for cell in notebooks.read(tmp_path / "out" / path.name).cells:
         assert not [o for o in cell.get("outputs", []) if o.output_type == "stream" and o.name == "stderr"]
 

@@ -43,7 +43,7 @@ def page(root, **outputs) -> dict[str, list[str]]:
     for line in text.splitlines():
         if line.startswith("|") and (key := re.search(r"`([a-z]+\.[a-z]+)( <claim-[a-z-]+>)?`", line)):
             rows[key[1]] = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
-    assert all(len(row) == 6 for row in rows.values())
+    assert all(len(row) == 7 for row in rows.values())
     return rows | {"text": text}
 
 
@@ -56,6 +56,7 @@ def test_every_claim_of_the_ledger_has_a_row(root):
         "1",
         "",
         "+1.0",
+        "50 %",
     ]
     assert rows["tiny.two"][4] == "2.5"
     assert list(rows) == ["tiny.one", "tiny.two", "other.three", "text"]
@@ -67,7 +68,7 @@ def test_every_claim_of_the_ledger_has_a_row(root):
 def test_a_missing_claim_is_shown_as_missing(root):
     rows = page(root, **{"01_tiny": [claim("tiny.one", 1.25)]})
     for key in ("tiny.two", "other.three"):
-        assert rows[key][1:3] == ["missing", "not reported"] and rows[key][5] == ""
+        assert rows[key][1:3] == ["missing", "not reported"] and rows[key][5:] == ["", ""]
     assert "02_other (not written yet)" in rows["text"]
 
 
@@ -76,12 +77,25 @@ def test_a_failed_claim_is_not_shown_as_passed(root):
     unknown = claim("tiny.two", None, passed=None, verdict="not applicable (L = 4)")
     nan = claim("other.three", None, passed=False, chapter="02_other")
     rows = page(root, **{"01_tiny": [failed, unknown], "02_other": [nan]})
-    assert rows["tiny.one"][1:] == ["FAILED (within 0.5 of 1)", "9.0(2.0)", "1", "", "+4.0"]
-    assert rows["tiny.two"][1:] == ["not applicable (L = 4)", "", "1", "2.5", ""]
-    assert rows["other.three"][1:] == ["FAILED (within 0.5 of 1)", "", "1", "", ""]
+    assert rows["tiny.one"][1:] == ["FAILED (within 0.5 of 1)", "9.0(2.0)", "1", "", "+4.0", "1600 %"]
+    assert rows["tiny.two"][1:] == ["not applicable (L = 4)", "", "1", "2.5", "", ""]
+    assert rows["other.three"][1:] == ["FAILED (within 0.5 of 1)", "", "1", "", "", ""]
     assert not any("passed" in cell for row in list(rows.values())[:3] for cell in row)
-    assert "| all | 0 | 0 | 1 | 2 | 0 |" in rows["text"]
+    assert "| all | 0 | 0 | 0 | 1 | 2 | 0 |" in rows["text"]
+    assert "Missed: none." in rows["text"]
     assert "Failed, missing or not applicable: `tiny.one`, `tiny.two`, `other.three`." in rows["text"]
+
+
+def test_a_missed_bar_is_listed_apart(root):
+    asked = {"kind": "missed", "asked": {"kind": "absolute", "value": 0.5}}
+    verdict = {"passed": None, "verdict": "missed (asked: within 0.5 of 1)", "status": "missed", "tolerance": asked}
+    reported = {"passed": None, "verdict": "reported (no bar)", "status": "reported", "tolerance": {"kind": "reported"}}
+    rows = page(root, **{"01_tiny": [claim("tiny.one", 1.75, **verdict), claim("tiny.two", 9.0, **reported)]})
+    assert rows["tiny.one"][1:] == ["missed (asked: within 0.5 of 1)", "1.75", "1", "", "", "150 %"]
+    assert rows["tiny.two"][1:] == ["reported (no bar)", "9", "1", "2.5", "", ""]
+    assert "| all | 0 | 1 | 1 | 0 | 0 | 1 |" in rows["text"]
+    assert "Missed: `tiny.one`." in rows["text"]
+    assert "Failed, missing or not applicable: `other.three`." in rows["text"]
 
 
 def test_a_statement_cannot_break_the_table(root):

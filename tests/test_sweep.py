@@ -22,6 +22,7 @@ import pytest
 from lib import notebooks, overview, parallel, sweep, sweep_run
 from lib import parameters as rules
 from lib.errors import BookError
+from lib.paths import data_file
 from tests.conftest import RULES, code, environment, make_repository, markdown, notebook, one_line, start_lib, write
 
 LIMIT = 120  # seconds, after which a hang is a failure
@@ -443,3 +444,16 @@ def test_overview_reads_the_table(tmp_path):
     (tmp_path / "t.csv").write_text("a,b\n1,2\n")
     with pytest.raises(BookError, match="no table of a sweep"):
         overview.read(tmp_path / "t.csv")
+
+
+def test_the_committed_sweep_has_the_parameters_of_its_notebook():
+    """Chapter 11 says: the defaults of the notebook, but for L and T0. Where these change, sweep again."""
+    path = data_file("finite_size.ipynb")
+    defaults = {name: p.default for name, p in notebooks.parameters(notebooks.read(path), path.stem).items()}
+    made = overview.read(data_file("finite_size.csv"))
+    assert made.parameters == list(defaults) and set(made.varied) == {"L", "T0"}
+    for row in made.rows:
+        assert row["status"] == "finished"
+        assert {name: row[name] for name in defaults if name not in made.varied} == {
+            name: value for name, value in defaults.items() if name not in made.varied
+        }
