@@ -11,7 +11,6 @@ from scipy import stats
 from lib.analysis import couplings, importance, learning, symmetry, transitions
 from lib.analysis.comparison import compare
 from lib.analysis.divergence import kl_divergence
-from lib.analysis.statistics import block_sums, jackknife, over_networks
 from lib.systems import ising, lattice
 
 ALPHA = 0.001
@@ -48,25 +47,6 @@ class Known:
 
     def draw(self, n, seed):
         return STATES[np.random.default_rng(seed).choice(len(STATES), n, p=np.exp(self.log_prob(STATES)))]
-
-
-# Statistics -------------------------------------------------------------------------------------------------
-
-
-def test_jackknife_of_a_mean_is_the_standard_error():
-    x = np.random.default_rng(1).normal(size=1000)
-    value, error = jackknife(lambda total: total[0] / total[1], block_sums(np.stack([x, np.ones(1000)], 1), 1000))
-    assert np.isclose(value, x.mean()) and np.isclose(error, x.std(ddof=1) / np.sqrt(1000))
-    with pytest.raises(ValueError, match="10 values cannot be cut into 20 blocks"):
-        block_sums(np.ones(10), 20)
-
-
-def test_the_spread_between_networks_enters_the_error():
-    value, error = over_networks([1.0, 2.0, 3.0], [0.1, 0.1, 0.1])
-    assert value == 2 and np.isclose(error, 1 / np.sqrt(3))
-    _, small_spread = over_networks([1.0, 1.0, 1.0], [0.3, 0.3, 0.3])
-    assert np.isclose(small_spread, 0.3 / np.sqrt(3))
-    assert over_networks([1.5], [0.2]) == (1.5, 0.2)
 
 
 # Divergence -------------------------------------------------------------------------------------------------

@@ -7,13 +7,14 @@ import torch
 from lib import checks
 from lib.analysis import prediction
 from lib.analysis.action import Readable
-from lib.analysis.divergence import Divergence, kl_divergence
+from lib.analysis.divergence import kl_divergence
 from lib.analysis.path_learning import Task, random_symmetry
 from lib.models.fit import fit
 from lib.models.hop import HopNetwork, independent, markov_chain
 from lib.models.learned_action import LearnedAction
 from lib.models.log_polynomial import LogPolynomial
 from lib.samplers import path
+from lib.statistics import Estimate
 from lib.systems import double_well
 from lib.systems.double_well import TransferMatrix
 
@@ -34,7 +35,7 @@ class Exact:
 def stand_in(beta, wrong=1.0):
     exact = Exact(beta, wrong)
     readable = Readable(np.array([*exact.couplings[:3], 0.0]), np.zeros(4), 1.0)
-    return prediction.Learned(Task("exact", beta, N, 0, 0, 0), exact, Divergence(0.0, 0.0), readable, readable, 0.0)
+    return prediction.Learned(Task("exact", beta, N, 0, 0, 0), exact, Estimate(0.0, 0.0), readable, readable, 0.0)
 
 
 def pair_of(beta_1, beta_2, wrong=1.0):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lib.analysis import couplings, rg
+from lib.statistics import student
 from lib.systems import ising
 
 T = np.array(rg.TEMPERATURES)
@@ -35,7 +36,7 @@ def test_errors_hold_repetitions_and_operator_sets():
     mean, error = rg.combine(values, np.zeros((3, 2)))
     assert mean == pytest.approx(1.1)
     # repetitions: standard deviation 0.1, mean of three; operator sets: 1.0 and 1.2
-    assert error == pytest.approx(np.hypot(0.1 / np.sqrt(3), np.std([1.0, 1.2], ddof=1)))
+    assert error == pytest.approx(np.hypot(student(3) * 0.1 / np.sqrt(3), np.std([1.0, 1.2], ddof=1)))
     # three repetitions that agree by chance do not know better than their configurations
     _, error = rg.combine(np.full((3, 2), 1.1), np.full((3, 2), 0.3))
     assert error == pytest.approx(0.3 / np.sqrt(3))

@@ -9,24 +9,16 @@ average of d + c (exp(-d) - 1) with the c of least variance has the same mean an
 configurations that q finds likelier than p to be among the n: far from p they are not, and the plain average is taken.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
 from lib.analysis.importance import effective_sample_size
+from lib.statistics import mean
 
 ENOUGH = 0.25  # effective sample size / n of exp(-d) from which <exp(-d)> = 1 can be relied on
 
 
-class Divergence(NamedTuple):
-    """KL in nats per configuration and its standard error over configurations."""
-
-    value: float
-    error: float
-
-
 def kl_divergence(log_p, log_q):
-    """KL(p || q) as a `Divergence`, from ln p and ln q [n] of independent configurations drawn from p.
+    """KL(p || q) in nats per configuration, an `Estimate`, from ln p and ln q [n] of independent configurations of p.
 
     Both must be normalised. ValueError for fewer than two configurations or values that are not finite.
     """
@@ -38,4 +30,4 @@ def kl_divergence(log_p, log_q):
         control = np.expm1(-d)
         variance = control.var()
         terms = d - control * (np.mean(d * (control - control.mean())) / variance if variance > 0 else 0.0)
-    return Divergence(float(terms.mean()), float(terms.std(ddof=1) / np.sqrt(len(terms))))
+    return mean(terms)

@@ -29,7 +29,7 @@ import numpy as np
 from lib import parallel
 from lib.analysis import blocking, couplings
 from lib.analysis.comparison import compare
-from lib.analysis.divergence import Divergence, kl_divergence
+from lib.analysis.divergence import kl_divergence
 from lib.models.alternating import AlternatingSums
 from lib.models.fit import FitResult, fit
 from lib.models.frontier import FrontierNetwork
@@ -37,6 +37,7 @@ from lib.models.hamiltonian import LearnedHamiltonian
 from lib.models.heads import Bernoulli, SymmetricCategorical
 from lib.models.made import MADE
 from lib.samplers import driver
+from lib.statistics import Estimate
 from lib.systems import ising, lattice
 
 SITES_PER_BATCH = 32768  # in the last third: 128 configurations of 16 x 16, the same number of sites for every L
@@ -141,7 +142,7 @@ class Learned(NamedTuple):
     task: Task
     hamiltonian: LearnedHamiltonian
     fit: FitResult
-    kl: Divergence | None
+    kl: Estimate | None
     n_weights: int
 
 
@@ -217,7 +218,7 @@ def log_prob_exact(s, T):
 
 
 def kl(hamiltonian, s):
-    """`Divergence` of H_theta's distribution from the exact one on configurations s [n, L, L] drawn at T0."""
+    """`Estimate` of H_theta's distribution from the exact one on configurations s [n, L, L] drawn at T0."""
     return kl_divergence(log_prob_exact(s, hamiltonian.T0), hamiltonian.log_prob(s))
 
 

@@ -6,8 +6,9 @@ import numpy as np
 
 from lib import measured, plotting
 from lib.analysis.caveats import ALWAYS, verdict
-from lib.analysis.own_data import KINDS, autocorrelation
+from lib.analysis.own_data import KINDS
 from lib.analysis.own_learning import ESS_BAR
+from lib.statistics import autocorrelation
 
 
 def picture(kind, c):

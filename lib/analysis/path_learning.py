@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from lib.analysis.divergence import Divergence, kl_divergence
+from lib.analysis.divergence import kl_divergence
 from lib.models.causal_convolution import CausalConvolution
 from lib.models.chain import ChainNetwork
 from lib.models.fit import FitResult, fit
@@ -26,6 +26,7 @@ from lib.models.gaussian_mixture import GaussianMixture, OnInterval
 from lib.models.learned_action import LearnedAction
 from lib.models.made import MADE
 from lib.samplers import path
+from lib.statistics import Estimate
 from lib.systems import double_well
 from lib.tasks import carry_out
 
@@ -94,7 +95,7 @@ class Learned(NamedTuple):
     action: LearnedAction
     fit: FitResult
     cpu_seconds: float
-    kl: Divergence
+    kl: Estimate
     n_weights: int
 
 

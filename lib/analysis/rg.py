@@ -28,12 +28,12 @@ import numpy as np
 
 from lib import parallel
 from lib.analysis import blocking, couplings
-from lib.analysis.statistics import block_sums, jackknife, over_networks
 from lib.models.fit import fit
 from lib.models.frontier import FrontierNetwork
 from lib.models.hamiltonian import LearnedHamiltonian
 from lib.models.heads import Bernoulli
 from lib.samplers import swendsen_wang
+from lib.statistics import block_sums, jackknife, over_networks
 from lib.systems import ising, lattice
 
 SIDE = 8  # of the block lattices that are compared
@@ -259,9 +259,8 @@ def combine(values, errors):
     Error: of the mean over repetitions (their spread, at least what the errors [repetitions, sets] over configurations
     leave), and the scatter of the operator sets, in quadrature. Sets share their configurations.
     """
-    mean, of_networks = over_networks(values.mean(axis=1), errors.mean(axis=1))
-    by_set = values.mean(axis=0)
-    return float(mean), float(np.hypot(of_networks, by_set.std(ddof=1)))
+    of_sets = values.mean(axis=0).std(ddof=1)
+    return over_networks(values.mean(axis=1), errors.mean(axis=1), shared=of_sets)
 
 
 # ---------------------------------------------------------------- Swendsen's Monte Carlo renormalisation group

@@ -23,8 +23,8 @@ from scipy.optimize import brentq
 
 from lib.analysis.couplings import read_network
 from lib.analysis.importance import Control, log_mean_weight, reweight
-from lib.analysis.statistics import block_sums, jackknife, over_networks
 from lib.samplers import driver
+from lib.statistics import block_sums, jackknife, over_networks
 from lib.systems import ising
 
 NAMES = ("energy", "specific_heat", "abs_m", "susceptibility", "binder")

@@ -21,12 +21,12 @@ import numpy as np
 import torch
 
 from lib.analysis import couplings, kerr
-from lib.analysis.statistics import over_networks
 from lib.models.fit import FitResult, fit
 from lib.models.frontier import FrontierNetwork
 from lib.models.hamiltonian import LearnedHamiltonian
 from lib.models.heads import Bernoulli
 from lib.samplers import delayed, dipolar, driver
+from lib.statistics import over_networks
 from lib.systems import film, ising, lattice
 
 SITES_PER_BATCH = 32768  # 128 images at L = 16
@@ -122,8 +122,7 @@ def curie_of(hamiltonian, spins, T, moves=16):
 
     T in K: what hamiltonian.T0 is in kelvin.
     """
-    some = spins[:500]
-    both = np.concatenate([some, -some])  # as many up as down
+    both = couplings.both_signs(spins[:500])
     read = couplings.read_network(hamiltonian, both, {"nn": ising.nearest}, ising.flip_one, moves=moves)
     return film.curie_temperature(read.values[0] / hamiltonian.T0, read.errors[0] / hamiltonian.T0, T)
 
@@ -149,12 +148,12 @@ def combine(outcomes):
     """(T_C, error) in K of several networks trained on the same images.
 
     The spread between networks knows nothing of the accident of these images, which all of them share: the error of the
-    classical estimate, which does, is added in quadrature.
+    classical estimate, which does, and that of reading them on the same images are added in quadrature.
     """
     if len({o.experiment.seed for o in outcomes}) != 1:
         raise ValueError("outcomes: networks trained on the same images are wanted; one seed, different `network`")
-    value, error = over_networks(*zip(*[o.network for o in outcomes], strict=True))
-    return float(value), float(np.hypot(error, outcomes[0].classical[1]))
+    values, errors = zip(*[o.network for o in outcomes], strict=True)
+    return over_networks(values, shared=np.hypot(np.mean(errors), outcomes[0].classical[1]))
 
 
 # ---------------------------------------------------------------- where a bias begins

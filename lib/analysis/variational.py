@@ -33,6 +33,7 @@ from lib.models.hamiltonian import LearnedHamiltonian
 from lib.models.heads import Bernoulli, BetaMixture
 from lib.models.made import MADE
 from lib.models.masked_convolution import MaskedConvolution
+from lib.statistics import Estimate, mean
 from lib.systems import ising, lattice, xy
 from lib.tasks import carry_out
 
@@ -187,26 +188,13 @@ def replicas(network, L, T, n_steps, n_networks, seed, **more):
 # ---------------------------------------------------------------- what it says
 
 
-class Estimate(NamedTuple):
-    """A value and its standard error."""
-
-    value: float
-    error: float
-
-
-def mean(values):
-    """`Estimate` of the average of independent values [n]."""
-    values = np.asarray(values, float)
-    return Estimate(float(values.mean()), float(values.std(ddof=1) / math.sqrt(len(values))))
-
-
 def free_energy(draws):
     """F_q = < E + T ln q >, an upper bound of F, as an `Estimate` of the whole lattice."""
     return mean(draws.energy + draws.T * draws.log_q)
 
 
 def divergence(draws, log_z):
-    """D(q || p) in nats, `Divergence`, given ln Z.
+    """D(q || p) in nats, an `Estimate`, given ln Z.
 
     Uses < p / q >_q = 1 as a control variate where the weights allow it, see `divergence.py`: not for a network that
     misses a part of p.

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from lib.analysis.divergence import Divergence, kl_divergence
+from lib.analysis.divergence import kl_divergence
 from lib.models.equivariant import EquivariantFrontier
 from lib.models.fit import FitResult, fit
 from lib.models.heads import BetaMixture
@@ -28,6 +28,7 @@ from lib.models.made import MADE
 from lib.models.masked_convolution import MaskedConvolution
 from lib.models.von_mises import VonMisesMixture
 from lib.samplers import xy as sampler
+from lib.statistics import Estimate
 from lib.systems import lattice, xy
 from lib.tasks import carry_out
 
@@ -145,10 +146,10 @@ def learn_all(tasks):
 
 
 def kl(hamiltonian, theta, log_partition):
-    """`Divergence` of the exact distribution at T0 from the network's, on angles [n, L, L] drawn at T0.
+    """`Estimate` of the exact distribution at T0 from the network's, on angles [n, L, L] drawn at T0.
 
     log_partition: (value, error) of ln Z. Its error is a common shift and is added in quadrature.
     """
     value, error = log_partition
     distance = kl_divergence(xy.log_density(theta, hamiltonian.T0, value), hamiltonian.log_prob(theta))
-    return Divergence(distance.value, float(np.hypot(distance.error, error)))
+    return Estimate(distance.value, float(np.hypot(distance.error, error)))
