@@ -200,11 +200,12 @@ def test_peak_and_crossing():
     assert position == pytest.approx(2.31, abs=1e-9) and 0 < error < 0.01
     with pytest.raises(ValueError, match="no maximum inside"):
         transitions.peak(T, T, np.full(13, 0.01), (2.1, 2.5))
-    with pytest.raises(ValueError, match="at least 5"):
+    with pytest.raises(ValueError, match="at least 6"):
         transitions.peak(T, height, np.full(13, 0.01), (2.3, 2.4))
-    assert transitions.crossing(T, 0.61 - (T - 2.27), 0.61 - 2 * (T - 2.27)) == pytest.approx(2.27)
+    error = np.full(13, 0.01)
+    assert transitions.crossing(T, 0.61 - (T - 2.27), 0.61 - 2 * (T - 2.27), error).value == pytest.approx(2.27)
     with pytest.raises(ValueError, match="do not cross"):
-        transitions.crossing(T, 0.6 - T, 0.5 - T)
+        transitions.crossing(T, 0.6 - T, 0.5 - T, error)
 
 
 # Is it the Hamiltonian? -------------------------------------------------------------------------------------
