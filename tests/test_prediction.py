@@ -8,6 +8,7 @@ from lib import checks
 from lib.analysis import prediction
 from lib.analysis.action import Readable
 from lib.analysis.divergence import kl_divergence
+from lib.analysis.importance import effective_sample_size
 from lib.analysis.path_learning import Task, random_symmetry
 from lib.models.fit import fit
 from lib.models.hop import HopNetwork, independent, markov_chain
@@ -130,6 +131,29 @@ def test_averages_of_exact_actions_are_exact():
     assert probabilities.sum() == pytest.approx(1, abs=1e-6)
     exact = TransferMatrix(double_well.couplings(4.0, N), N)
     assert np.allclose(found.log_z, exact.log_z, atol=1e-8)
+
+
+def test_paths_of_the_networks_are_weighted_with_their_own_probability():
+    """Exact paths of beta_1 and beta_2: the effective sample size of p_3 / p is that of the exact weights."""
+    groups = []
+    for beta in (4.0, 2.0):
+        matrix = TransferMatrix(double_well.couplings(beta, N), N)
+
+        class Drawing:
+            def sample(self, n, seed, matrix=matrix):
+                x = matrix.sample(n, np.random.default_rng(seed))
+                return torch.as_tensor(x), torch.as_tensor(matrix.log_prob(x))
+
+        one = stand_in(beta)
+        one.action.model = Drawing()
+        groups.append([one])
+    found = prediction.direct_importance(prediction.Pair(*groups), 3.0, 4000, 1)
+    at = TransferMatrix(double_well.couplings(3.0, N), N)
+    for size, beta in zip(found, (4.0, 2.0), strict=True):
+        matrix = TransferMatrix(double_well.couplings(beta, N), N)
+        x = matrix.sample(4000, np.random.default_rng(2))
+        exact = effective_sample_size(at.log_prob(x) - matrix.log_prob(x))
+        assert 0.2 < exact < 0.99 and size == pytest.approx(exact, rel=0.15)
 
 
 def test_averages_reach_a_target_that_is_not_the_surrogate():
