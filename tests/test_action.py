@@ -53,12 +53,6 @@ def test_an_exact_action_passes_every_test():
     assert np.all(np.abs(mean - 1) < SIGMAS * error)
 
 
-def test_errors_of_networks_on_shared_paths():
-    value, error = action.on_shared_paths([1.0, 2.0, 3.0], [0.3, 0.3, 0.3])
-    assert value == 2 and np.isclose(error, np.hypot(0.3, 1 / np.sqrt(3)))
-    assert action.on_shared_paths([1.5], [0.2]) == (1.5, 0.2)
-
-
 def test_the_tails_can_be_left_out():
     force = dw.gradient(PATHS, COUPLINGS)
     limit = np.quantile(np.abs(PATHS), 0.99)

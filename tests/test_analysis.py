@@ -11,7 +11,6 @@ from scipy import stats
 from lib.analysis import couplings, importance, symmetry, transitions
 from lib.analysis.comparison import compare
 from lib.analysis.divergence import kl_divergence
-from lib.analysis.statistics import block_sums, jackknife, over_networks
 from lib.studies import ising as study
 from lib.studies.sources import Spins
 from lib.studies.task import Task, learn, learn_all
@@ -51,25 +50,6 @@ class Known:
 
     def draw(self, n, seed):
         return STATES[np.random.default_rng(seed).choice(len(STATES), n, p=np.exp(self.log_prob(STATES)))]
-
-
-# Statistics -------------------------------------------------------------------------------------------------
-
-
-def test_jackknife_of_a_mean_is_the_standard_error():
-    x = np.random.default_rng(1).normal(size=1000)
-    value, error = jackknife(lambda total: total[0] / total[1], block_sums(np.stack([x, np.ones(1000)], 1), 1000))
-    assert np.isclose(value, x.mean()) and np.isclose(error, x.std(ddof=1) / np.sqrt(1000))
-    with pytest.raises(ValueError, match="10 values cannot be cut into 20 blocks"):
-        block_sums(np.ones(10), 20)
-
-
-def test_the_spread_between_networks_enters_the_error():
-    value, error = over_networks([1.0, 2.0, 3.0], [0.1, 0.1, 0.1])
-    assert value == 2 and np.isclose(error, 1 / np.sqrt(3))
-    _, small_spread = over_networks([1.0, 1.0, 1.0], [0.3, 0.3, 0.3])
-    assert np.isclose(small_spread, 0.3 / np.sqrt(3))
-    assert over_networks([1.5], [0.2]) == (1.5, 0.2)
 
 
 # Divergence -------------------------------------------------------------------------------------------------
@@ -223,11 +203,12 @@ def test_peak_and_crossing():
     assert position == pytest.approx(2.31, abs=1e-9) and 0 < error < 0.01
     with pytest.raises(ValueError, match="no maximum inside"):
         transitions.peak(T, T, np.full(13, 0.01), (2.1, 2.5))
-    with pytest.raises(ValueError, match="at least 5"):
+    with pytest.raises(ValueError, match="at least 6"):
         transitions.peak(T, height, np.full(13, 0.01), (2.3, 2.4))
-    assert transitions.crossing(T, 0.61 - (T - 2.27), 0.61 - 2 * (T - 2.27)) == pytest.approx(2.27)
+    error = np.full(13, 0.01)
+    assert transitions.crossing(T, 0.61 - (T - 2.27), 0.61 - 2 * (T - 2.27), error).value == pytest.approx(2.27)
     with pytest.raises(ValueError, match="do not cross"):
-        transitions.crossing(T, 0.6 - T, 0.5 - T)
+        transitions.crossing(T, 0.6 - T, 0.5 - T, error)
 
 
 # Is it the Hamiltonian? -------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ Statistical checks have level 0.001 and fixed seeds.
 
 import numpy as np
 import pytest
+import torch
 from scipy import stats
 
 from lib.analysis import block_scaling, blocking
@@ -184,6 +185,30 @@ def test_too_small_an_effective_sample_is_not_shown():
     curves = block_scaling.curves(Far(couplings(9, 0.05)), states, [2.27, 2.5], False, seed=2)
     assert curves.ess.max() * 300 < block_scaling.ENOUGH
     assert np.isnan(curves.values["abs_m"]).all() and np.isnan(curves.errors["binder"]).all()
+
+
+def test_order_and_bonds_are_not_exchanged():
+    """Stripes have no |m| but bonds; all sums at 1 have |m| = 1/2 and bonds of 1/4. `at_T0` keeps |m| first."""
+    stripes = np.tile(np.array([4, 4, 0, 0], np.int8), (2, 4, 1))
+    low = np.ones((2, 4, 4), np.int8)
+    assert block_scaling.observables(stripes)[0] == pytest.approx([0.5, 0, 0, 0])
+    assert block_scaling.observables(low)[0] == pytest.approx([0.25, 0.5, 0.25, 0.0625])
+
+    class Frozen:
+        T0 = 2.27
+
+        def __init__(self, states):
+            self.states, self.model = states, self
+
+        def sample(self, n, seed):
+            return torch.as_tensor(self.states[:n]), None
+
+        def energy(self, states):
+            return 12 * self.T0 * np.arange(len(states))
+
+    found = block_scaling.at_T0(Frozen(low), stripes, seed=1)
+    # energies of 0 and 12 T0: variance 36 T0^2, divided by T0^2 and 16 sites
+    assert found.blocks == pytest.approx([0, 0.5, 2.25]) and found.network == pytest.approx([0.5, 0.25, 2.25])
 
 
 def test_multiplicities_are_those_of_free_spins():

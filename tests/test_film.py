@@ -295,6 +295,18 @@ def test_blur_light_and_pattern():
     assert np.corrcoef(patterned[0].ravel(), patterned[1].ravel())[0, 1] > 0.9  # the same in every frame
 
 
+def test_blur_wraps_around_the_torus():
+    """A flipped spin in the corner looks like one in the middle, moved: the noise of the photons is 3e-4."""
+    spins = np.ones((1, 8, 8), np.int8)
+    spins[0, 0, 0] = -1
+    corner, middle = (
+        film.render(s, RNG(26), film.Camera(4, 5.0, 1e7, 0.5, **FLAT))[0].astype(float)
+        for s in (spins, np.roll(spins, (4, 4), (1, 2)))
+    )
+    assert np.abs(np.roll(corner, (16, 16), (0, 1)) / middle - 1).max() < 0.003
+    assert np.abs(corner / middle - 1).max() > 0.01
+
+
 def test_blur_limit():
     """One flipped spin in the middle: found a little below the limit, lost a little above it."""
     limit = film.blur_limit()

@@ -20,6 +20,7 @@ from lib.errors import BookError
 from lib.models.chain import ChainNetwork
 from lib.models.gaussian_mixture import GaussianMixture
 from lib.paths import ROOT, data_file
+from lib.statistics import autocorrelation
 from lib.studies import caveats, own_learning, own_report
 from lib.studies.own_learning import Number, OwnAction, Reach
 from lib.systems import ising, lattice
@@ -155,8 +156,8 @@ def test_a_drift_is_noticed():
 
 
 def test_autocorrelation_of_a_constant_and_of_noise():
-    assert own_data.autocorrelation(np.ones(50), 4).tolist() == [1, 0, 0, 0]
-    rho = own_data.autocorrelation(RNG.normal(size=4000), 5)
+    assert autocorrelation(np.ones(50), 4).tolist() == [1, 0, 0, 0]
+    rho = autocorrelation(RNG.normal(size=4000), 5)
     assert rho[0] == pytest.approx(1) and np.abs(rho[1:]).max() < 0.08
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lib.samplers import path
+from lib.statistics import integrated_time
 from lib.systems import double_well as dw
 
 N, BETA = 12, 9.0
@@ -101,7 +102,7 @@ def test_a_sweep_leaves_the_distribution_invariant():
 
 def test_sign_flips_make_the_kinks_move():
     series = [path.record(COUPLINGS, N, 4000, np.random.default_rng(5), chains=16, clusters=c) for c in (False, True)]
-    local, both = (path.integrated_time(s[500:, 2]) for s in series)
+    local, both = (integrated_time(s[500:, 2]) for s in series)
     assert local > 10 * both
 
 

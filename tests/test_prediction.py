@@ -7,13 +7,16 @@ import torch
 from lib import checks
 from lib.analysis import prediction
 from lib.analysis.action import Readable
-from lib.analysis.divergence import Divergence, kl_divergence
+from lib.analysis.divergence import kl_divergence
+from lib.analysis.importance import effective_sample_size
 from lib.models.fit import fit
 from lib.models.hop import HopNetwork, independent, markov_chain
 from lib.models.learned_action import LearnedAction
 from lib.models.log_polynomial import LogPolynomial
 from lib.samplers import path
+from lib.statistics import Estimate
 from lib.studies.recipes import move_path
+from lib.studies.sources import Paths
 from lib.studies.task import Task
 from lib.systems import double_well
 from lib.systems.double_well import TransferMatrix
@@ -35,7 +38,9 @@ class Exact:
 def stand_in(beta, wrong=1.0):
     exact = Exact(beta, wrong)
     readable = Readable(np.array([*exact.couplings[:3], 0.0]), np.zeros(4), 1.0)
-    return prediction.Learned(Task("path.hop", Paths(beta, N), 0, 0, 0), exact, Divergence(0.0, 0.0), readable, readable, 0.0)
+    return prediction.Learned(
+        Task("path.hop", Paths(beta, N), 0, 0, 0), exact, Estimate(0.0, 0.0), readable, readable, 0.0
+    )
 
 
 def pair_of(beta_1, beta_2, wrong=1.0):
@@ -130,6 +135,29 @@ def test_averages_of_exact_actions_are_exact():
     assert probabilities.sum() == pytest.approx(1, abs=1e-6)
     exact = TransferMatrix(double_well.couplings(4.0, N), N)
     assert np.allclose(found.log_z, exact.log_z, atol=1e-8)
+
+
+def test_paths_of_the_networks_are_weighted_with_their_own_probability():
+    """Exact paths of beta_1 and beta_2: the effective sample size of p_3 / p is that of the exact weights."""
+    groups = []
+    for beta in (4.0, 2.0):
+        matrix = TransferMatrix(double_well.couplings(beta, N), N)
+
+        class Drawing:
+            def sample(self, n, seed, matrix=matrix):
+                x = matrix.sample(n, np.random.default_rng(seed))
+                return torch.as_tensor(x), torch.as_tensor(matrix.log_prob(x))
+
+        one = stand_in(beta)
+        one.action.model = Drawing()
+        groups.append([one])
+    found = prediction.direct_importance(prediction.Pair(*groups), 3.0, 4000, 1)
+    at = TransferMatrix(double_well.couplings(3.0, N), N)
+    for size, beta in zip(found, (4.0, 2.0), strict=True):
+        matrix = TransferMatrix(double_well.couplings(beta, N), N)
+        x = matrix.sample(4000, np.random.default_rng(2))
+        exact = effective_sample_size(at.log_prob(x) - matrix.log_prob(x))
+        assert 0.2 < exact < 0.99 and size == pytest.approx(exact, rel=0.15)
 
 
 def test_averages_reach_a_target_that_is_not_the_surrogate():

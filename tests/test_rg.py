@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lib.analysis import couplings, rg
+from lib.statistics import student
 from lib.systems import ising
 
 T = np.array(rg.TEMPERATURES)
@@ -35,7 +36,7 @@ def test_errors_hold_repetitions_and_operator_sets():
     mean, error = rg.combine(values, np.zeros((3, 2)))
     assert mean == pytest.approx(1.1)
     # repetitions: standard deviation 0.1, mean of three; operator sets: 1.0 and 1.2
-    assert error == pytest.approx(np.hypot(0.1 / np.sqrt(3), np.std([1.0, 1.2], ddof=1)))
+    assert error == pytest.approx(np.hypot(student(3) * 0.1 / np.sqrt(3), np.std([1.0, 1.2], ddof=1)))
     # three repetitions that agree by chance do not know better than their configurations
     _, error = rg.combine(np.full((3, 2), 1.1), np.full((3, 2), 0.3))
     assert error == pytest.approx(0.3 / np.sqrt(3))
@@ -62,7 +63,7 @@ def test_odd_operators_by_hand():
 def test_blocks_of_unblocked_spins_have_the_exact_energy():
     """L = 8: Swendsen-Wang against Kaufman, 32 chains as independent groups, |z| < 3.9 (level 1e-4, 31 degrees)."""
     (s,) = rg.blocks(8, 2.27, 6400, seed=5)
-    energy = ising.energy(s).reshape(-1, 32).mean(axis=0)
+    energy = ising.energy(s).reshape(32, -1).mean(axis=1)
     z = (energy.mean() - float(ising.exact(2.27, 8).energy)) / (energy.std(ddof=1) / np.sqrt(32))
     assert abs(z) < 4.5
     wrong = (energy.mean() - float(ising.exact(2.35, 8).energy)) / (energy.std(ddof=1) / np.sqrt(32))

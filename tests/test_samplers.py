@@ -11,6 +11,7 @@ import pytest
 from scipy import stats
 
 from lib.samplers import coupled, driver, metropolis, multispin, swendsen_wang
+from lib.statistics import integrated_time
 from lib.systems import ising
 
 ALPHA = 0.001
@@ -263,7 +264,7 @@ def test_thinning_leaves_little_correlation():
     spins = multispin.cold_start(L, 8, rng)
     multispin.sweep(spins, 1 / T, rng, 1000)
     series = np.array([np.abs(m) for _, m in multispin.run(spins, 1 / T, rng, 60, thinning)])
-    assert driver.integrated_time(series) < 0.6  # 1/2 for independent values
+    assert integrated_time(series) < 0.6  # 1/2 for independent values
 
 
 def test_same_seed_same_configurations():
@@ -276,8 +277,8 @@ def test_integrated_time_of_a_known_process():
     x = np.zeros((4000, 50))
     for t in range(1, len(x)):
         x[t] = a * x[t - 1] + rng.normal(size=50)
-    assert driver.integrated_time(x[200:]) == pytest.approx(0.5 + a / (1 - a), rel=0.05)
-    assert driver.integrated_time(np.full((10, 3), 2.0)) == 0.5
+    assert integrated_time(x[200:]) == pytest.approx(0.5 + a / (1 - a), rel=0.05)
+    assert integrated_time(np.full((10, 3), 2.0)) == 0.5
 
 
 def test_replicas_of_a_word_are_independent():

@@ -45,6 +45,24 @@ def test_angles_are_drawn_from_their_density(head):
     assert stats.kstest((other + 0.05) % xy.TWO_PI, law).pvalue < LEVEL
 
 
+def test_rejection_reaches_a_maximum_between_grid_angles():
+    """Sharp maxima in the middle of a cell, where ln p exceeds the ends of the cell by 2.3: a smaller bound cuts them
+    off."""
+    head = FourierDensity(3, points=12)
+    cell = np.pi / 12
+    phase = 3 * cell / 2
+    parameters = torch.tensor([0, 0, 30 * np.cos(phase), 0, 0, 30 * np.sin(phase)], dtype=torch.float64)
+    drawn = head.sample(parameters.expand(20_000, -1), torch.Generator().manual_seed(4)).numpy()
+    around = (drawn - cell / 2 + np.pi / 3) % (2 * np.pi / 3) - np.pi / 3  # three equal maxima
+    grid = np.linspace(-np.pi / 3, np.pi / 3, 4001)
+    density = np.exp(30 * (np.cos(3 * grid) - 1))
+    cdf = np.cumsum(density) / density.sum()
+    assert stats.kstest(around, lambda x: np.interp(x, grid, cdf)).pvalue > LEVEL
+    flat = np.exp(np.minimum(30 * (np.cos(3 * grid) - 1), -0.5))  # cut off half a nat below the maximum
+    wrong = np.cumsum(flat) / flat.sum()
+    assert stats.kstest(around, lambda x: np.interp(x, grid, wrong)).pvalue < LEVEL
+
+
 def test_von_mises_and_one_harmonic_are_the_same_density():
     field = torch.tensor([[1.3, -0.4], [0.0, 0.0], [-5.0, 2.0]], dtype=torch.float64)
     values = torch.linspace(0, 6.2, 3, dtype=torch.float64)
@@ -236,6 +254,19 @@ def _curves(C=0.6, T_c=0.89, sizes=(8, 16, 32), noise=0.0):
         for L in sizes
     }
     return T, curves, {L: np.full(6, max(noise, 1e-4)) for L in sizes}
+
+
+def test_weber_minnhagen_has_the_universal_jump_and_logarithm():
+    """Y_L / T = 0.63651 + 0.31890 / ln L + ..., numbers of the Gaussian model on a square torus (M. Hasenbusch, J.
+    Phys. A 38, 5869 (2005)). They hold the windings of the torus, which the formula leaves out: 2e-4 and 2e-3."""
+    assert bkt.weber_minnhagen(1.0, 0.0, np.exp(500.0)) == pytest.approx(0.63650817819 + 0.318899454 / 500, rel=3e-4)
+    slope = 500 * (bkt.weber_minnhagen(0.9, 0.7, np.exp(499.3)) - 2 * 0.9 / np.pi) / 0.9
+    assert slope == pytest.approx(0.318899454, rel=3e-3)
+    # and so a fit to such data does not depend on the formula under test
+    T = np.linspace(0.82, 0.98, 6)
+    outside = {L: 0.8935 * (0.63650817819 + 0.318899454 / (np.log(L) + 1.1)) - 0.9 * (T - 0.8935) for L in (8, 16, 64)}
+    found = bkt.fit(T, outside, dict.fromkeys(outside, np.full(6, 1e-3)))
+    assert found.T == pytest.approx(0.8935, rel=1e-3) and found.C == pytest.approx(1.1, abs=0.05)
 
 
 def test_weber_minnhagen_fit_finds_the_temperature_it_was_made_with():

@@ -19,22 +19,10 @@ from typing import NamedTuple
 import numpy as np
 
 from lib.analysis.comparison import compare
-from lib.analysis.statistics import block_sums, jackknife
+from lib.statistics import block_sums, jackknife, mean
 from lib.systems.double_well import Couplings
 
 TERMS = ("kinetic", "quadratic", "quartic", "sextic")
-
-
-def on_shared_paths(values, errors):
-    """Mean over networks [m, ...] that were evaluated on the same paths, and its error.
-
-    errors [m, ...]: of the paths alone; as they are shared, they do not average out. The spread between networks does,
-    and is added in quadrature. With one network the spread is unknown.
-    """
-    values, errors = np.asarray(values, float), np.asarray(errors, float)
-    if len(values) == 1:
-        return values[0], errors[0]
-    return values.mean(0), np.hypot(errors.mean(0), values.std(0, ddof=1) / np.sqrt(len(values)))
 
 
 class AgainstExact(NamedTuple):
@@ -52,8 +40,7 @@ def against_exact(learned, exact):
     """`AgainstExact` from S_theta and S [n] of the same independent paths."""
     line = compare(learned, exact)
     difference = learned - exact
-    error = difference.std(ddof=1) / np.sqrt(len(difference))
-    return AgainstExact(line.slope, line.slope_error, line.residual, line.pearson, difference.mean(), error)
+    return AgainstExact(line.slope, line.slope_error, line.residual, line.pearson, *mean(difference))
 
 
 def schwinger_dyson(paths, gradient):
@@ -63,7 +50,7 @@ def schwinger_dyson(paths, gradient):
     """
     product = paths * gradient
     product = np.concatenate([product, product.mean(1, keepdims=True)], axis=1)
-    return product.mean(0), product.std(0, ddof=1) / np.sqrt(len(product))
+    return mean(product)
 
 
 class Readable(NamedTuple):

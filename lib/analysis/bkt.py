@@ -36,12 +36,12 @@ def smooth(T, Y, error, degree=3):
     return np.polyfit(T - np.mean(T), Y, degree, w=1 / np.asarray(error), cov="unscaled")
 
 
-def fit(T, curves, errors, draws=400, degree=3):
+def fit(T, curves, errors, degree=3):
     """`Transition` from curves: dict L -> Y [t] at temperatures T [t], errors: dict L -> [t], all sizes together.
 
     Each curve is smoothed by a polynomial of `degree`; T and C then minimise the misfit of the polynomials, weighted
-    with their errors at T. The error: the same for `draws` sets of polynomials drawn from their covariance. ValueError
-    for fewer than three sizes, or if the minimum lies outside the temperatures.
+    with their errors at T; errors of T and C from the derivatives of the misfit. ValueError for fewer than three sizes,
+    or if the minimum lies outside the temperatures.
     """
     T = np.asarray(T, float)
     if len(curves) < 3:
@@ -67,9 +67,7 @@ def fit(T, curves, errors, draws=400, degree=3):
         at = best.x[0]
     if not T.min() <= best.x[0] <= T.max():
         raise ValueError(f"the best T = {best.x[0]:.3f} lies outside {T.min():g} to {T.max():g}: widen the window")
-    rng = np.random.default_rng(0)
-    drawn = np.array([solve([rng.multivariate_normal(c, v) for c, v in fits]).x for _ in range(draws)])
-    spread = drawn.std(axis=0)
+    errors = np.sqrt(np.diag(np.linalg.inv(best.jac.T @ best.jac)))  # every misfit has unit variance
     return Transition(
-        float(best.x[0]), float(spread[0]), float(best.x[1]), float(spread[1]), float(2 * best.cost), len(sizes) - 2
+        float(best.x[0]), float(errors[0]), float(best.x[1]), float(errors[1]), float(2 * best.cost), len(sizes) - 2
     )

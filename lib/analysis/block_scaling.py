@@ -127,9 +127,10 @@ class AtT0(NamedTuple):
     network_error: np.ndarray
 
     def deviation(self):
-        """network / blocks - 1 and its error, [3] each."""
+        """network / blocks - 1, its error from the network's samples, and from the blocks, [3] each; the last is
+        common to all networks that are compared with the same blocks."""
         ratio = self.network / self.blocks
-        return ratio - 1, ratio * np.hypot(self.network_error / self.network, self.blocks_error / self.blocks)
+        return ratio - 1, self.network_error / self.blocks, ratio * self.blocks_error / self.blocks
 
 
 def at_T0(hamiltonian, states, seed):

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import expit
 
-from lib.analysis.statistics import jackknife
+from lib.statistics import jackknife, over_blocks, owners
 
 
 class Couplings(NamedTuple):
@@ -78,8 +78,14 @@ def try_moves(hamiltonian, configurations, operators, names, move, *, moves=16, 
     after = move(before, rng)
     log_ratio = hamiltonian.log_prob(after) - np.repeat(hamiltonian.log_prob(configurations), moves)
     differences = operators(after) - np.repeat(operators(configurations), moves, axis=0)
-    owner = np.arange(len(before)) * blocks // len(before)
+    owner = np.repeat(owners(len(configurations), blocks), moves)
     return Moves(tuple(names), differences.astype(float), log_ratio, owner)
+
+
+def both_signs(s):
+    """s [n, L, L] and -s [2 n, L, L], as many up as down, so that a field of zero reads as zero; each configuration
+    next to its image, since a jackknife takes blocks for independent."""
+    return np.stack([s, -s], axis=1).reshape(-1, *s.shape[1:])
 
 
 def read_moves(moves, T0, names=None):
@@ -87,15 +93,13 @@ def read_moves(moves, T0, names=None):
     names = moves.names if names is None else tuple(names)
     differences = moves.differences[:, [moves.names.index(name) for name in names]]
     q = expit(moves.log_ratio)
-    blocks = moves.owner[-1] + 1
 
     def solve(keep):
-        return T0 * project(differences[keep], q[keep])
+        J = T0 * project(differences[keep], q[keep])
+        return np.append(J, J.sum())
 
-    values = solve(slice(None))
-    left_out = np.stack([solve(moves.owner != b) for b in range(blocks)])
-    errors = np.sqrt((blocks - 1) * left_out.var(axis=0))
-    sum_error = np.sqrt((blocks - 1) * left_out.sum(axis=1).var())
+    values, errors = over_blocks(solve, moves.owner)
+    values, errors, sum_error = values[:-1], errors[:-1], errors[-1]
     weight = q * (1 - q)
     unexplained = T0 * moves.log_ratio - differences @ values
     residual = np.sqrt((weight * unexplained**2).sum() / weight.sum())
@@ -141,7 +145,7 @@ def pseudolikelihood(local_sums, T0, names, *, blocks=20):
     for k, weight in enumerate(radix):
         code += (local_sums[:, :, k] - low[k]).astype(np.int32) * np.int32(weight)
     size = int(np.prod(span))
-    owner = np.arange(n) * blocks // n
+    owner = owners(n, blocks)
     counts = np.stack([np.bincount(code[owner == b].ravel(), minlength=size) for b in range(blocks)])
     seen = np.flatnonzero(counts.sum(axis=0))
     rows = (seen[:, None] // radix) % span + low

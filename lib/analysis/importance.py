@@ -15,10 +15,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lib.analysis.statistics import block_sums, jackknife
+from lib.statistics import block_sums, jackknife
 
 
-class Estimate(NamedTuple):
+class Reweighted(NamedTuple):
     """Value(s) with jackknife error(s), and the effective sample size as a fraction of the samples."""
 
     value: np.ndarray
@@ -58,7 +58,7 @@ def reweight(observables, log_weights, function=None, *, control=None, blocks=50
 
     observables: [n, k]. log_weights: [n]. function: maps the k averages to an array (default: the averages).
     control: a `Control`, or None. The averages are then control.averages + (target - control, both on these n
-    configurations). Returns an `Estimate`; its error does not contain that of control.averages.
+    configurations). Returns `Reweighted`; its error does not contain that of control.averages.
     """
     observables, log_weights = np.asarray(observables, float), np.asarray(log_weights, float)
     if len(observables) != len(log_weights):
@@ -78,4 +78,4 @@ def reweight(observables, log_weights, function=None, *, control=None, blocks=50
         return function(means)
 
     value, error = jackknife(estimator, block_sums(columns, blocks))
-    return Estimate(value, error, effective_sample_size(log_weights))
+    return Reweighted(value, error, effective_sample_size(log_weights))

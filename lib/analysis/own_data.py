@@ -17,8 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lib.analysis.statistics import block_sums, jackknife
-from lib.samplers.driver import integrated_time
+from lib.statistics import block_sums, integrated_time, jackknife
 from lib.systems import ising, xy
 
 BLOCKS = 20  # of the file: for errors, and for the split
@@ -188,15 +187,7 @@ def average(series):
     counts = block_sums(np.ones(len(series)), BLOCKS)
     sums = np.stack([block_sums(series, BLOCKS), counts], axis=1)
     value, error = jackknife(lambda total: total[0] / total[1], sums)
-    return Average(float(value), float(error), integrated_time(series[:, None]))
-
-
-def autocorrelation(series, lags):
-    """rho(t) of a series [n] along the file at t = 0 ... lags - 1; a constant series has rho = 0 beyond t = 0."""
-    x = np.asarray(series, float) - np.mean(series)
-    power = np.abs(np.fft.rfft(x, 2 * len(x))) ** 2
-    rho = np.fft.irfft(power)[:lags] / (len(x) - np.arange(lags))
-    return rho / rho[0] if rho[0] > 0 else np.eye(1, lags)[0]
+    return Average(float(value), float(error), integrated_time(series))
 
 
 class Summary(NamedTuple):

@@ -23,8 +23,8 @@ from scipy.optimize import brentq
 
 from lib.analysis.couplings import read_network
 from lib.analysis.importance import Control, log_mean_weight, reweight
-from lib.analysis.statistics import block_sums, jackknife, over_networks
 from lib.samplers import driver
+from lib.statistics import Estimate, block_sums, jackknife, over_networks
 from lib.systems import ising
 
 NAMES = ("energy", "specific_heat", "abs_m", "susceptibility", "binder")
@@ -188,41 +188,45 @@ def average(curves):
 
 
 def peak(T, values, errors, window):
-    """Position of the maximum of a curve and its error, from a weighted cubic through the points within `window`.
+    """Position of the maximum of a curve, an `Estimate`, from a weighted quartic through the points within `window`.
 
-    window: (low, high). The maximum must lie inside it: ValueError otherwise, never a clamped edge.
+    A cubic is no more precise and off by 0.005 for the specific heat of L = 16 on temperatures 0.05 apart; this one by
+    0.0005. The error is that of the slope there, from the covariance of the fit, divided by the curvature. window:
+    (low, high). The maximum must lie inside it: ValueError otherwise, never a clamped edge.
     """
     inside = (T >= window[0]) & (T <= window[1])
     x, y, w = T[inside] - np.mean(window), values[inside], 1 / errors[inside]
-    if len(x) < 5:
-        raise ValueError(f"window {window}: holds {len(x)} temperatures, at least 5 are needed")
-    cubic, covariance = np.polyfit(x, y, 3, w=w, cov="unscaled")
-
-    def top(coefficients):
-        slope = np.polyder(coefficients)
-        roots = np.roots(slope)
-        roots = roots[(abs(roots.imag) < 1e-9) & (np.polyval(np.polyder(slope), roots.real) < 0)].real
-        roots = roots[(roots > x.min()) & (roots < x.max())]
-        return roots[0] + np.mean(window) if len(roots) else np.nan
-
-    position = top(cubic)
-    if not np.isfinite(position):
+    if len(x) < 6:
+        raise ValueError(f"window {window}: holds {len(x)} temperatures, at least 6 are needed")
+    quartic, covariance = np.polyfit(x, y, 4, w=w, cov="unscaled")
+    slope = np.polyder(quartic)
+    roots = np.roots(slope)
+    roots = roots[abs(roots.imag) < 1e-9].real
+    roots = roots[(roots > x.min()) & (roots < x.max()) & (np.polyval(np.polyder(slope), roots) < 0)]
+    if not len(roots):
         raise ValueError(f"window {window}: no maximum inside; widen it or move it")
-    draws = np.random.default_rng(0).multivariate_normal(cubic, covariance, 400)
-    return float(position), float(np.nanstd([top(draw) for draw in draws]))
+    top = roots[np.argmax(np.polyval(quartic, roots))]
+    powers = np.array([4 * top**3, 3 * top**2, 2 * top, 1, 0])  # d/dx of those of the quartic
+    error = np.sqrt(powers @ covariance @ powers) / abs(np.polyval(np.polyder(slope), top))
+    return Estimate(float(top + np.mean(window)), float(error))
 
 
-def crossing(T, small, large):
-    """Temperature where two curves [t] on the same temperatures cross, from a cubic through their difference.
+def crossing(T, small, large, errors):
+    """Temperature where two curves [t] on the same temperatures cross, an `Estimate`, from a weighted cubic through
+    their difference, whose independent errors are errors [t].
 
-    ValueError when they do not cross inside the temperatures given.
+    The error is that of the cubic there, from the covariance of the fit, divided by its slope. ValueError when they do
+    not cross inside the temperatures given.
     """
-    centre = np.mean(T)
-    cubic = np.polyfit(T - centre, np.asarray(large) - np.asarray(small), min(3, len(T) - 1))
-    ends = np.polyval(cubic, [T[0] - centre, T[-1] - centre])
+    x, degree = T - np.mean(T), min(3, len(T) - 1)
+    cubic, covariance = np.polyfit(x, np.asarray(large) - np.asarray(small), degree, w=1 / errors, cov="unscaled")
+    ends = np.polyval(cubic, [x[0], x[-1]])
     if ends[0] * ends[1] > 0:
         raise ValueError(f"the curves do not cross between T = {T[0]:g} and {T[-1]:g}")
-    return float(brentq(lambda t: np.polyval(cubic, t - centre), T[0], T[-1]))
+    at = brentq(lambda t: np.polyval(cubic, t), x[0], x[-1])
+    powers = np.vander([at], degree + 1)[0]
+    error = np.sqrt(powers @ covariance @ powers) / abs(np.polyval(np.polyder(cubic), at))
+    return Estimate(float(at + np.mean(T)), float(error))
 
 
 def peak_of(curves, window):
@@ -232,15 +236,12 @@ def peak_of(curves, window):
 
 
 def crossings(small, large):
-    """Crossings of the Binder cumulants of two sizes, [m] each: value and statistical error, network by network.
+    """`crossing` of the Binder cumulants of two sizes, network by network, as an `Estimate` [m].
 
-    small, large: lists of `Curves` on the same temperatures. The error of a crossing is that of the difference of the
-    two curves there, about that of four of its points together, divided by its slope.
+    small, large: lists of `Curves` on the same temperatures.
     """
-    values, errors = [], []
+    found = []
     for a, b in zip(small, large, strict=True):
-        values.append(crossing(a.T, a.values["binder"], b.values["binder"]))
-        slope = np.polyfit(a.T, b.values["binder"] - a.values["binder"], 1)[0]
-        noise = np.sqrt(np.mean(a.errors["binder"] ** 2 + b.errors["binder"] ** 2) / min(4, len(a.T)))
-        errors.append(noise / abs(slope))
-    return np.array(values), np.array(errors)
+        errors = np.hypot(a.errors["binder"], b.errors["binder"])
+        found.append(crossing(a.T, a.values["binder"], b.values["binder"], errors))
+    return Estimate(*np.array(found).T)

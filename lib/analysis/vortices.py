@@ -88,13 +88,6 @@ def auc_at_equal(score, positive, energy, bins=30):
     return total / weight
 
 
-def over_blocks(function, n, blocks=20):
-    """(value, jackknife error) of `function(keep)` with keep a boolean mask of n configurations."""
-    owner = np.arange(n) * blocks // n
-    left_out = np.array([function(owner != b) for b in range(blocks)])
-    return function(np.ones(n, bool)), float(np.sqrt((blocks - 1) * left_out.var()))
-
-
 class Pairs(NamedTuple):
     """Vortices matched with antivortices so that the total distance is least: mean distance, and that of as many
     charges put down at random, averaged over configurations that have any; nan if none has."""

@@ -13,9 +13,9 @@ import numpy as np
 
 from lib.analysis import couplings
 from lib.analysis.importance import Control, reweight
-from lib.analysis.statistics import over_networks
 from lib.models.learned_xy import LearnedXY
 from lib.samplers import xy as sampler
+from lib.statistics import over_networks
 from lib.systems import lattice, xy
 
 NAMES = ("energy", "helicity", "vortices")

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from lib.samplers.driver import integrated_time
+from lib.statistics import integrated_time
 from lib.systems.ising import check_temperature
 
 

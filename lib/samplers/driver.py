@@ -22,6 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lib.samplers import coupled, multispin, swendsen_wang
+from lib.statistics import block_sums, integrated_time, jackknife, mean
 from lib.systems import ising
 
 METHODS = ("auto", "multispin", "swendsen_wang", "coupled")
@@ -45,23 +46,6 @@ class Samples(NamedTuple):
     def tau_int(self):
         """The larger of the two autocorrelation times, in sweeps."""
         return max(self.tau_energy, self.tau_magnetization)
-
-
-def integrated_time(series):
-    """tau_int = 1/2 + sum rho of equivalent chains, series [t, chains], around their common mean.
-
-    The sum stops at the first lag beyond 6 tau_int (Sokal's window). A constant series has 1/2.
-    """
-    series = np.asarray(series, dtype=float)
-    t = len(series)
-    x = series - series.mean()
-    power = np.abs(np.fft.rfft(x, 2 * t, axis=0)) ** 2
-    rho = np.fft.irfft(power.mean(axis=1))[:t] / (t - np.arange(t))
-    if rho[0] <= 1e-12 * (1 + series.mean() ** 2):
-        return 0.5
-    tau = np.cumsum(rho / rho[0]) - 0.5
-    beyond = np.arange(t) >= 6 * tau
-    return float(max(0.5, tau[np.argmax(beyond) if beyond.any() else t - 1]))
 
 
 # ---------------------------------------------------------------- one interface to three samplers
@@ -214,10 +198,9 @@ class Averages(NamedTuple):
 
     def jackknife(self, function, blocks=64):
         """(value, error) of `function(means [5])`, jackknife over blocks of replicas."""
-        groups = np.array_split(self.replica_means, blocks)
-        sums, counts = np.array([g.sum(0) for g in groups]), np.array([len(g) for g in groups])[:, None]
-        left_out = np.array([function(m) for m in (sums.sum(0) - sums) / (counts.sum() - counts)])
-        return function(self.mean), np.sqrt((blocks - 1) * left_out.var(axis=0))
+        rows = np.column_stack([self.replica_means, np.ones(len(self.replica_means))])
+        sums = block_sums(rows, min(blocks, len(rows)))
+        return jackknife(lambda total: function(total[:-1] / total[-1]), sums)
 
     def energy(self):
         """(value, error) of the energy per site."""
@@ -262,8 +245,7 @@ def measure(L, T, n_sweeps, rng, *, method="auto", couplings=None):
         total += (energy, (energy - shift) ** 2, np.abs(magnetization) / N, m2, m2**2)
     means = (total / count).T
     means[:, 1] += 2 * shift * means[:, 0] - shift**2
-    error = means.std(axis=0, ddof=1) / np.sqrt(len(means))
-    return Averages(means.mean(axis=0), error, means, N, float(T), max(tau), count * chain.replicas)
+    return Averages(*mean(means), means, N, float(T), max(tau), count * chain.replicas)
 
 
 def record(L, T, length, rng, *, method="auto", couplings=None):

@@ -16,7 +16,7 @@ import numba
 import numpy as np
 
 from lib.samplers import xy_cluster, xy_local
-from lib.samplers.driver import integrated_time
+from lib.statistics import integrated_time, jackknife
 from lib.systems import xy
 
 OVER_RELAXATION = 3
@@ -43,9 +43,8 @@ class Averages(NamedTuple):
     configurations: int
 
     def _jackknife(self, function):
-        total, count = self.replica_means.sum(0), len(self.replica_means)
-        left_out = np.array([function(m) for m in (total - self.replica_means) / (count - 1)])
-        return float(function(total / count)), float(np.sqrt((count - 1) * left_out.var(axis=0)))
+        rows = np.column_stack([self.replica_means, np.ones(len(self.replica_means))])
+        return jackknife(lambda total: function(total[:-1] / total[-1]), rows)
 
     def energy(self):
         """(value, error) of E / N."""

@@ -28,7 +28,7 @@ def log_prob_exact(s, T):
 
 
 def kl(hamiltonian, s):
-    """`Divergence` of H_theta's distribution from the exact one on configurations s [n, L, L] drawn at T0."""
+    """`Estimate` of H_theta's distribution from the exact one on configurations s [n, L, L] drawn at T0."""
     return kl_divergence(log_prob_exact(s, hamiltonian.T0), hamiltonian.log_prob(s))
 
 

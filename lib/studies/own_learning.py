@@ -27,7 +27,6 @@ from lib.analysis import action, couplings, symmetry, xy_phases
 from lib.analysis.divergence import kl_divergence
 from lib.analysis.importance import effective_sample_size, reweight
 from lib.analysis.own_data import KINDS, asymmetries, average, split, summary
-from lib.analysis.statistics import over_networks
 from lib.models.chain import ChainNetwork
 from lib.models.equivariant import EquivariantFrontier
 from lib.models.frontier import FrontierNetwork
@@ -36,6 +35,7 @@ from lib.models.hamiltonian import LearnedHamiltonian
 from lib.models.heads import Bernoulli
 from lib.models.learned_action import LearnedAction
 from lib.models.learned_xy import LearnedXY, as_angle
+from lib.statistics import over_networks
 from lib.studies import ising as study
 from lib.studies import task
 from lib.studies.recipes import RECIPES
@@ -391,10 +391,10 @@ def learn(c, kind, T0, n_networks, steps, seed):
     plain = independent_sites(kind, training, test)
     names, nearest = each[0].couplings.names, None
     sums = quantities.operators(training)[:, : len(names)]
-    values, errors = action.on_shared_paths([e.couplings.values for e in each], [e.couplings.errors for e in each])
+    values, errors = over_networks([e.couplings.values for e in each], [e.couplings.errors for e in each], shared=True)
     errors = np.hypot(errors, _bound(sums, T0, n_train))
     if each[0].nearest is not None:
-        value, error = action.on_shared_paths([e.nearest.values for e in each], [e.nearest.errors for e in each])
+        value, error = over_networks([e.nearest.values for e in each], [e.nearest.errors for e in each], shared=True)
         nearest = Number(float(value[0]), float(np.hypot(error[0], _bound(sums[:, :1], T0, n_train)[0])))
     classical = None
     if kind == "ising" and c.shape[1] > 4:
@@ -465,7 +465,7 @@ def _named(names, values, errors):
 
 
 def _shared(values, errors):
-    return Number(*(float(x) for x in action.on_shared_paths(values, errors)))
+    return Number(*(float(x) for x in over_networks(values, errors, shared=True)))
 
 
 def _bound(sums, T0, n):

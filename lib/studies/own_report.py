@@ -5,7 +5,8 @@ import html
 import numpy as np
 
 from lib import measured, plotting
-from lib.analysis.own_data import KINDS, autocorrelation
+from lib.analysis.own_data import KINDS
+from lib.statistics import autocorrelation
 from lib.studies.caveats import ALWAYS, verdict
 from lib.studies.own_learning import ESS_BAR
 

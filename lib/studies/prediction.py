@@ -21,11 +21,11 @@ from scipy.optimize import brentq
 
 from lib import parallel
 from lib.analysis import action
-from lib.analysis.divergence import Divergence, kl_divergence
+from lib.analysis.divergence import kl_divergence
 from lib.analysis.importance import Control, effective_sample_size, log_mean_weight, reweight
-from lib.analysis.statistics import block_sums, jackknife
 from lib.models.learned_action import LearnedAction
 from lib.samplers import path
+from lib.statistics import Estimate, block_sums, jackknife, over_networks
 from lib.studies import task as task_
 from lib.systems import double_well
 from lib.systems.double_well import Couplings, TransferMatrix
@@ -107,7 +107,7 @@ class Learned(NamedTuple):
 
     task: task_.Task
     action: LearnedAction
-    kl: Divergence
+    kl: Estimate
     readable: action.Readable
     from_forces: action.Readable
     cpu_seconds: float
@@ -299,7 +299,7 @@ class Averages(NamedTuple):
 
     def mean(self):
         """Means over the networks and their errors, with the spread between networks: (values, errors)."""
-        return action.on_shared_paths(self.values, self.errors)
+        return over_networks(self.values, self.errors, shared=True)
 
 
 def averages(pair, beta_3, n, seed, with_curves=False):
@@ -350,10 +350,3 @@ def direct_importance(pair, beta_3, n, seed):
         S_1, S_2 = (one.action.action(paths.numpy()) for one in (pair.first[0], pair.second[0]))
         sizes.append(effective_sample_size(-c_1 * S_1 - c_2 * S_2 - log_prob.double().numpy()))
     return sizes
-
-
-def spread(values):
-    """Mean over networks of values [m, ...] and its error from their spread (NaN for one network)."""
-    values = np.asarray(values)
-    error = values.std(axis=0, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.full(values.shape[1:], np.nan)
-    return values.mean(axis=0), error

@@ -64,6 +64,7 @@ class Recipe:
     augment: see `fit`.
     preprocess: configurations -> what the network sees, None for the configurations themselves.
     exact: preprocess loses nothing, so ln p of what the network sees is known where the source knows it.
+    same_support: whatever the network can draw can be seen in data; not so for overlapping sums (`divergence.py`).
     learned: (model, T, view=preprocess) -> learned Hamiltonian.
     batch: configurations per step, for the number of sites the recipe was tuned at (`sites`); with more sites fewer.
     held_out: part of the data kept for early stopping, looked at `checks` times; 0 trains to the end.
@@ -76,6 +77,7 @@ class Recipe:
     augment: Callable | None = lattice.random_transform
     preprocess: Callable | None = None
     exact: bool = True
+    same_support: bool = True
     learned: Callable = LearnedHamiltonian
     learning_rate: float = 2e-2
     window: float = 0.2
@@ -245,7 +247,9 @@ def _learned_action(model, T, view=None):
 # ---------------------------------------------------------------- the registry
 
 _FRONTIER = Recipe(_frontier)
-_BLOCKS = Recipe(_overlapping, preprocess=stride_1, batch=64, learning_rate=1e-2, window=0.03, effort=2.0)
+_BLOCKS = Recipe(
+    _overlapping, preprocess=stride_1, same_support=False, batch=64, learning_rate=1e-2, window=0.03, effort=2.0
+)
 _XY = Recipe(
     _equivariant,
     augment=rotate_and_move,

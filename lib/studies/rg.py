@@ -27,12 +27,12 @@ from typing import NamedTuple
 import numpy as np
 
 from lib.analysis import blocking, couplings
-from lib.analysis.statistics import block_sums, jackknife, over_networks
 from lib.models.fit import fit
 from lib.models.frontier import FrontierNetwork
 from lib.models.hamiltonian import LearnedHamiltonian
 from lib.models.heads import Bernoulli
 from lib.samplers import swendsen_wang
+from lib.statistics import block_sums, integrated_time, jackknife, over_networks
 from lib.studies.task import Task, learn_all
 from lib.systems import ising
 
@@ -48,12 +48,16 @@ DEGREE = 2  # of the polynomial in K through the five couplings
 # ---------------------------------------------------------------- configurations
 
 
-def blocks(L, T, n, seed, chains=32, gap=3):
+CHAINS = 32
+
+
+def blocks(L, T, n, seed, chains=CHAINS, gap=3):
     """n block configurations int8 [n, 8, 8] of the L x L Ising model at T, and after each step before the last one.
 
-    Swendsen-Wang, `chains` lattices, one configuration of each every `gap` cluster updates, hence slightly correlated
-    in time: consecutive configurations belong to different chains. Returns a list, from the original lattice (first)
-    to the 8 x 8 blocks (last).
+    Swendsen-Wang, `chains` lattices, one configuration of each every `gap` cluster updates, hence correlated in time:
+    tau_int is 3.7 updates at L = 64. One chain comes after the other, so that blocks of consecutive configurations, of
+    which every jackknife here takes 20, are independent but for the few chains that are cut. What counts configurations
+    has to count `independent` ones. Returns a list, from the original lattice (first) to the 8 x 8 blocks (last).
     """
     rng = np.random.default_rng([seed, L, round(1e6 * T)])
     s = np.ones((chains, L, L), np.int8)
@@ -66,7 +70,14 @@ def blocks(L, T, n, seed, chains=32, gap=3):
         levels.append([s.copy()])
         while levels[-1][-1].shape[-1] > SIDE:
             levels[-1].append(blocking.majority(levels[-1][-1], rng))
-    return [np.concatenate(level)[:n] for level in zip(*levels, strict=True)]
+    return [np.stack(level, axis=1).reshape(-1, *level[0].shape[1:])[:n] for level in zip(*levels, strict=True)]
+
+
+def independent(values, chains=CHAINS):
+    """How many independent configurations the values [n] of `blocks` are worth: n / (2 tau_int), at most n."""
+    length = -(-len(values) // chains)
+    series = np.asarray(values)[: len(values) // length * length].reshape(-1, length)
+    return len(values) / (2 * integrated_time(series.T))
 
 
 # ---------------------------------------------------------------- networks and their couplings
@@ -118,7 +129,8 @@ def _point(learned):
     tried = couplings.try_moves(learned.hamiltonian, s[:2500], _even, EVEN, ising.flip_one, moves=8, seed=task.seed)
     read = [couplings.read_moves(tried, 1.0, names) for names in OPERATOR_SETS]
     classical = [couplings.pseudolikelihood(ising.local_sums(s, names), 1.0, names) for names in OPERATOR_SETS]
-    (bound,) = couplings.cramer_rao(ising.nearest(s)[:, None], 1.0, len(s))
+    nearest = ising.nearest(s)
+    (bound,) = couplings.cramer_rao(nearest[:, None], 1.0, independent(nearest))
     mcrg_sums = correlations(levels) if len(levels) > 1 else None
     return Point(source.L, source.T_spins, read, classical, bound, mcrg_sums)
 
@@ -247,9 +259,8 @@ def combine(values, errors):
     Error: of the mean over repetitions (their spread, at least what the errors [repetitions, sets] over configurations
     leave), and the scatter of the operator sets, in quadrature. Sets share their configurations.
     """
-    mean, of_networks = over_networks(values.mean(axis=1), errors.mean(axis=1))
-    by_set = values.mean(axis=0)
-    return float(mean), float(np.hypot(of_networks, by_set.std(ddof=1)))
+    of_sets = values.mean(axis=0).std(ddof=1)
+    return over_networks(values.mean(axis=1), errors.mean(axis=1), shared=of_sets)
 
 
 # ---------------------------------------------------------------- Swendsen's Monte Carlo renormalisation group

@@ -12,10 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from lib import parallel
-from lib.analysis.divergence import Divergence, kl_divergence
+from lib import cache, parallel
+from lib.analysis.divergence import kl_divergence
 from lib.models.fit import FitResult, fit
 from lib.models.fit_variational import VariationalResult, fit_variational
+from lib.statistics import Estimate
 from lib.studies.recipes import RECIPES, Recipe
 from lib.systems import ising
 
@@ -78,7 +79,7 @@ class Learned(NamedTuple):
     task: Task
     hamiltonian: object
     fit: FitResult | VariationalResult
-    kl: Divergence | None
+    kl: Estimate | None
     n_weights: int
     cpu_seconds: float
 
@@ -110,8 +111,13 @@ def train(recipe, model, data, n_steps, seed, *, held_out=None, learning_rate=No
     )
 
 
-def learn(task, start=None):
-    """Carry out a task -> `Learned`. start: the network of `task.start`, if that has been learned already."""
+def learned(task):
+    """`Learned` of a task, from the cache if this machine has carried it out before."""
+    return cache.remember(learn, task)
+
+
+def learn(task):
+    """Carry out a task -> `Learned`."""
     recipe, source = task.recipe, task.source
     if task.without_data is not None:
         return _learn_without_data(task)
@@ -120,7 +126,8 @@ def learn(task, start=None):
     if task.start is None:
         model, rate = recipe.build(source, task.seed, data, **dict(task.options)), recipe.learning_rate
     else:
-        model, rate = copy.deepcopy(learn(task.start).model if start is None else start), WARM * recipe.learning_rate
+        start = _starts[task.start] if task.start in _starts else learned(task.start).model
+        model, rate = copy.deepcopy(start), WARM * recipe.learning_rate
     begin = time.process_time()
     result = train(recipe, model, data, task.n_steps, task.seed, learning_rate=rate)
     seconds = time.process_time() - begin
@@ -129,11 +136,11 @@ def learn(task, start=None):
 
 
 def _divergence(task, hamiltonian):
-    """`Divergence` on configurations never trained on; about 2.5 million sites, at most 10 000 configurations."""
+    """KL, an `Estimate`, on configurations never trained on; about 2.5 million sites, at most 10 000 configurations."""
     if not task.recipe.exact or task.source.log_prob is None:
         return None
     test = task.source.configurations(min(10_000, 2_560_000 // task.source.n_sites), task.data, "test")
-    return kl_divergence(task.source.log_prob(test), hamiltonian.log_prob(test))
+    return kl_divergence(task.source.log_prob(test), hamiltonian.log_prob(test), task.recipe.same_support)
 
 
 def _learn_without_data(task):
@@ -168,6 +175,16 @@ def replicas(network, source, n_train, n_steps, n_networks, seed, starts=None, *
     return [Task(network, source, n_train, n_steps, 100 * seed + k, start, **more) for k, start in enumerate(starts)]
 
 
+_starts: dict = {}  # task -> trained network, handed to this process with the task that starts from it
+
+
+def _learned_from(task, start):
+    """`learned` in a worker; start: the trained network of task.start, or None."""
+    if start is not None:
+        _starts[task.start] = start
+    return learned(task)
+
+
 def learn_all(tasks: dict, then: Callable | None = None) -> dict:
     """Carry out many tasks, side by side on the cores of this machine.
 
@@ -185,7 +202,7 @@ def learn_all(tasks: dict, then: Callable | None = None) -> dict:
         ready = [task for task in every if task not in done and (task.start is None or task.start in done)]
         ready.sort(key=lambda task: (-task.cost, every.index(task)))
         starts = [None if task.start is None else done[task.start].model for task in ready]
-        done |= dict(zip(ready, parallel.starmap(learn, list(zip(ready, starts, strict=True))), strict=True))
+        done |= dict(zip(ready, parallel.starmap(_learned_from, list(zip(ready, starts, strict=True))), strict=True))
     if then is not None:
         done = dict(zip(wanted, parallel.starmap(then, [(done[task],) for task in wanted]), strict=True))
     return {name: [done[task] for task in group] for name, group in tasks.items()}

@@ -21,10 +21,10 @@ import numpy as np
 
 from lib import parallel
 from lib.analysis import couplings
-from lib.analysis.statistics import over_networks
 from lib.models.fit import FitResult
 from lib.models.hamiltonian import LearnedHamiltonian
 from lib.samplers import delayed, driver
+from lib.statistics import over_networks
 from lib.studies import task as task_
 from lib.studies.recipes import RECIPES
 from lib.studies.sources import Film, StripeFilm
@@ -84,8 +84,7 @@ def curie_of(hamiltonian, spins, T, moves=16):
 
     T in K: what hamiltonian.T0 is in kelvin.
     """
-    some = spins[:500]
-    both = np.concatenate([some, -some])  # as many up as down
+    both = couplings.both_signs(spins[:500])
     read = couplings.read_network(hamiltonian, both, {"nn": ising.nearest}, ising.flip_one, moves=moves)
     return film.curie_temperature(read.values[0] / hamiltonian.T0, read.errors[0] / hamiltonian.T0, T)
 
@@ -126,12 +125,12 @@ def combine(outcomes):
     """(T_C, error) in K of several networks trained on the same images.
 
     The spread between networks knows nothing of the accident of these images, which all of them share: the error of the
-    classical estimate, which does, is added in quadrature.
+    classical estimate, which does, and that of reading them on the same images are added in quadrature.
     """
     if len({o.experiment.seed for o in outcomes}) != 1:
         raise ValueError("outcomes: networks trained on the same images are wanted; one seed, different `network`")
-    value, error = over_networks(*zip(*[o.network for o in outcomes], strict=True))
-    return float(value), float(np.hypot(error, outcomes[0].classical[1]))
+    values, errors = zip(*[o.network for o in outcomes], strict=True)
+    return over_networks(values, shared=np.hypot(np.mean(errors), outcomes[0].classical[1]))
 
 
 # ---------------------------------------------------------------- where a bias begins

@@ -26,6 +26,7 @@ from lib.analysis.importance import effective_sample_size, log_mean_weight, rewe
 from lib.models.fit import FitResult
 from lib.models.fit_variational import VariationalResult
 from lib.models.hamiltonian import LearnedHamiltonian
+from lib.statistics import Estimate, mean
 from lib.studies.ising import configurations as observed
 from lib.studies.recipes import RECIPES
 from lib.studies.sources import Angles, Spins
@@ -103,26 +104,13 @@ def train_all(tasks, n_draws=4000):
 # ---------------------------------------------------------------- what it says
 
 
-class Estimate(NamedTuple):
-    """A value and its standard error."""
-
-    value: float
-    error: float
-
-
-def mean(values):
-    """`Estimate` of the average of independent values [n]."""
-    values = np.asarray(values, float)
-    return Estimate(float(values.mean()), float(values.std(ddof=1) / math.sqrt(len(values))))
-
-
 def free_energy(draws):
     """F_q = < E + T ln q >, an upper bound of F, as an `Estimate` of the whole lattice."""
     return mean(draws.energy + draws.T * draws.log_q)
 
 
 def divergence(draws, log_z):
-    """D(q || p) in nats, `Divergence`, given ln Z.
+    """D(q || p) in nats, an `Estimate`, given ln Z.
 
     Uses < p / q >_q = 1 as a control variate where the weights allow it, see `divergence.py`: not for a network that
     misses a part of p.

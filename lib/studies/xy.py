@@ -5,7 +5,8 @@ The trainings themselves are tasks (`task.py`) with `sources.Angles`.
 
 import numpy as np
 
-from lib.analysis.divergence import Divergence, kl_divergence
+from lib.analysis.divergence import kl_divergence
+from lib.statistics import Estimate
 from lib.studies.sources import Angles
 from lib.studies.task import replicas
 from lib.systems import xy
@@ -26,10 +27,10 @@ def configurations(L, T, n, seed, purpose="test"):
 
 
 def kl(hamiltonian, theta, log_partition):
-    """`Divergence` of the exact distribution at T0 from the network's, on angles [n, L, L] drawn at T0.
+    """`Estimate` of the exact distribution at T0 from the network's, on angles [n, L, L] drawn at T0.
 
     log_partition: (value, error) of ln Z. Its error is a common shift and is added in quadrature.
     """
     value, error = log_partition
     distance = kl_divergence(xy.log_density(theta, hamiltonian.T0, value), hamiltonian.log_prob(theta))
-    return Divergence(distance.value, float(np.hypot(distance.error, error)))
+    return Estimate(distance.value, float(np.hypot(distance.error, error)))
