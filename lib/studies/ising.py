@@ -47,7 +47,9 @@ def compare_at(hamiltonian, L, temperatures, n, seed):
     return results
 
 
-def symmetrised(hamiltonian):
-    """The same network with p averaged over 16 lattice symmetries (`lattice.subgroup`)."""
+def symmetrised(hamiltonian, images=16):
+    """The same network with p averaged over lattice symmetries: 16 (`lattice.subgroup`), or 8, D4 alone."""
+    if images not in (8, 16):
+        raise ValueError(f"images = {images}: 8 or 16 of them form a group")
     (side, _) = hamiltonian.model.site_shape
-    return LearnedHamiltonian(hamiltonian.model, hamiltonian.T0, lattice.subgroup(side), hamiltonian.view)
+    return LearnedHamiltonian(hamiltonian.model, hamiltonian.T0, lattice.subgroup(side)[:images], hamiltonian.view)

@@ -273,7 +273,7 @@ RECIPES = {
     "stride_1_sums": replace(_BLOCKS, build=_overlapping_sums),
     "stride_1_remember": replace(_BLOCKS, build=_overlapping_remember),
     "stride_2": replace(_BLOCKS, build=_adjoining, preprocess=stride_2, exact=False),
-    "majority": Recipe(_majority, learning_rate=1e-2, window=0.03, batch=64, sites=64),
+    "majority": Recipe(_majority, learning_rate=1e-2, window=0.1, sites=64),
     "film": replace(_FRONTIER, held_out=0.1, checks=10),
     "film_wider": replace(_FRONTIER, build=_frontier_wider, held_out=0.1, checks=10, effort=2.0),
     "patch": replace(_FRONTIER, build=_patch, augment=turn, held_out=0.1, checks=10, effort=2.0),
