@@ -11,6 +11,7 @@ from pathlib import Path
 
 import yaml
 
+from lib import files
 from lib.errors import BookError
 from lib.paths import DATA
 
@@ -42,7 +43,7 @@ def ledger(path: Path | None = None) -> dict[str, dict]:
     """All claims of data/claims.yml by key, in order, checked for form."""
     path = path or LEDGER
     try:
-        entries = yaml.safe_load(path.read_text()) or []
+        entries = yaml.safe_load(files.read_text(path)) or []
     except (OSError, yaml.YAMLError) as error:
         raise BookError(f"cannot read the claims ledger {path}: {' '.join(str(error).split())}") from error
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):

@@ -29,7 +29,7 @@ def inputs(path: Path, root: Path = ROOT) -> dict[str, str]:
     code = [cell.source for cell in notebooks.code_cells(notebook)]
     tree = _parse(_without_magics("\n".join(code)), path.name)
     modules = _closure(tree, root)
-    trees = [tree] + [_parse(file.read_text(), str(file)) for file in modules.values()]
+    trees = [tree] + [_parse(file.read_text(encoding="utf-8"), str(file)) for file in modules.values()]
     data = sorted({name for t in trees for name in _data_files(t)})
     hashes = {"code": sha("\0".join(code))}
     for _, file in sorted(modules.items()):
@@ -88,7 +88,7 @@ def _closure(tree: ast.Module, root: Path) -> dict[str, Path]:
             continue
         found[name] = file
         package = name if file.name == "__init__.py" else name.rpartition(".")[0]
-        waiting += imports(_parse(file.read_text(), str(file)), package)
+        waiting += imports(_parse(file.read_text(encoding="utf-8"), str(file)), package)
         if "." in name:
             waiting.append(name.rpartition(".")[0])
     return found
