@@ -6,7 +6,9 @@ holds measured digits. Kernels are this interpreter with the environment of `lib
 """
 
 import os
+import shutil
 import tempfile
+from pathlib import Path
 
 from jupyter_client.manager import KernelManager
 from nbval import kernel
@@ -14,18 +16,24 @@ from nbval.plugin import IPyNbFile
 
 from lib.runner import kernel_variables
 
+FOLDER = tempfile.mkdtemp()  # of the kernels: their sockets and settings
+
 
 def _over_files(**options):
     """A kernel manager that talks over files, for the reason given in `lib.runner._connection`."""
     if os.name == "posix":
-        options |= {"transport": "ipc", "ip": f"{tempfile.mkdtemp()}/kernel"}
+        options |= {"transport": "ipc", "ip": f"{tempfile.mkdtemp(dir=FOLDER)}/kernel"}
     return KernelManager(**options)
 
 
 def pytest_configure(config):
-    os.environ.update(kernel_variables())  # nbval's kernels inherit it
+    os.environ.update(kernel_variables(Path(FOLDER)))  # nbval's kernels inherit it
     kernel.KernelManager = _over_files
     config.option.nbval_current_env = True
+
+
+def pytest_unconfigure(config):
+    shutil.rmtree(FOLDER, ignore_errors=True)
 
 
 def pytest_itemcollected(item):
