@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -512,6 +513,11 @@ WITH_A_COMMAND = """from pathlib import Path
 from lib import terminal
 
 terminal.show("python -m lib run own.ipynb --out own", Path.cwd().parent)"""
+HANG = """import ctypes
+from pathlib import Path
+
+Path("hangs").touch()
+ctypes.PyDLL(None).sleep(300)  # like a long compiled loop: no other thread of this process gets a turn"""
 COUNT = {"ipykernel_launcher": 3, "from multiprocessing.spawn": 4, "lib run own.ipynb": 1}  # besides the trackers
 ENDS = [
     ("book", signal.SIGINT),
@@ -529,7 +535,7 @@ def busy(root, monkeypatch):
     """
     write(tiny(code(WITH_WORKERS)), root / "book" / "01_tiny.ipynb")
     write(other(code(WITH_A_COMMAND)), root / "book" / "02_other.ipynb")
-    write(notebook(code("1"), code("n: int = 1", "parameters"), code(SLEEP)), root / "own.ipynb")
+    write(notebook(code("1"), code("n: int = 1", "parameters"), code(HANG)), root / "own.ipynb")
     write(notebook(code("from pathlib import Path\n\nPath('queued').touch()")), root / "book" / "03_queued.ipynb")
     (root / "_toc.yml").write_text((root / "_toc.yml").read_text().replace("book/results", "book/03_queued"))
     with tempfile.TemporaryDirectory() as short:
@@ -537,8 +543,8 @@ def busy(root, monkeypatch):
         yield root
 
 
-def started(process, count, seconds=90) -> list[psutil.Process]:
-    """Every process that this one has started, as soon as there are as many of each kind."""
+def started(process, count, root, seconds=90) -> list[psutil.Process]:
+    """Every process that this one has started, as soon as there are as many of each kind and the command hangs."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and process.poll() is None:
         found = psutil.Process(process.pid).children(recursive=True)
@@ -546,7 +552,8 @@ def started(process, count, seconds=90) -> list[psutil.Process]:
         for each in found:
             with contextlib.suppress(psutil.Error):
                 lines.append(" ".join(each.cmdline()))
-        if all(sum(name in line for line in lines) == number for name, number in count.items()):
+        there = all(sum(name in line for line in lines) == number for name, number in count.items())
+        if there and ("lib run own.ipynb" not in count or (root / "hangs").exists()):
             return found
         time.sleep(0.1)
     pytest.fail(f"not all of it was started: {lines}; {process.communicate() if process.poll() is not None else ''}")
@@ -556,7 +563,7 @@ def started(process, count, seconds=90) -> list[psutil.Process]:
 def test_what_ends_the_book_ends_everything_it_has_started(command, number, busy):
     process = start_lib(busy, *command.split())
     try:
-        every = started(process, COUNT)
+        every = started(process, COUNT, busy)
         if number == signal.SIGINT:
             os.killpg(process.pid, number)  # as a terminal does, to every process
         else:
@@ -575,11 +582,35 @@ def test_what_ends_the_book_ends_everything_it_has_started(command, number, busy
         pass
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda x: x.name)
-def test_what_ends_a_run_ends_its_kernel_and_workers(number, busy):
-    process = start_lib(busy, "run", "01", "--out", "out")
+def test_an_interrupt_leaves_no_kernel_even_if_this_process_goes_on(tmp_path, monkeypatch):
+    def interrupted(_):
+        while not (tmp_path / "hangs").exists():
+            time.sleep(0.1)
+        found = set(psutil.Process().children(recursive=True)) - before
+        every.extend(each for each in found if "resource_tracker" not in " ".join(each.cmdline()))
+        raise KeyboardInterrupt
+
+    every, before = [], set(psutil.Process().children(recursive=True))
+    monkeypatch.setattr(runner, "connection", SimpleNamespace(wait=interrupted))
+    with pytest.raises(KeyboardInterrupt):
+        runner.execute_all([(write(notebook(code(HANG)), tmp_path / "a.ipynb"), tmp_path / "out.ipynb")])
+    assert len(every) == 2  # the chapter's process and its kernel
+    _, alive = psutil.wait_procs(every, timeout=5)
+    assert [each.cmdline() for each in alive] == []
+
+
+@pytest.mark.parametrize(
+    "chapter, number, count",
+    [
+        ("01", signal.SIGTERM, {"ipykernel_launcher": 1, "from multiprocessing.spawn": 2}),
+        ("01", signal.SIGKILL, {"ipykernel_launcher": 1, "from multiprocessing.spawn": 2}),
+        ("02", signal.SIGKILL, {"ipykernel_launcher": 2, "lib run own.ipynb": 1}),
+    ],
+)
+def test_what_ends_a_run_ends_all_that_its_kernel_has_started(chapter, number, count, busy):
+    process = start_lib(busy, "run", chapter, "--out", "out")
     try:
-        every = started(process, {"ipykernel_launcher": 1, "from multiprocessing.spawn": 2})
+        every = started(process, count, busy)
         process.send_signal(number)
         _, stderr = process.communicate(timeout=20)
         _, alive = psutil.wait_procs(every, timeout=10)
