@@ -5,6 +5,7 @@ Everything happens in `_build/stage`, so the work tree stays as it was.
 
 import base64
 import html
+import os
 import re
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from lib import claims, files, freshness, notebooks, pages, runner, teaching
+from lib import claims, files, freshness, notebooks, pages, processes, runner, teaching
 from lib.claims import value_text
 from lib.errors import BookError
 from lib.paths import BOOK, BUILD, ROOT
@@ -287,9 +288,12 @@ def sphinx() -> None:
     say("Sphinx: building the pages")
     for name in (".doctrees", "html"):
         shutil.rmtree(BUILD / name, ignore_errors=True)
-    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
+    # a process of its own, which ends with this one
+    start = "from lib import processes; processes.follow_named_parent(); from jupyter_book.cli.main import main; main()"
+    command = [sys.executable, "-c", start]
     command += ["build", str(STAGE), "--path-output", str(BUILD.parent), "-W", "--keep-going", "-q"]
-    result = subprocess.run(command, capture_output=True, text=True)
+    environment = os.environ | {processes.PARENT: str(os.getpid())}
+    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     log = re.sub(r"\x1b\[[0-9;]*m", "", result.stdout + result.stderr)
     files.write_text(BUILD / "sphinx.log", log)
     if problem := sphinx_problem(log, result.returncode):

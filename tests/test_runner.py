@@ -553,7 +553,7 @@ def started(process, count, root, seconds=90) -> list[psutil.Process]:
             with contextlib.suppress(psutil.Error):
                 lines.append(" ".join(each.cmdline()))
         there = all(sum(name in line for line in lines) == number for name, number in count.items())
-        if there and ("lib run own.ipynb" not in count or (root / "hangs").exists()):
+        if there and (not {"lib run own.ipynb", "jupyter_book"} & {*count} or (root / "hangs").exists()):
             return found
         time.sleep(0.1)
     pytest.fail(f"not all of it was started: {lines}; {process.communicate() if process.poll() is not None else ''}")
@@ -620,6 +620,18 @@ def test_what_ends_a_run_ends_all_that_its_kernel_has_started(chapter, number, c
     assert (busy / "out" / "INCOMPLETE").exists()
     if number == signal.SIGTERM:
         assert one_line(stderr) == "lib run: 01_tiny: interrupted; out is marked INCOMPLETE"
+
+
+def test_sphinx_ends_with_a_command_that_is_killed(root):
+    (root / "lib" / "offline.py").write_text(HANG.replace("PyDLL", "CDLL"))  # an extension of it
+    process = start_lib(root, "read")
+    try:
+        every = started(process, {"jupyter_book": 1}, root)
+        process.kill()
+        process.communicate(timeout=20)
+        assert psutil.wait_procs(every, timeout=5)[1] == []
+    finally:
+        process.kill()
 
 
 @pytest.mark.parametrize("command", [["book"], ["read"], ["single"], ["execute"], ["execute", "--write"]])
