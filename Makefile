@@ -28,6 +28,8 @@ read: $(STAMP)
 pdf: $(STAMP)
 	@$(BIN)/python -m lib single --pdf
 
+# two processes of tests side by side: each has one core, so that chapters start no workers of their own
+test: export DAN_BOOK_WORKERS := 1
 # The cells are tried where a test failed, too: a stale chapter may be accepted if they pass. Not after an interrupt.
 test: $(STAMP)
 	@$(BIN)/ruff check .
@@ -56,5 +58,5 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "installing into $(VENV) (once)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[book,test]'
-	@$(BIN)/python -c 'import matplotlib.font_manager' # writes its cache; later it would say so in a chapter
+	@$(BIN)/python -c 'import matplotlib.font_manager' # writes its list of fonts, which every kernel gets a copy of
 	@touch $@

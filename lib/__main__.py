@@ -1,17 +1,20 @@
 """The command line: `python -m lib COMMAND`; `python -m lib --help` names the commands."""
 
 import argparse
+import contextlib
 import json
 import os
 import sys
 import time
 from pathlib import Path
 
-from lib import claims, freshness, measured, notebooks, observed, runner, usage
+from lib import claims, files, freshness, measured, notebooks, observed, processes, runner, usage
 from lib.errors import BookError
 from lib.paths import BOOK, BUILD, ROOT, RUNS
 from lib.runner import MARK, say
 from lib.tables import aligned
+
+REFUSED = 2  # exit code where nothing was done
 
 
 class Parser(argparse.ArgumentParser):
@@ -23,19 +26,30 @@ class Parser(argparse.ArgumentParser):
 
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
+    processes.follow_named_parent()
     try:
-        code = options.function(options) or 0
+        with processes.terminated_like_interrupted():
+            code = options.function(options) or 0
         sys.stdout.flush()
         return code
     except BookError as error:
         print(f"lib {options.command}: {error}", file=sys.stderr)
-        return options.refusal
+        return REFUSED if isinstance(error, files.Busy) else options.refusal
     except KeyboardInterrupt:
         print(f"lib {options.command}: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `| head` has seen enough; without this Python complains once more when it exits
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # a full disk, a checkout that is read-only: what the system says is all there is to say
+        print(f"lib {options.command}: {_system_error(error)}", file=sys.stderr)
+        return 1
+
+
+def _system_error(error: OSError) -> str:
+    """`No space left on device: FILE`, in one line."""
+    reason = (error.strerror or str(error) or type(error).__name__).splitlines()[0]
+    return f"{reason}: {error.filename}" if error.filename else reason
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -47,13 +61,13 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(function=function, refusal=refusal)
         return sub
 
-    sub = command("run", _run, "execute one chapter with parameters of your own", refusal=2)
+    sub = command("run", _run, "execute one chapter with parameters of your own", refusal=REFUSED)
     sub.add_argument("chapter", help="02_ising, or 02, or the path of a notebook")
     sub.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE")
     sub.add_argument("--smoke", action="store_true", help="start from the chapter's smoke preset, which takes seconds")
     sub.add_argument("--out", type=Path, metavar="DIR", help="new folder for the run (default: runs/CHAPTER-STAMP)")
 
-    sub = command("learn", _learn, "learn from configurations of your own, a .npy file", refusal=2)
+    sub = command("learn", _learn, "learn from configurations of your own, a .npy file", refusal=REFUSED)
     sub.add_argument("file", metavar="FILE.npy", help="; ".join(f"{k}: {v}" for k, v in observed.LAYOUT.items()))
     sub.add_argument("--kind", required=True, choices=observed.KINDS)
     sub.add_argument(
@@ -63,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--n-networks", default=None, metavar="N", help="independent trainings, at least 2")
     sub.add_argument("--steps", default=None, metavar="N", help=f"of each training; default: {observed.STEPS}")
     sub.add_argument("--out", type=Path, metavar="DIR", help="new folder for the run (default: runs/learn-FILE-STAMP)")
-    sub = command("sweep", _sweep, "run a chapter for every combination of values, side by side", refusal=2)
+    sub = command("sweep", _sweep, "run a chapter for every combination of values, side by side", refusal=REFUSED)
     sub.add_argument("chapter", help="02_ising, or 02, or the path of a notebook")
     sub.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE,VALUE,...")
     sub.add_argument("--smoke", action="store_true", help="start from the chapter's smoke preset")
@@ -72,12 +86,12 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--workers", type=int, metavar="N", help="processes of the cluster on this machine (default: 2)")
     sub.add_argument("--retry-failed", action="store_true", help="repeat the runs that failed in a cell, too")
 
-    sub = command("results", _results, "the claims reported in executed notebooks", refusal=2)
+    sub = command("results", _results, "the claims reported in executed notebooks", refusal=REFUSED)
     sub.add_argument("notebook", nargs="*", type=Path, help="default: the committed chapters")
     sub.add_argument("--json", action="store_true", help="as a list of objects")
     sub.add_argument("--page", action="store_true", help="write the pages made from the committed chapters")
 
-    sub = command("margins", _margins, "how much of each bar is used", refusal=2)
+    sub = command("margins", _margins, "how much of each bar is used", refusal=REFUSED)
     sub.add_argument(
         "run",
         nargs="*",
@@ -86,17 +100,17 @@ def _parser() -> argparse.ArgumentParser:
         " (default: the committed chapters)",
     )
 
-    sub = command("compare", _compare, "the claims of several runs side by side", refusal=2)
+    sub = command("compare", _compare, "the claims of several runs side by side", refusal=REFUSED)
     sub.add_argument("run", nargs="+", help="folder of a run, an executed notebook, or `book`: the committed chapter")
 
-    sub = command("parameters", _parameters, "what the parameters of a chapter are and may be", refusal=2)
+    sub = command("parameters", _parameters, "what the parameters of a chapter are and may be", refusal=REFUSED)
     sub.add_argument("chapter", help="02_ising, or 02, or the path of a notebook")
 
     sub = command("execute", _execute, "execute chapters at their defaults and check their claims")
     sub.add_argument("chapter", nargs="*", help="default: all")
     sub.add_argument("--write", action="store_true", help="write them back, outputs included, with the results page")
 
-    sub = command("student", _student, "versions of the chapters without the solutions, for a class", refusal=2)
+    sub = command("student", _student, "versions of the chapters without the solutions, for a class", refusal=REFUSED)
     sub.add_argument("chapter", nargs="*", help="default: all")
     sub.add_argument("--out", type=Path, default=BUILD / "student", metavar="DIR", help="default: _build/student")
 
@@ -141,7 +155,7 @@ def _run_in(folder: Path, command: str, source: Path, given: dict, values: dict)
         folder.mkdir(parents=True)
     except OSError as error:
         raise BookError(f"cannot make {folder}: {error.strerror}; name another folder with --out") from None
-    (folder / MARK).write_text("This run has not finished. The file goes away when it does.\n")
+    files.write_text(folder / MARK, "This run has not finished. The file goes away when it does.\n")
     record = {
         "chapter": source.stem,
         "parameters": values,
@@ -152,15 +166,15 @@ def _run_in(folder: Path, command: str, source: Path, given: dict, values: dict)
         "memory": None,
         "error": None,
     }
-    _write_json(folder / "params.json", record)
+    files.write_json(folder / "params.json", record)
     output = folder / source.name
     outcome = runner.execute(source, output, given, cwd=source.parent)
     record |= {"seconds": round(outcome.seconds, 1), "memory": outcome.memory, "error": outcome.error}
     results = claims.read_notebook(output) if output.exists() else []
     # `run` keeps the claims only; what is learned from a reader's own file has none
     found = measured.read_notebook(output) if command == "learn" and output.exists() else []
-    _write_json(folder / "results.json", results + found)
-    _write_json(folder / "params.json", record)
+    files.write_json(folder / "results.json", results + found)
+    files.write_json(folder / "params.json", record)
     if outcome.stopped:
         print(f"lib {command}: {outcome.error}; {folder} is marked {MARK}", file=sys.stderr)
         return 130 if outcome.interrupted else 1
@@ -235,10 +249,11 @@ def _execute(options) -> int:
     from lib import site
 
     paths = [notebooks.find(name) for name in options.chapter] or notebooks.chapters()
-    if options.write:
-        site.refresh(paths)
-        return 0
-    site.run_chapters(site.fresh_outputs(paths, BUILD / "execute"))
+    with _building():
+        if options.write:
+            site.refresh(paths)
+        else:
+            site.run_chapters(site.fresh_outputs(paths, BUILD / "execute"))
     return 0
 
 
@@ -282,14 +297,16 @@ def _hash(options) -> int:
 def _book(options) -> int:
     from lib import site
 
-    site.build(execute=True)
+    with _building():
+        site.build(execute=True)
     return 0
 
 
 def _read(options) -> int:
     from lib import site
 
-    site.build(execute=False)
+    with _building():
+        site.build(execute=False)
     return 0
 
 
@@ -298,14 +315,22 @@ def _single(options) -> int:
 
     if options.pdf:
         single.chromium()  # say so before the work if there is none
-    site.build(execute=False)
-    for path in single.build(BUILD, options.pdf):
-        say(f"{path}: {path.stat().st_size / 1e6:.0f} MB")
+    with _building():
+        site.build(execute=False)
+        for path in single.build(BUILD, options.pdf):
+            say(f"{path}: {path.stat().st_size / 1e6:.0f} MB")
     return 0
 
 
-def _write_json(path: Path, data) -> None:
-    path.write_text(json.dumps(data, indent=2) + "\n")
+@contextlib.contextmanager
+def _building():
+    """One command at a time in _build: another would delete the stage under this one.
+
+    The second is refused, and does not wait: for half an hour without a word it would look as if it hung.
+    """
+    BUILD.mkdir(exist_ok=True)
+    with files.lock(BUILD / ".lock", f"another command is at work in {BUILD}; wait for it to end, or end it"):
+        yield
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import yaml
 
-from lib import parameters
+from lib import files, parameters
 from lib.errors import BookError
 from lib.paths import DATA
 
@@ -67,7 +67,7 @@ def ledger(path: Path | None = None) -> dict[str, dict]:
     """
     path = path or LEDGER
     try:
-        entries = yaml.safe_load(path.read_text()) or []
+        entries = yaml.safe_load(files.read_text(path)) or []
     except (OSError, yaml.YAMLError) as error:
         raise BookError(f"cannot read the claims ledger {path}: {' '.join(str(error).split())}") from error
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
@@ -507,7 +507,7 @@ def read(path: Path) -> list[dict]:
     if path.suffix != ".json":
         return read_notebook(path)
     try:
-        records = json.loads(path.read_text())
+        records = files.read_json(path)
         return [record for record in records if record["verdict"] != "measured"]
     except OSError as error:
         raise BookError(f"cannot read {path}: {error.strerror}") from None

@@ -3,11 +3,10 @@
 A run is a folder that `lib run` wrote, an executed notebook, or the word `book`: the committed chapter.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from lib import claims, notebooks, plotting, tables
+from lib import claims, files, notebooks, plotting, tables
 from lib.errors import BookError
 from lib.runner import MARK
 
@@ -49,8 +48,8 @@ def _load(path: Path) -> Run:
     if (path / MARK).exists():
         raise BookError(f"{path} is marked {MARK}: that run did not get to its end; run it again")
     try:
-        record = json.loads((path / "params.json").read_text())
-        results = {result["key"]: result for result in json.loads((path / "results.json").read_text())}
+        record = files.read_json(path / "params.json")
+        results = {result["key"]: result for result in files.read_json(path / "results.json")}
         return Run(str(path), record["chapter"], record["parameters"], results)
     except OSError as error:
         raise BookError(f"{path} is no run: {Path(error.filename).name} cannot be read ({error.strerror})") from None

@@ -1,12 +1,14 @@
 """Chapters as files: which there are, their parameters cell, and the form in which they are committed."""
 
 import ast
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
 import yaml
 
+from lib import files
 from lib.errors import BookError
 from lib.paths import BOOK, ROOT
 
@@ -38,14 +40,12 @@ def read(path: Path) -> nbformat.NotebookNode:
 
 def write(notebook: nbformat.NotebookNode, path: Path) -> None:
     """Write it whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(nbformat.writes(notebook) + "\n")
-    part.replace(path)
+    files.write_text(path, nbformat.writes(notebook) + "\n")
 
 
 def in_toc(root: Path = ROOT) -> list[str]:
     """The pages of _toc.yml in reading order, like `book/02_ising`."""
-    toc = yaml.safe_load((root / "_toc.yml").read_text())
+    toc = yaml.safe_load(files.read_text(root / "_toc.yml"))
     pages = [toc["root"]]
     stack = list(toc.get("chapters", [])) + [c for part in toc.get("parts", []) for c in part["chapters"]]
     for entry in stack:
@@ -122,7 +122,10 @@ def _annotated_literal(statement: ast.stmt) -> Parameter | None:
 
 
 def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The notebook without what changes from run to run or machine to machine: times, paths, versions."""
+    """The notebook without what changes from run to run or machine to machine: times, paths, versions.
+
+    Cells keep their ids, since student versions know them by these; one without an id of its own gets a new one.
+    """
     notebook.metadata = nbformat.from_dict(
         {
             "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -131,8 +134,11 @@ def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         }
     )
     notebook.nbformat, notebook.nbformat_minor = 4, 5  # the first with cell ids
-    for number, cell in enumerate(notebook.cells):
-        cell["id"] = f"cell-{number:03d}"
+    there = set()
+    for cell in notebook.cells:
+        if not cell.get("id") or cell.id in there:  # a copied cell has that of the first
+            cell["id"] = uuid.uuid4().hex[:8]  # by chance, and not counted: never that of a cell which was deleted
+        there.add(cell.id)
         for key in ("papermill", "execution", "ExecuteTime", "collapsed", "scrolled"):
             cell.metadata.pop(key, None)
         if "tags" in cell.metadata and not cell.metadata.tags:

@@ -55,7 +55,7 @@ class Sweep:
 def read(path) -> Sweep:
     """The sweep in this results.csv; lines that start with # are comments. BookError if it is none."""
     try:
-        with Path(path).open(newline="") as file:
+        with Path(path).open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(line for line in file if not line.startswith("#"))
             rows = [{name: _number(text) for name, text in row.items()} for row in reader]
             columns = reader.fieldnames or []
@@ -158,6 +158,8 @@ def make(sweep: Sweep, chapter: str):
         cells.append(v4.new_code_cell(source, metadata={"mystnb": figure}))
     if left := [claim for claim in sweep.claims if claim not in drawn]:
         cells.append(v4.new_markdown_cell(f"Without a figure, for want of values: {', '.join(left)}."))
+    for number, cell in enumerate(cells):
+        cell["id"] = f"cell-{number:03d}"  # the same table, the same notebook
     notebook = v4.new_notebook(cells=cells)
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     return notebook

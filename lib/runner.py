@@ -5,20 +5,19 @@ same seed on the same machine gives the same numbers and two chapters side by si
 """
 
 import contextlib
-import json
 import logging
 import os
 import shlex
+import shutil
+import signal
 import sys
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import connection, get_context, resource_tracker
 from pathlib import Path
 
-from lib import freshness, notebooks, usage
+from lib import files, freshness, notebooks, parallel, processes, usage
 from lib.errors import BookError
 from lib.paths import ROOT
 
@@ -45,11 +44,29 @@ class Outcome:
     memory: int = 0
 
 
-def kernel_variables() -> dict[str, str]:
-    """The environment every kernel of the book gets: one thread, this lib, pictures into the notebook."""
+def kernel_variables(folder: Path) -> dict[str, str]:
+    """The environment every kernel of the book gets: one thread, this lib, pictures into the notebook.
+
+    folder: one that lasts as long as the kernel, for the settings of IPython and matplotlib. Those of the user
+    (startup files, matplotlibrc) would change what a chapter does.
+    """
     paths = [str(ROOT)] + [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
     environment = dict.fromkeys(THREADS, "1") | dict.fromkeys(MALLOC, str(2**30))
-    return environment | {"PYTHONPATH": os.pathsep.join(paths), "MPLBACKEND": INLINE}
+    environment |= {"PYTHONPATH": os.pathsep.join(paths), "MPLBACKEND": INLINE, "PYTHONSTARTUP": ""}
+    return environment | {"IPYTHONDIR": str(folder / "ipython")} | _matplotlib(folder / "matplotlib")
+
+
+def _matplotlib(folder: Path) -> dict[str, str]:
+    """Variables with which matplotlib has its settings in this folder, made here, and its list of fonts already."""
+    for name in ("matplotlib", "matplotlib.font_manager"):  # they say where they write, and that it takes a moment
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    import matplotlib
+    import matplotlib.font_manager  # makes the list if there is none, which takes seconds
+
+    folder.mkdir(parents=True)
+    for file in Path(matplotlib.get_cachedir()).glob("fontlist-*.json"):
+        shutil.copy(file, folder)
+    return {"MPLCONFIGDIR": str(folder), "MATPLOTLIBRC": str(folder)}
 
 
 @contextlib.contextmanager
@@ -65,9 +82,9 @@ def kernel_environment():
             "argv": _to_log([sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"], Path(folder)),
             "display_name": "Python 3",
             "language": "python",
-            "env": kernel_variables(),
+            "env": kernel_variables(Path(folder)),
         }
-        (spec / "kernel.json").write_text(json.dumps(kernel))
+        files.write_json(spec / "kernel.json", kernel)
         before = os.environ.get("JUPYTER_PATH")
         os.environ["JUPYTER_PATH"] = folder if before is None else folder + os.pathsep + before
         try:
@@ -110,35 +127,71 @@ def execute(source: Path, output: Path, parameters: dict | None = None, cwd: Pat
             error = f"{source.stem}: cell {failure.exec_count}: {what}"
         except DeadKernelError:
             stopped = True
-            error = f"{source.stem}: the kernel died (out of memory, or stopped from outside)"
+            error = f"{source.stem}: the kernel died (out of memory, or stopped from outside)" + _last_words(folder)
         except KeyboardInterrupt:
             interrupted, stopped = True, True
             error = f"{source.stem}: interrupted"
         except Exception as failure:  # no kernel, full disk: whatever it is, the reader gets one line
             stopped = True
-            error = f"{source.stem}: {_one_line(failure)}"
+            error = f"{source.stem}: {_one_line(failure)}" + _last_words(folder)
     return Outcome(output, time.monotonic() - start, error, interrupted, stopped, peak.megabytes)
 
 
 def execute_all(jobs: list[tuple[Path, Path]], workers: int = 2) -> list[Outcome]:
-    """Execute (source, output) pairs, `workers` at a time, each in a process of its own.
+    """Execute (source, output) pairs, `workers` at a time where there are as many cores, each in a process of its own.
 
-    Processes and not threads: papermill changes the current directory of the whole process.
+    Chapters side by side have one core each, so they start no workers of their own. However this function is left, and
+    whatever becomes of this process, nothing of what it has started runs on. Processes and not threads: papermill
+    changes the current directory of the whole process.
     """
-    outcomes = []
     # the chapter that took longest comes first, so that the last to finish has started early
-    jobs = sorted(jobs, key=lambda job: -(seconds(job[0]) or 0))
-    context = get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, max_tasks_per_child=1) as pool:
-        futures = [pool.submit(execute, source, output) for source, output in jobs]
-        for future in as_completed(futures):
-            try:
-                outcome = future.result()
-            except BrokenProcessPool:
-                raise BookError("a process that executed a chapter was killed (out of memory?)") from None
-            outcomes.append(outcome)
-            say(outcome.error or f"{outcome.path.stem}: done in {outcome.seconds:.0f} s")
+    waiting = sorted(jobs, key=lambda job: -(seconds(job[0]) or 0))
+    side_by_side = max(1, min(workers, parallel.cores(), len(waiting)))
+    running, outcomes = {}, []
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        try:
+            while waiting or running:
+                while waiting and len(running) < side_by_side:
+                    source, output = waiting.pop(0)
+                    answer, process = _start(source, output, folder, side_by_side)
+                    running[answer] = process, source, output, time.monotonic()
+                for answer in connection.wait(list(running)):
+                    process, source, output, start = running[answer]
+                    try:
+                        outcome = answer.recv()
+                    except EOFError:
+                        error = f"{source.stem}: the process that executed it was killed (out of memory?)"
+                        outcome = Outcome(output, time.monotonic() - start, error, stopped=True)
+                    process.join()
+                    del running[answer]
+                    outcomes.append(outcome)
+                    say(outcome.error or f"{outcome.path.stem}: done in {outcome.seconds:.0f} s")
+        finally:
+            for process, *_ in running.values():
+                processes.end(process.pid)
     return sorted(outcomes, key=lambda outcome: outcome.path)
+
+
+def _start(source: Path, output: Path, folder: str, side_by_side: int):
+    """A process that executes a chapter, and the connection at which its outcome arrives."""
+    context = get_context("spawn")
+    answer, end = context.Pipe(duplex=False)
+    process = context.Process(target=_chapter, args=(source, output, folder, side_by_side, end), daemon=True)
+    # Ctrl-C reaches every process of the terminal, but it is for this one. The tracker would unblock it again.
+    resource_tracker.ensure_running()
+    with processes.delayed(signal.SIGINT):
+        process.start()
+    end.close()  # the process has it now; when that ends, the connection does
+    return answer, process
+
+
+def _chapter(source: Path, output: Path, folder: str, side_by_side: int, answer) -> None:
+    """Execute one chapter and send its outcome. folder: for everything temporary, which goes when all chapters end."""
+    processes.follow_parent()
+    os.environ["TMPDIR"] = tempfile.tempdir = folder
+    if side_by_side > 1:
+        os.environ[parallel.LIMIT] = "1"
+    answer.send(execute(source, output))
 
 
 def measured(path: Path) -> dict:
@@ -185,6 +238,13 @@ def _joined(outputs: list) -> list:
 def _one_line(error: Exception) -> str:
     """`ValueError: what it says`, without its further lines."""
     return f"{type(error).__name__}: {(str(error).strip().splitlines() or ['no reason given'])[0]}"
+
+
+def _last_words(folder: str) -> str:
+    """`; the last it said: ...`: the last line that the kernel wrote to stderr, empty if there is none."""
+    log = Path(folder) / "kernel.log"
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if log.exists() else []
+    return f"; the last it said: {lines[-1].strip()}" if lines else ""
 
 
 def say(line: str) -> None:
@@ -255,6 +315,11 @@ def check_parameters(path: Path, pairs: list[str], smoke: bool = False) -> tuple
             raise BookError(f"-p {pair}: write it as NAME=VALUE")
         if name not in declared:
             raise BookError(f"unknown parameter {name!r} of {path.stem}; it has: {', '.join(declared)}")
+        if "," in text and declared[name].kind is not str:
+            raise BookError(
+                f"{name}={text!r} is not possible; give one value, "
+                f"or run all of them: python -m lib sweep {path.stem} -p {name}={text}"
+            )
         given[name] = rules.parse(name, text, declared[name].kind)
     values = {name: parameter.default for name, parameter in declared.items()} | given
     if path.stem in rules.RULES:

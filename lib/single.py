@@ -13,7 +13,7 @@ from html import escape
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from lib import notebooks
+from lib import files, notebooks
 from lib.errors import BookError
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -45,7 +45,7 @@ def html(site: Path, pages: list[str] | None = None) -> str:
     for path, name in names.items():
         if not path.is_file():
             raise BookError(f"no page {path}; run: python -m lib read")
-        soup = BeautifulSoup(path.read_text(), "html.parser")
+        soup = BeautifulSoup(files.read_text(path), "html.parser")
         article = soup.find("article")
         heading = article.h1.get_text().removesuffix("#").strip()
         title = title or heading
@@ -53,14 +53,14 @@ def html(site: Path, pages: list[str] | None = None) -> str:
         _make_own(article, path, name, names)
         articles.append(f'<section class="page" id="{name}">{article.decode_contents()}</section>')
     static = site / "_static"
-    styles = "\n".join((static / style).read_text() for style in STYLES)
+    styles = "\n".join(files.read_text(static / style) for style in STYLES)
     articles.insert(1, f'<nav aria-label="Contents"><h2>Contents</h2><ol>{"".join(contents[1:])}</ol></nav>')
     return (
         '<!DOCTYPE html>\n<html lang="en" data-theme="light"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title or '')}</title><style>\n{styles}\n</style></head><body>\n"
         + "\n".join(articles)
-        + f"\n<script>{CONFIGURATION}</script>\n<script>{(static / MATHJAX).read_text()}</script>\n</body></html>\n"
+        + f"\n<script>{CONFIGURATION}</script>\n<script>{files.read_text(static / MATHJAX)}</script>\n</body></html>\n"
     )
 
 
@@ -118,7 +118,7 @@ def build(build_folder: Path, with_pdf: bool) -> list[Path]:
     """Write `book.html`, and `book.pdf` if asked, from `html/` in this folder. The paths of what was written."""
     browser = chromium() if with_pdf else None
     document = build_folder / "book.html"
-    document.write_text(html(build_folder / "html"))
+    files.write_text(document, html(build_folder / "html"))
     if browser is None:
         return [document]
     output = build_folder / "book.pdf"

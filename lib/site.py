@@ -5,6 +5,7 @@ Everything happens in `_build/stage`, so the work tree stays as it was.
 
 import base64
 import html
+import os
 import re
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from lib import claims, freshness, notebooks, pages, runner, teaching
+from lib import claims, files, freshness, notebooks, pages, processes, runner, teaching
 from lib.claims import value_text
 from lib.errors import BookError
 from lib.paths import BOOK, BUILD, ROOT
@@ -48,9 +49,9 @@ def build(execute: bool) -> None:
         pages.decorate(STAGE / "book" / name)
     stage_toc()
     sphinx()
-    (BUILD / "html" / "index.html").write_text(index())
+    files.write_text(BUILD / "html" / "index.html", index())
     for name, notebook in chapters.items():  # what a reader downloads is the chapter itself
-        (BUILD / "html" / "_sources" / "book" / name).write_bytes(notebook)
+        files.write_bytes(BUILD / "html" / "_sources" / "book" / name, notebook)
     say(f"{BUILD / 'html' / 'index.html'}: built in {time.monotonic() - start:.0f} s")
 
 
@@ -64,14 +65,14 @@ def stage() -> None:
 
 def stage_toc() -> None:
     """Write the table of contents of the stage. Pages that are not on the stage are left out, and named."""
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    toc = yaml.safe_load(files.read_text(ROOT / "_toc.yml"))
     missing = [page for page in notebooks.in_toc() if not list(STAGE.glob(f"{page}.*"))]
     if missing:
         say(f"left out, not there: {', '.join(missing)}")
     for part in [toc, *toc.get("parts", [])]:
         if "chapters" in part:
             part["chapters"] = [entry for entry in part["chapters"] if entry["file"] not in missing]
-    (STAGE / "_toc.yml").write_text(yaml.safe_dump(toc, sort_keys=False))
+    files.write_text(STAGE / "_toc.yml", yaml.safe_dump(toc, sort_keys=False))
 
 
 def run_chapters(jobs: list[tuple[Path, Path]], complete: bool = True) -> None:
@@ -124,10 +125,10 @@ def refresh(paths: list[Path]) -> None:
 
 def write_pages(chapters: list[Path], folder: Path) -> None:
     """What is made from executed chapters: the results page, the tables of the teacher page, and the front picture."""
-    (folder / "results.md").write_text(results_page(chapters))
+    files.write_text(folder / "results.md", results_page(chapters))
     teaching.write(chapters, folder)
     if picture := front_picture(chapters):
-        (folder / FRONT).write_bytes(picture)
+        files.write_bytes(folder / FRONT, picture)
 
 
 def front_picture(chapters: list[Path]) -> bytes | None:
@@ -278,8 +279,8 @@ def _title(path: Path) -> str:
 
 def index() -> str:
     """The page at the root of the site, which leads to the first page of the book."""
-    config = yaml.safe_load((ROOT / "_config.yml").read_text())
-    first = yaml.safe_load((ROOT / "_toc.yml").read_text())["root"]
+    config = yaml.safe_load(files.read_text(ROOT / "_config.yml"))
+    first = yaml.safe_load(files.read_text(ROOT / "_toc.yml"))["root"]
     icon = Path(config["html"]["favicon"]).name
     return INDEX.format(title=html.escape(config["title"]), page=f"{first}.html", icon=icon)
 
@@ -289,11 +290,14 @@ def sphinx() -> None:
     say("Sphinx: building the pages")
     for name in (".doctrees", "html"):
         shutil.rmtree(BUILD / name, ignore_errors=True)
-    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
+    # a process of its own, which ends with this one
+    start = "from lib import processes; processes.follow_named_parent(); from jupyter_book.cli.main import main; main()"
+    command = [sys.executable, "-c", start]
     command += ["build", str(STAGE), "--path-output", str(BUILD.parent), "-W", "--keep-going", "-q"]
-    result = subprocess.run(command, capture_output=True, text=True)
+    environment = os.environ | {processes.PARENT: str(os.getpid())}
+    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     log = re.sub(r"\x1b\[[0-9;]*m", "", result.stdout + result.stderr)
-    (BUILD / "sphinx.log").write_text(log)
+    files.write_text(BUILD / "sphinx.log", log)
     if problem := sphinx_problem(log, result.returncode):
         raise BookError(f"Sphinx: {problem} (all of it: _build/sphinx.log)")
 

@@ -83,14 +83,15 @@ def student(chapter: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
 def with_solutions(made: nbformat.NotebookNode, chapter: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """A student version with the chapter's own solutions in the cells that are for them.
 
-    BookError if the student version was made from another state of the chapter.
+    Cells are known by their ids, which they keep when others are inserted or deleted (`notebooks.tidy`). BookError if a
+    cell of a solution is no longer in the chapter.
     """
     sources = {cell.id: cell.source for cell in chapter.cells}
     solved = copy.deepcopy(made)
     for cell in solved.cells:
         replaced = cell.metadata.get("dan_book", {}).get("stub_of", [])
         if missing := [name for name in replaced if name not in sources]:
-            raise BookError(f"the chapter has no cell {missing[0]}: make the student version from the same chapter")
+            raise BookError(f"the chapter has no cell {missing[0]} any more: make the student version anew")
         if replaced:
             cell.source = "\n\n".join(sources[name] for name in replaced)
     return solved

@@ -14,15 +14,12 @@ add to it. An attempt that was cut off is left where it is, and its run starts a
 
 import contextlib
 import csv
-import fcntl
 import io
 import itertools
 import json
-import os
 import pickle
 import shutil
 import signal
-import threading
 import time
 import uuid
 import warnings
@@ -31,13 +28,12 @@ from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from pathlib import Path
 
-from lib import freshness, runner, sweep_run
+from lib import files, freshness, parallel, processes, runner, sweep_run
 from lib.errors import BookError
 from lib.paths import ROOT, RUNS
 from lib.runner import say
 
 MOST_RUNS = 10_000
-WORKERS = 2  # of a local cluster, where there are as many cores
 ATTEMPTS = 3  # of a run whose process dies
 ANSWER = 15  # seconds that a scheduler has to answer
 PLAN = "sweep.json"
@@ -146,7 +142,7 @@ def sweep(
         raise BookError(f"--workers {workers}: give at least 1")
     runs, names = combinations(source, lists, smoke)
     folder = out or RUNS / f"{source.stem}-sweep-{time.strftime('%Y%m%d-%H%M%S')}"
-    with _claimed(folder, source), _terminated_like_interrupted():
+    with _claimed(folder, source):
         if retry_failed:
             _set_aside_failed(folder, runs)
         table = Table(folder, source, runs, names)
@@ -190,48 +186,30 @@ def _complain(line: str) -> None:
 @contextlib.contextmanager
 def _claimed(folder: Path, source: Path):
     """The folder of the sweep, made or taken up again, and nobody else's for the time being."""
-    plan = folder / PLAN
+    plan, lock = folder / PLAN, contextlib.ExitStack()
     if folder.exists() and not plan.is_file() and (not folder.is_dir() or any(folder.iterdir())):
         raise BookError(f"{folder} exists already and is no sweep; name a new folder with --out")
     try:
         for part in (folder, folder / sweep_run.PARTS, folder / sweep_run.LOCKS):
             part.mkdir(parents=True, exist_ok=True)
-        lock = (folder / sweep_run.LOCKS / PLAN).open("a")
+        lock.enter_context(
+            files.lock(
+                folder / sweep_run.LOCKS / PLAN,
+                f"another sweep is at work in {folder}; wait for it or name another folder",
+            )
+        )
     except OSError as error:
         raise BookError(f"cannot use {folder}: {error.strerror}; name another folder with --out") from None
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BookError(f"another sweep is at work in {folder}; wait for it or name another folder") from None
-        except OSError as error:
-            raise BookError(f"cannot lock {folder}: {error.strerror}; name a folder on another file system") from None
         if plan.is_file():
-            chapter = json.loads(plan.read_text())["chapter"]
+            chapter = files.read_json(plan)["chapter"]
             if chapter != source.stem:
                 raise BookError(
                     f"{folder} is a sweep of {chapter}, not of {source.stem}; name another folder with --out"
                 )
         else:
-            _write(plan, json.dumps({"chapter": source.stem}) + "\n")
+            files.write_text(plan, json.dumps({"chapter": source.stem}) + "\n")
         yield
-
-
-@contextlib.contextmanager
-def _terminated_like_interrupted():
-    """SIGTERM, as a batch system sends it, ends the sweep in the way Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(*_):
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _carry_out(runs: list[Run], source: Path, folder: Path, table: "Table", scheduler, workers) -> None:
@@ -354,11 +332,10 @@ def _client(scheduler: str | None, workers: int | None, token: str):
         # The threads started here inherit that interrupts are blocked, and so do the worker processes that they start:
         # Ctrl-C reaches every process of the terminal, but it is for this one. The tracker would unblock them again.
         resource_tracker.ensure_running()
-        with _delayed(signal.SIGINT):
+        with processes.delayed(signal.SIGINT):
             if scheduler is None:
-                cores = len(os.sched_getaffinity(0))
                 cluster = LocalCluster(
-                    n_workers=workers or min(WORKERS, cores),
+                    n_workers=workers or parallel.default_workers(),
                     threads_per_worker=1,
                     processes=True,
                     host="127.0.0.1",
@@ -373,7 +350,7 @@ def _client(scheduler: str | None, workers: int | None, token: str):
             say("the cluster has no workers yet; waiting for them")
         yield client
     finally:
-        with _delayed(signal.SIGINT, signal.SIGTERM), contextlib.suppress(Exception):
+        with processes.delayed(signal.SIGINT, signal.SIGTERM), contextlib.suppress(Exception):
             if cluster is not None:
                 sweep_run.end_processes(token)
             client.close(timeout=5)
@@ -393,16 +370,6 @@ def _connected(address: str):
         raise BookError(
             f"no Dask scheduler answers at {address}; start one with `dask scheduler` and give the address it prints"
         ) from None
-
-
-@contextlib.contextmanager
-def _delayed(*signals):
-    """These signals are delivered afterwards."""
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def _set_aside_failed(folder: Path, runs: list[Run]) -> None:
@@ -464,13 +431,7 @@ class Table:
         for name in order:
             writer.writerow({"status": "missing", "run": name} | self.values[name] | self.rows.get(name, {}))
         path = self.folder / CSV
-        if path.exists() and path.read_text() == text.getvalue():
+        if path.exists() and files.read_text(path) == text.getvalue():
             return False
-        _write(path, text.getvalue())
+        files.write_text(path, text.getvalue())
         return True
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(text)
-    part.replace(path)

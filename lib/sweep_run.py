@@ -43,7 +43,7 @@ def task(job: dict) -> dict:
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "DAN_BOOK_WORKERS")
     environment = os.environ | dict.fromkeys(names, "1") | {"PYTHONPATH": str(root), TOKEN: token}
     log = out / PARTS / f"{job['name']}.{token.rpartition('.')[2]}.log"
-    with log.open("w") as file:
+    with log.open("w", encoding="utf-8") as file:
         process = subprocess.Popen(
             [sys.executable, "-m", "lib.sweep_run", json.dumps(job)],
             cwd=root,
@@ -62,7 +62,7 @@ def task(job: dict) -> dict:
                 cancelled = True
                 process.stdin.close()  # the run takes this for the end of its worker
     end_processes(token)  # of a run that was killed itself
-    lines = log.read_text(errors="replace").strip().splitlines()
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     folder = out / job["name"]
     if folder.is_dir():
         log.unlink()
@@ -77,8 +77,8 @@ def task(job: dict) -> dict:
 
 def read(folder: Path) -> dict:
     """Status, parameters record and results of the finished run in this folder."""
-    record = json.loads((folder / "params.json").read_text())
-    results = json.loads((folder / "results.json").read_text())
+    record = json.loads((folder / "params.json").read_text(encoding="utf-8"))
+    results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     status = "failed" if record["error"] else "finished"
     return {"status": status, "failure": record["error"], "record": record, "results": results}
 
@@ -116,11 +116,12 @@ def _is_cancelled() -> bool:
 def main() -> int:
     """`python -m lib.sweep_run JOB`, with a standard input that ends when the run shall."""
     import signal
-    import threading
 
-    threading.Thread(target=_follow, daemon=True).start()
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # the workers block it, see lib.sweep
+    from lib import processes
     from lib.errors import BookError
+
+    processes.end_when(sys.stdin.buffer.raw.read)  # the worker holds the other end
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # the workers block it, see lib.sweep
 
     try:
         return _attempt(json.loads(sys.argv[1]))
@@ -129,31 +130,15 @@ def main() -> int:
         return NOT_POSSIBLE
 
 
-def _follow() -> None:
-    """When the worker ends, end at once, and all children before."""
-    import psutil
-
-    sys.stdin.buffer.raw.read()
-    for process in psutil.Process().children(recursive=True):
-        try:
-            process.kill()
-        except psutil.Error:
-            continue
-    os._exit(1)
-
-
 def _attempt(job: dict) -> int:
-    import fcntl
-
     from lib import __main__ as command_line
-    from lib import notebooks, runner, sweep
+    from lib import files, notebooks, runner, sweep
     from lib.errors import BookError
 
     out, source = Path(job["out"]), Path(job["source"])
     folder, parts = out / job["name"], out / PARTS
-    with (out / LOCKS / job["name"]).open("w") as lock:
-        # held by an attempt whose sweep or worker has been killed: it ends soon
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    # held by an attempt whose sweep or worker has been killed: it ends soon
+    with files.lock(out / LOCKS / job["name"]):
         if folder.exists():
             return 0
         for attempt in sorted(parts.glob(f"{job['name']}.*")):
@@ -172,19 +157,19 @@ def _attempt(job: dict) -> int:
 
 def _is_complete(attempt: Path) -> bool:
     """Has this attempt come to its end, or to a failing cell?"""
+    from lib import files
     from lib.__main__ import MARK
 
     file = attempt / "params.json"
-    return file.is_file() and not (attempt / MARK).exists() and json.loads(file.read_text())["seconds"] is not None
+    return file.is_file() and not (attempt / MARK).exists() and files.read_json(file)["seconds"] is not None
 
 
 def _settle(attempt: Path, folder: Path, job: dict) -> int:
     """The attempt becomes the run."""
-    record = json.loads((attempt / "params.json").read_text())
-    record |= {"run_key": job["key"], "code_hash": job["code_hash"]}
-    part = attempt / "params.json.part"
-    part.write_text(json.dumps(record, indent=2) + "\n")
-    part.replace(attempt / "params.json")
+    from lib import files
+
+    record = files.read_json(attempt / "params.json")
+    files.write_json(attempt / "params.json", record | {"run_key": job["key"], "code_hash": job["code_hash"]})
     attempt.rename(folder)
     return 0
 

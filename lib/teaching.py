@@ -13,7 +13,7 @@ comes before the first) and `exercises CHAPTER ...`. Seconds are those of the ex
 import re
 from pathlib import Path
 
-from lib import notebooks, student
+from lib import files, notebooks, student
 from lib.errors import BookError
 from lib.notebooks import tags
 
@@ -27,7 +27,7 @@ def write(chapters: list[Path], folder: Path) -> None:
     """Fill in the blocks of the teacher page in this folder from these executed chapters, if the page is there."""
     page = folder / PAGE
     if page.is_file():
-        page.write_text(filled(page.read_text(), chapters))
+        files.write_text(page, filled(files.read_text(page), chapters))
 
 
 def filled(text: str, chapters: list[Path]) -> str:

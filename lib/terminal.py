@@ -4,15 +4,22 @@ Times are shown as `... s`, so that the same command prints the same text every 
 middle is left out.
 """
 
+import os
 import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+from lib import processes
 from lib.errors import BookError
 
 PIPES = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+
+
+def _options(folder: Path) -> dict:
+    """For subprocess. The command ends when this process does, so a chapter that is stopped leaves nothing behind."""
+    return PIPES | {"cwd": folder, "env": os.environ | {processes.PARENT: str(os.getpid())}}
 
 
 def show(command: str, folder: Path, exit_code: int = 0, only: str | None = None) -> None:
@@ -21,7 +28,7 @@ def show(command: str, folder: Path, exit_code: int = 0, only: str | None = None
     command: like `python -m lib run 02_ising --smoke`; `python` is the one that runs this. only: print the lines that
     hold this text. BookError unless it ends with `exit_code`.
     """
-    result = subprocess.run(_words(command), cwd=folder, **PIPES)
+    result = subprocess.run(_words(command), **_options(folder))
     lines = [line for line in result.stdout.splitlines() if only is None or only in line]
     _print(command, lines, result.returncode)
     _check(command, result.returncode, exit_code, result.stdout)
@@ -31,7 +38,7 @@ def interrupt(command: str, folder: Path, after: str, exit_code: int = 130) -> N
     """The same, but press Ctrl-C as soon as a line with the text `after` is there; print it and the last line."""
     # a process started in the background of a shell ignores interrupts, and hands that on to those it starts itself
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    process = subprocess.Popen(_words(command), cwd=folder, **PIPES)
+    process = subprocess.Popen(_words(command), **_options(folder))
     signal.signal(signal.SIGINT, before)
     lines = []
     for line in process.stdout:

@@ -1,7 +1,6 @@
 """What an execution costs: memory of a chapter's processes, and on which machine and with which versions it ran."""
 
 import functools
-import os
 import platform
 import sys
 import threading
@@ -9,6 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 import psutil
+
+from lib import parallel
 
 NAMES = ("torch", "numpy", "scipy", "numba", "matplotlib", "papermill")
 
@@ -57,16 +58,15 @@ def versions() -> dict[str, str]:
 
 def machine() -> str:
     """`2 cores of Intel(R) Xeon(R) CPU @ 2.60GHz, 24 GB, Linux x86_64`: what of it is known."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     memory = round(psutil.virtual_memory().total / 1e9)
-    return f"{cores} cores of {processor()}, {memory} GB, {platform.system()} {platform.machine()}"
+    return f"{parallel.cores()} cores of {processor()}, {memory} GB, {platform.system()} {platform.machine()}"
 
 
 @functools.cache
 def processor() -> str:
     """What this machine computes with, like `Intel(R) Xeon(R) CPU @ 2.60GHz`."""
     try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):
                 return " ".join(line.partition(":")[2].split())
     except OSError:

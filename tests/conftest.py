@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from nbformat import v4
 
-from lib import site
+from lib import parallel, site
 from lib.claims import MIME
 from lib.paths import ROOT
 
@@ -144,7 +144,14 @@ def make_repository(folder: Path) -> Path:
 
 def environment() -> dict[str, str]:
     """An environment in which nothing sets threads or finds lib by accident."""
-    gone = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "PYTHONPATH")
+    gone = (
+        "OMP_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "NUMBA_NUM_THREADS",
+        "PYTHONPATH",
+        parallel.LIMIT,
+    )
     return {k: v for k, v in os.environ.items() if k not in gone} | {"PYTHONDONTWRITEBYTECODE": "1"}
 
 

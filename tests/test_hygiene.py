@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lib import reachable
+from lib import files, reachable
 from lib.paths import BOOK, ROOT
 from tests.conftest import environment
 
@@ -404,8 +404,44 @@ def test_the_readme_opens_with_the_two_commands():
 def test_ci_runs_the_tests():
     script = (ROOT / ".ci" / "run").read_text()
     assert "make test" in script.splitlines() and "set -euo pipefail" in script
-    recipe = (ROOT / "Makefile").read_text().split("\ntest:")[1].split("\n\n")[0]
+    recipe = (ROOT / "Makefile").read_text().split("\ntest:")[-1].split("\n\n")[0]
+    assert (
+        "\ntest: export DAN_BOOK_WORKERS := 1\n" in (ROOT / "Makefile").read_text()
+    )  # two tests at a time on two cores
     assert [part for part in ("ruff check .", "pytest tests", "--nbval-lax") if part not in recipe] == []
+
+
+def careless(source: str) -> list[str]:
+    """Text read or written without saying how it is encoded, or in place: what `lib.files` is for."""
+    problems = []
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call):
+            continue
+        name = getattr(node.func, "id", getattr(node.func, "attr", None))
+        words = {word.arg for word in node.keywords}
+        modes = [a.value for a in node.args if isinstance(a, ast.Constant) and re.fullmatch("[rwab+]+", str(a.value))]
+        whose = ast.unparse(node.func).rpartition(".")[0]
+        if name in ("open", "read_text") and whose not in ("files", "os", "Image") and "encoding" not in words:
+            problems += [ast.unparse(node)] * (not any("b" in mode for mode in modes))
+        if name in ("write_text", "write_bytes") and whose != "files":
+            problems.append(ast.unparse(node))
+    return problems
+
+
+def test_text_is_utf_8_and_files_are_written_whole():
+    sources = {str(p.relative_to(ROOT)): files.read_text(p) for p in (ROOT / "lib").rglob("*.py")}
+    del sources["lib/files.py"]
+    assert [f"{name}: {problem}" for name, source in sources.items() for problem in careless(source)] == []
+    assert len(careless("open(x)\nx.open('w')\nx.read_text()\nx.write_text(y)\nx.write_bytes(y)")) == 5
+    for good in ("open(x, 'rb')", "x.open(encoding='utf-8')", "files.read_text(x)", "files.write_text(x, y)"):
+        assert careless(good) == []
+
+
+def test_what_macos_does_not_have_is_asked_for_in_one_place():
+    users = [p.name for p in (ROOT / "lib").rglob("*.py") if "sched_getaffinity" in files.read_text(p)]
+    assert users == ["parallel.py"]
+    imported = {name for p in (ROOT / "lib").rglob("*.py") for name in re.findall(r"import (\w+)", files.read_text(p))}
+    assert "os" in imported and not imported & {"fcntl", "msvcrt", "pwd", "resource"}
 
 
 def test_data_files_are_opened_by_a_literal_name():

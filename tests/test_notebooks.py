@@ -8,8 +8,10 @@ import copy
 import re
 import subprocess
 import sys
+from pathlib import Path
 from xml.etree import ElementTree
 
+import nbformat
 import pytest
 
 from lib import claims, freshness, notebooks, parameters
@@ -351,14 +353,23 @@ def test_find(tmp_path, monkeypatch):
         notebooks.find("nowhere.ipynb")
 
 
-def test_writing_replaces_the_whole_file_or_nothing(tmp_path):
+def test_writing_replaces_the_whole_file_or_nothing(tmp_path, monkeypatch):
     path = tmp_path / "n.ipynb"
     notebooks.write(good(), path)
     text = path.read_text()
     with pytest.raises(Exception):  # noqa: B017 - whatever nbformat says
         notebooks.write("no notebook", path)
     assert path.read_text() == text and text.endswith("}\n") and not text.endswith("\n\n")
-    assert notebooks.read(path) == good()
+    assert [cell.source for cell in notebooks.read(path).cells] == [cell.source for cell in good().cells]
+
+    def full(part, data):
+        part.open("wb").write(data[: len(data) // 2])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError):
+        notebooks.write(good(), path)
+    assert path.read_text() == text and list(tmp_path.iterdir()) == [path]
 
 
 def test_tidy_twice_is_tidy_once():
@@ -371,6 +382,21 @@ def test_tidy_twice_is_tidy_once():
     assert once == notebooks.tidy(copy.deepcopy(once))
     assert once.metadata.dan_book == {"seconds": 3} and "papermill" not in once.metadata
     assert once.cells[0].metadata == {} and once.nbformat_minor == 5
+
+
+def test_cells_keep_their_ids_when_others_come_and_go():
+    """Student versions know the cells of solutions by them."""
+    made = notebooks.tidy(notebook(code("1"), code("2"), code("3")))
+    for number, cell in enumerate(made.cells):
+        cell["id"] = f"cell-{number:03d}"  # as they were once counted
+    ids = [cell.id for cell in made.cells]
+    made.cells.insert(1, copy.deepcopy(made.cells[0]))  # as an editor does: a copy, with the id of the first
+    made.cells.insert(0, nbformat.from_dict({"cell_type": "markdown", "metadata": {}, "source": "new"}))  # without one
+    del made.cells[3]
+    after = [cell.id for cell in notebooks.tidy(made).cells]
+    assert [after[1], after[3]] == [ids[0], ids[2]]
+    assert len({*ids, after[0], after[2]}) == 5  # new ones, not that of the deleted cell either
+    nbformat.validate(made)
 
 
 # What nbval compares (tests/verdicts.py) -------------------------------------------------------------------

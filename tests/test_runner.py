@@ -1,16 +1,20 @@
 """The command line: `python -m lib run|results|execute|fresh`, in a small repository of its own."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from lib import __main__ as command_line
-from lib import claims, freshness, notebooks, parameters, runner
+from lib import claims, files, freshness, notebooks, parallel, parameters, runner
 from lib.errors import BookError
 from lib.paths import BOOK, ROOT, RUNS
 from tests.conftest import (
@@ -240,6 +244,14 @@ def test_what_is_printed_in_pieces_is_stored_as_one(tmp_path):
 SLEEP = "import pathlib\nimport time\n\npathlib.Path('asleep').touch()\ntime.sleep(60)"
 
 
+def test_a_list_of_values_is_for_a_sweep(here, capsys):
+    line = refusal(["run", "01_tiny", "-p", "low=0,2"], capsys)
+    assert line == (
+        "lib run: low='0,2' is not possible; give one value, or run all of them: python -m lib sweep 01_tiny -p low=0,2"
+    )
+    assert "label='a,b' is not possible; give one of" in refusal(["run", "01_tiny", "-p", "label=a,b"], capsys)
+
+
 def test_an_interrupted_run_is_marked(root):
     """Ctrl-C: exit 130, one line, the folder says INCOMPLETE and holds what was reported until then."""
     write(tiny(code(SLEEP)), root / "book" / "01_tiny.ipynb")
@@ -257,6 +269,25 @@ def test_an_interrupted_run_is_marked(root):
     assert [r["key"] for r in load(root / "out" / "results.json")] == ["tiny.one"]
     assert load(root / "out" / "params.json")["error"] == "01_tiny: interrupted"
     assert "tiny.one" in (root / "out" / "01_tiny.ipynb").read_text()
+
+
+def test_a_kernel_that_does_not_start_says_why(root, tmp_path, monkeypatch):
+    """The last line of its stderr is in the outcome."""
+    (tmp_path / "early").mkdir()
+    (tmp_path / "early" / "ipykernel_launcher.py").write_text("raise ImportError('libzmq.so: no such file')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "early"))
+    outcome = runner.execute(write(notebook(code("1")), tmp_path / "x.ipynb"), tmp_path / "out.ipynb")
+    assert outcome.stopped
+    line = one_line(outcome.error)
+    assert line.startswith("x: RuntimeError: ")
+    assert line.endswith("; the last it said: ImportError: libzmq.so: no such file")
+
+
+def test_a_kernel_that_dies_says_why(tmp_path):
+    die = "import os\n\nos.write(2, b'all is lost\\n')\nos._exit(1)"
+    outcome = runner.execute(write(notebook(code(die)), tmp_path / "x.ipynb"), tmp_path / "out.ipynb")
+    died = "x: the kernel died (out of memory, or stopped from outside)"
+    assert outcome.error == f"{died}; the last it said: all is lost"
 
 
 def test_a_dead_kernel_is_marked(root):
@@ -326,6 +357,36 @@ def test_the_kernel_has_one_thread_and_this_lib_wherever_it_starts(tmp_path, mon
         "backend": "backend_inline",
     }
     assert (dict(os.environ), os.getcwd()) == before
+
+
+SETTINGS = """import os
+import sys
+from pathlib import Path
+
+import matplotlib
+
+print("mine" in globals(), "yours" in globals(), matplotlib.rcParams["figure.dpi"], sys.exec_prefix == PREFIX)
+print(len(list(Path(matplotlib.get_cachedir()).glob("fontlist-*.json"))))"""
+
+
+def test_the_settings_of_the_user_change_nothing(tmp_path, monkeypatch):
+    """Startup files of IPython and Python, and a matplotlibrc, wherever they are named."""
+    startup = tmp_path / "ipython" / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    (startup / "00-mine.py").write_text("mine = 1")
+    (tmp_path / "yours.py").write_text("yours = 1")
+    (tmp_path / "matplotlibrc").write_text("figure.dpi: 33")
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("PYTHONSTARTUP", str(tmp_path / "yours.py"))
+    monkeypatch.setenv("MATPLOTLIBRC", str(tmp_path))
+    monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path))
+    (tmp_path / "x").mkdir()
+    made = notebook(code(SETTINGS.replace("PREFIX", repr(sys.exec_prefix))))
+    outcome = runner.execute(write(made, tmp_path / "x" / "x.ipynb"), tmp_path / "x" / "out.ipynb")
+    assert outcome.error is None
+    (cell,) = notebooks.read(outcome.path).cells
+    (output,) = cell.outputs
+    assert output.name == "stdout" and output.text == "False False 100.0 True\n1\n"
 
 
 def test_a_failure_of_any_kind_comes_back_in_one_line(tmp_path, monkeypatch):
@@ -410,6 +471,200 @@ def test_chapters_side_by_side_come_back_in_order_with_their_errors(tmp_path, ca
     outcomes = runner.execute_all(jobs)
     assert [outcome.path.name for outcome in outcomes] == ["a-out.ipynb", "b-out.ipynb"]
     assert [outcome.error for outcome in outcomes] == [None, "b: cell 1: ZeroDivisionError: division by zero"]
+
+
+WORKERS = 'import os\n\nprint(os.environ.get("DAN_BOOK_WORKERS"))'
+
+
+@pytest.mark.parametrize("names, limit, expected", [("ab", None, "1"), ("a", None, "None"), ("a", "3", "3")])
+def test_chapters_side_by_side_start_no_workers(names, limit, expected, tmp_path, monkeypatch):
+    """Never more jobs than cores."""
+    monkeypatch.setattr(parallel, "cores", lambda: 2)
+    monkeypatch.delenv(parallel.LIMIT, raising=False)
+    if limit:
+        monkeypatch.setenv(parallel.LIMIT, limit)
+    jobs = [(write(notebook(code(WORKERS)), tmp_path / f"{n}.ipynb"), tmp_path / f"{n}-out.ipynb") for n in names]
+    for outcome in runner.execute_all(jobs):
+        assert notebooks.read(outcome.path).cells[0].outputs[0].text == f"{expected}\n"
+
+
+def test_one_core_executes_one_chapter_at_a_time(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(parallel, "cores", lambda: 1)
+    jobs = [(write(notebook(code("1"), code("2")), tmp_path / f"{n}.ipynb"), tmp_path / f"{n}-out.ipynb") for n in "ab"]
+    runner.execute_all(jobs)
+    assert [line[0] for line in capfd.readouterr().out.splitlines()] == list("aaabbb")
+
+
+def test_a_chapter_whose_process_is_killed_is_named_and_the_others_go_on(tmp_path):
+    kill = "import os, signal\n\nos.kill(os.getppid(), signal.SIGKILL)"
+    sources = {"a": kill, "b": "print(1)", "c": "print(2)"}
+    jobs = [(write(notebook(code(sources[n])), tmp_path / f"{n}.ipynb"), tmp_path / f"{n}-out.ipynb") for n in sources]
+    first, *others = runner.execute_all(jobs)
+    assert first.error == "a: the process that executed it was killed (out of memory?)" and first.stopped
+    assert [outcome.error for outcome in others] == [None, None]
+
+
+# Whatever ends a command ends what it has started -----------------------------------------------------------
+
+WITH_WORKERS = """import time
+from pathlib import Path
+
+from lib import parallel
+
+parallel.run([(time.sleep, 300)] * 2, workers=2)"""
+WITH_A_COMMAND = """from pathlib import Path
+
+from lib import terminal
+
+terminal.show("python -m lib run own.ipynb --out own", Path.cwd().parent)"""
+HANG = """import ctypes
+from pathlib import Path
+
+Path("hangs").touch()
+ctypes.PyDLL(None).sleep(300)  # like a long compiled loop: no other thread of this process gets a turn"""
+COUNT = {"ipykernel_launcher": 3, "from multiprocessing.spawn": 4, "lib run own.ipynb": 1}  # besides the trackers
+ENDS = [
+    ("book", signal.SIGINT),
+    ("book", signal.SIGTERM),
+    ("execute --write", signal.SIGTERM),
+    ("book", signal.SIGKILL),
+]
+
+
+@pytest.fixture
+def busy(root, monkeypatch):
+    """A repository: one chapter waits for its workers, one for a command that it has started, one is in the queue.
+
+    The folder for everything temporary has a short name, since that of a socket has to be short.
+    """
+    write(tiny(code(WITH_WORKERS)), root / "book" / "01_tiny.ipynb")
+    write(other(code(WITH_A_COMMAND)), root / "book" / "02_other.ipynb")
+    write(notebook(code("1"), code("n: int = 1", "parameters"), code(HANG)), root / "own.ipynb")
+    write(notebook(code("from pathlib import Path\n\nPath('queued').touch()")), root / "book" / "03_queued.ipynb")
+    (root / "_toc.yml").write_text((root / "_toc.yml").read_text().replace("book/results", "book/03_queued"))
+    with tempfile.TemporaryDirectory() as short:
+        monkeypatch.setenv("TMPDIR", short)
+        yield root
+
+
+def started(process, count, root, seconds=90) -> list[psutil.Process]:
+    """Every process that this one has started, as soon as there are as many of each kind and the command hangs."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and process.poll() is None:
+        found = psutil.Process(process.pid).children(recursive=True)
+        lines = []
+        for each in found:
+            with contextlib.suppress(psutil.Error):
+                lines.append(" ".join(each.cmdline()))
+        there = all(sum(name in line for line in lines) == number for name, number in count.items())
+        if there and (not {"lib run own.ipynb", "jupyter_book"} & {*count} or (root / "hangs").exists()):
+            return found
+        time.sleep(0.1)
+    pytest.fail(f"not all of it was started: {lines}; {process.communicate() if process.poll() is not None else ''}")
+
+
+@pytest.mark.parametrize("command, number", ENDS, ids=lambda x: getattr(x, "name", x))
+def test_what_ends_the_book_ends_everything_it_has_started(command, number, busy):
+    process = start_lib(busy, *command.split())
+    try:
+        every = started(process, COUNT, busy)
+        if number == signal.SIGINT:
+            os.killpg(process.pid, number)  # as a terminal does, to every process
+        else:
+            process.send_signal(number)
+        _, stderr = process.communicate(timeout=20)
+        _, alive = psutil.wait_procs(every, timeout=10)
+        assert [each.cmdline() for each in alive] == []
+    finally:
+        process.kill()
+    assert not (busy / "book" / "queued").exists()  # what was queued was not begun
+    if number != signal.SIGKILL:
+        assert process.returncode == 130
+        assert one_line(stderr) == f"lib {command.split()[0]}: interrupted"
+        assert os.listdir(os.environ["TMPDIR"]) == []
+    with files.lock(busy / "_build" / ".lock", "busy"):  # free for the next call
+        pass
+
+
+def test_an_interrupt_leaves_no_kernel_even_if_this_process_goes_on(tmp_path, monkeypatch):
+    def interrupted(_):
+        while not (tmp_path / "hangs").exists():
+            time.sleep(0.1)
+        found = set(psutil.Process().children(recursive=True)) - before
+        every.extend(each for each in found if "resource_tracker" not in " ".join(each.cmdline()))
+        raise KeyboardInterrupt
+
+    every, before = [], set(psutil.Process().children(recursive=True))
+    monkeypatch.setattr(runner, "connection", SimpleNamespace(wait=interrupted))
+    with pytest.raises(KeyboardInterrupt):
+        runner.execute_all([(write(notebook(code(HANG)), tmp_path / "a.ipynb"), tmp_path / "out.ipynb")])
+    assert len(every) == 2  # the chapter's process and its kernel
+    _, alive = psutil.wait_procs(every, timeout=5)
+    assert [each.cmdline() for each in alive] == []
+
+
+@pytest.mark.parametrize(
+    "chapter, number, count",
+    [
+        ("01", signal.SIGTERM, {"ipykernel_launcher": 1, "from multiprocessing.spawn": 2}),
+        ("01", signal.SIGKILL, {"ipykernel_launcher": 1, "from multiprocessing.spawn": 2}),
+        ("02", signal.SIGKILL, {"ipykernel_launcher": 2, "lib run own.ipynb": 1}),
+    ],
+)
+def test_what_ends_a_run_ends_all_that_its_kernel_has_started(chapter, number, count, busy):
+    process = start_lib(busy, "run", chapter, "--out", "out")
+    try:
+        every = started(process, count, busy)
+        process.send_signal(number)
+        _, stderr = process.communicate(timeout=20)
+        _, alive = psutil.wait_procs(every, timeout=10)
+        assert [each.cmdline() for each in alive] == []
+    finally:
+        process.kill()
+    assert (busy / "out" / "INCOMPLETE").exists()
+    if number == signal.SIGTERM:
+        assert one_line(stderr) == "lib run: 01_tiny: interrupted; out is marked INCOMPLETE"
+
+
+def test_sphinx_ends_with_a_command_that_is_killed(root):
+    (root / "lib" / "offline.py").write_text(HANG.replace("PyDLL", "CDLL"))  # an extension of it
+    process = start_lib(root, "read")
+    try:
+        every = started(process, {"jupyter_book": 1}, root)
+        process.kill()
+        process.communicate(timeout=20)
+        assert psutil.wait_procs(every, timeout=5)[1] == []
+    finally:
+        process.kill()
+
+
+@pytest.mark.parametrize("command", [["book"], ["read"], ["single"], ["execute"], ["execute", "--write"]])
+def test_one_command_at_a_time_in_build(command, here, monkeypatch, capsys):
+    monkeypatch.setattr(command_line, "BUILD", here / "_build")
+    monkeypatch.setattr(runner, "execute_all", lambda *_: pytest.fail("something ran"))
+    (here / "_build").mkdir()
+    with files.lock(here / "_build" / ".lock", "busy"):
+        line = refusal(command, capsys)
+    assert f"another command is at work in {here / '_build'}; wait for it to end" in line
+
+
+def test_what_the_system_refuses_is_one_line(root):
+    """A disk that is full, a checkout that is read-only: here a file where a folder is needed."""
+    (root / "_build").write_text("")
+    for command in (["read"], ["execute"]):
+        result = run_lib(root, *command)
+        assert result.returncode == 1
+        assert one_line(result.stderr) == f"lib {command[0]}: File exists: {root / '_build'}"
+
+
+def test_a_full_disk_is_one_line(here, monkeypatch, capsys):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(runner, "execute", full)
+    assert command_line.main(["run", "01_tiny", "--out", str(here / "out")]) == 1
+    assert one_line(capsys.readouterr().err) == "lib run: No space left on device"
+    assert (here / "out" / "INCOMPLETE").exists()
 
 
 # Every committed chapter at its smoke preset ---------------------------------------------------------------

@@ -1,11 +1,10 @@
 """What an execution costs."""
 
-import os
 import subprocess
 import sys
 import time
 
-from lib import usage
+from lib import parallel, usage
 
 
 def test_the_memory_of_a_child_is_seen():
@@ -21,6 +20,5 @@ def test_the_memory_of_a_child_is_seen():
 
 
 def test_the_machine_in_words():
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    assert usage.machine().startswith(f"{cores} cores of ") and "GB" in usage.machine()
+    assert usage.machine().startswith(f"{parallel.cores()} cores of ") and "GB" in usage.machine()
     assert set(usage.versions()) == {"python", *usage.NAMES}

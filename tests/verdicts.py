@@ -8,7 +8,9 @@ Chapters of which every cell passed are recorded with what they depend on, for `
 """
 
 import os
+import shutil
 import tempfile
+from pathlib import Path
 
 import pytest
 from jupyter_client.manager import KernelManager
@@ -21,19 +23,24 @@ from lib.runner import kernel_variables
 
 BEFORE = pytest.StashKey()  # path -> digest of what a chapter depends on, when the session starts
 OUTCOMES: dict[str, dict[str, bool]] = {}  # file as pytest names it -> cell -> did it pass?
+FOLDER = tempfile.mkdtemp()  # of the kernels: their sockets and settings
 
 
 def _over_files(**options):
     """A kernel manager that talks over files, for the reason given in `lib.runner._connection`."""
     if os.name == "posix":
-        options |= {"transport": "ipc", "ip": f"{tempfile.mkdtemp()}/kernel"}
+        options |= {"transport": "ipc", "ip": f"{tempfile.mkdtemp(dir=FOLDER)}/kernel"}
     return KernelManager(**options)
 
 
 def pytest_configure(config):
-    os.environ.update(kernel_variables())  # nbval's kernels inherit it
+    os.environ.update(kernel_variables(Path(FOLDER)))  # nbval's kernels inherit it
     kernel.KernelManager = _over_files
     config.option.nbval_current_env = True
+
+
+def pytest_unconfigure(config):
+    shutil.rmtree(FOLDER, ignore_errors=True)
 
 
 def pytest_itemcollected(item):
