@@ -10,7 +10,6 @@ verdict line then says how many of its errors the value is away from the exact r
 """
 
 import html
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
