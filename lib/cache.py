@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lib import usage
+from lib import files, usage
 from lib.paths import BUILD
 from lib.reachable import NUMERIC, code_key, sha
 
@@ -145,12 +145,7 @@ def _read(file: Path):
 def _write(file: Path, data: bytes) -> None:
     """Write an entry whole or not at all, whoever else writes it, and make room for it."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f"{file.stem}.{os.getpid()}-{time.monotonic_ns()}.part")
-    try:
-        part.write_bytes(hashlib.sha256(data).digest() + data)
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
+    files.write_bytes(file, hashlib.sha256(data).digest() + data)
     _make_room(file.parent)
 
 

@@ -13,11 +13,10 @@ it at this very code and every cell passed: then its verdicts are the committed 
 import ast
 import functools
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from lib import claims, notebooks, parameters
+from lib import claims, files, notebooks, parameters
 from lib.errors import BookError
 from lib.paths import ROOT
 from lib.reachable import NUMERIC, Reach, parse, sha, text, versions
@@ -100,10 +99,8 @@ def record_verified(digests: dict[str, str], root: Path = ROOT, failed: Iterable
     """Remember that every cell of these chapters passed, chapter -> digest of its inputs; forget those that failed."""
     file = _verified_file(root)
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f"{file.name}.{os.getpid()}.part")
     known = {chapter: found for chapter, found in verified(root).items() if chapter not in failed} | digests
-    part.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
-    part.replace(file)
+    files.write_json(file, known)
 
 
 def _verified_file(root: Path) -> Path:

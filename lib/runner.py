@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from multiprocessing import connection, get_context, resource_tracker
 from pathlib import Path
 
-from lib import files, freshness, notebooks, parallel, processes, usage
+from lib import cache, files, freshness, notebooks, parallel, processes, usage
 from lib.errors import BookError
 from lib.paths import ROOT
 
@@ -186,9 +186,13 @@ def _start(source: Path, output: Path, folder: str, side_by_side: int):
 
 
 def _chapter(source: Path, output: Path, folder: str, side_by_side: int, answer) -> None:
-    """Execute one chapter and send its outcome. folder: for everything temporary, which goes when all chapters end."""
+    """Execute one chapter and send its outcome. folder: for everything temporary, which goes when all chapters end.
+
+    Networks that were trained before are not taken from the cache: what chapters share is trained in this execution.
+    """
     processes.follow_parent()
     os.environ["TMPDIR"] = tempfile.tempdir = folder
+    os.environ[cache.SWITCH] = str(Path(folder) / "cache")
     if side_by_side > 1:
         os.environ[parallel.LIMIT] = "1"
     answer.send(execute(source, output))

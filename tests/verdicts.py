@@ -17,13 +17,14 @@ from jupyter_client.manager import KernelManager
 from nbval import kernel
 from nbval.plugin import IPyNbFile
 
-from lib import freshness, notebooks
+from lib import cache, freshness, notebooks
 from lib.errors import BookError
 from lib.runner import kernel_variables
 
 BEFORE = pytest.StashKey()  # path -> digest of what a chapter depends on, when the session starts
 OUTCOMES: dict[str, dict[str, bool]] = {}  # file as pytest names it -> cell -> did it pass?
-FOLDER = tempfile.mkdtemp()  # of the kernels: their sockets and settings
+FOLDER = tempfile.mkdtemp()  # of the kernels: their sockets and settings, and the networks they train
+os.environ[cache.SWITCH] = str(Path(FOLDER) / "cache")  # nothing that was trained before
 
 
 def _over_files(**options):
