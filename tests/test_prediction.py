@@ -14,7 +14,7 @@ from lib.models.hop import HopNetwork, independent, markov_chain
 from lib.models.learned_action import LearnedAction
 from lib.models.log_polynomial import LogPolynomial
 from lib.samplers import path
-from lib.statistics import Estimate
+from lib.statistics import Estimate, over_networks
 from lib.studies.recipes import move_path
 from lib.studies.sources import Paths
 from lib.studies.task import Task
@@ -177,6 +177,31 @@ def test_averages_reach_a_target_that_is_not_the_surrogate():
     assert np.all(np.abs(values[:4] - expected) < 4 * errors[:4])
     assert np.abs(values[0] - surrogate[0]) > 10 * errors[0]  # and the surrogate's own are far off
     assert found.ess.min() < 0.999
+
+
+class Tilted(Exact):
+    """p (1 + a tanh(mean x)): normalised where p is, and the mean over a and -a is p itself."""
+
+    def __init__(self, beta, a):
+        super().__init__(beta)
+        self.a = a
+
+    def action(self, paths):
+        return super().action(paths) - np.log1p(self.a * np.tanh(2 * np.asarray(paths, float).mean(1)))
+
+
+def test_a_shift_that_all_networks_share_is_in_the_error():
+    """Two networks that err in opposite directions: averages of even quantities agree, and are off by the same."""
+    groups = [[stand_in(beta)._replace(action=Tilted(beta, a)) for a in (0.6, -0.6)] for beta in (8.0, 2.0)]
+    found = prediction.averages(prediction.Pair(*groups), 4.0, 20_000, seed=3)
+    exact = TransferMatrix(double_well.couplings(4.0, N), N).log_z
+    off = found.log_z - exact
+    scatter = over_networks(found.log_z, found.log_z_error, shared=True)
+    assert np.ptp(off) < 0.02 and 4 * scatter.error < abs(off.mean())  # scatter and paths do not show it
+    value, error = found.mean_log_z()
+    assert abs(value - exact) < error and found.log_z_shared == pytest.approx(2 * abs(off.mean()), rel=0.05)
+    values, errors = found.mean()
+    assert (np.abs(values - prediction.solve(double_well.couplings(4.0, N), 4.0, N)) < 2 * errors).all()
 
 
 # ---------------------------------------------------------------- the hop network

@@ -289,6 +289,7 @@ class Averages(NamedTuple):
 
     values, errors [m, 4] (OBSERVABLES) or longer (with curves): errors are those of the paths. ess: of every pair, as a
     fraction of the paths. log_z, log_z_error [m]: ln of the integral of exp(-S_3), normalised actions S_1 and S_2.
+    shared, log_z_shared: what networks that err independently share nevertheless, see `averages`.
     """
 
     values: np.ndarray
@@ -296,14 +297,26 @@ class Averages(NamedTuple):
     ess: np.ndarray
     log_z: np.ndarray
     log_z_error: np.ndarray
+    shared: np.ndarray
+    log_z_shared: float
 
     def mean(self):
-        """Means over the networks and their errors, with the spread between networks: (values, errors)."""
-        return over_networks(self.values, self.errors, shared=True)
+        """Means over the networks with the errors of paths, networks, and what these share, as `Estimate` [4]."""
+        return over_networks(self.values, shared=np.hypot(self.errors.mean(axis=0), self.shared))
+
+    def mean_log_z(self):
+        """The same for ln Z."""
+        return over_networks(self.log_z, shared=np.hypot(self.log_z_error.mean(), self.log_z_shared))
 
 
 def averages(pair, beta_3, n, seed, with_curves=False):
-    """`Averages` under the predicted S_3: n paths of the readable action, reweighted to the networks."""
+    """`Averages` under the predicted S_3: n paths of the readable action, reweighted to the networks.
+
+    An average is no linear function of the actions, so independent errors of networks, of zero mean in p, shift it in
+    the same direction for all of them, to second order. The density that is the mean over m networks has 1 / m of their
+    variance: m / (m - 1) times what it changes is an estimate of the shift, and enters the error as `shared`. A shift
+    that all trainings of this length or this architecture have is in no error here: more steps must show it.
+    """
     n_sites = pair.n_sites
     surrogate = pair.surrogate(beta_3)
     matrix = TransferMatrix(surrogate, n_sites)
@@ -314,19 +327,29 @@ def averages(pair, beta_3, n, seed, with_curves=False):
         exact = np.concatenate([exact, curves(matrix)])
     c_1, c_2 = _law(*pair.betas, beta_3)
     S_1, S_2 = pair.actions(paths)
-    log_weights = double_well.action(paths, surrogate) - c_1 * S_1 - c_2 * S_2
+    m, readable_action = len(S_1), double_well.action(paths, surrogate)
     control = Control(exact, observables, np.zeros(len(paths)))
-    found = [
-        reweight(observables, w, lambda means: _summary(means, beta_3, n_sites), control=control) for w in log_weights
-    ]
-    log_z = np.array([matrix.log_z + log_mean_weight(w) for w in log_weights])
+
+    def under(S):
+        log_w = readable_action - S
+        estimate = reweight(observables, log_w, lambda means: _summary(means, beta_3, n_sites), control=control)
+        return log_w, estimate, matrix.log_z + log_mean_weight(log_w)
+
+    log_weights, found, log_z = zip(*[under(S) for S in c_1 * S_1 + c_2 * S_2], strict=True)
+    values = np.array([estimate.value for estimate in found])
+    log_weights, log_z = np.array(log_weights), np.array(log_z)
+    mean_density = [np.log(m) - np.logaddexp.reduce(-S, axis=0) for S in (S_1, S_2)]
+    _, of_mean, log_z_of_mean = under(c_1 * mean_density[0] + c_2 * mean_density[1])
+    second_order = m / (m - 1) if m > 1 else 0.0
     relative = np.exp(log_weights - log_weights.max(1, keepdims=True))
     return Averages(
-        np.array([estimate.value for estimate in found]),
+        values,
         np.array([estimate.error for estimate in found]),
         np.array([estimate.ess for estimate in found]),
         log_z,
         relative.std(axis=1) / relative.mean(axis=1) / np.sqrt(len(paths)),
+        second_order * np.abs(values.mean(axis=0) - of_mean.value),
+        float(second_order * np.abs(log_z.mean() - log_z_of_mean)),
     )
 
 
