@@ -155,7 +155,7 @@ def train(task):
     if task.n_train:
         data = observed(task.L, task.T, task.n_train, task.seed, "train")
         augment = lattice.random_transform
-        result = fit(model, data, **arguments, augment=augment, seed=task.seed, device="cpu")
+        result = fit(model, data, **arguments, augment=augment, seed=task.seed)
     else:
         arguments |= {"beta": 1 / task.T}
         if task.field is not None:

@@ -128,7 +128,6 @@ def learn(task):
         held_out=held_out,
         checks=4,
         seed=task.seed,
-        device="cpu",
     )
     n_weights = sum(weight.numel() for weight in model.parameters())
     return Learned(task, LearnedXY(model, task.T0, view=recipe.view), result, n_weights)

@@ -27,7 +27,7 @@ def _gather(features, index, extra, x):
         x[start + m] = extra[m]
 
 
-@numba.njit(cache=True, fastmath=True)
+@numba.njit(cache=True, fastmath=True, error_model="numpy")  # else a division asks whether it is one by zero
 def _softsign(z, bias, y):
     """y = softsign(z + bias), [H, n]."""
     one = z.dtype.type(1)
