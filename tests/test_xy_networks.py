@@ -152,12 +152,40 @@ def test_surrogate_and_weights_give_the_exact_lattice():
     """A wrong surrogate, reweighted to the exact Hamiltonian, at a temperature that is not T0; 4 sigma."""
     T = 1.25
     exact = xy_exact.exact(4, T, q=8)
-    curves = xy_phases.by_surrogate(Exact(), {"nn": 0.93, "nnn": 0.03}, 4, [T], 4000, 4000, seed=2)
-    assert curves.ess[0] > 0.8
-    for name, value in (("energy", exact.energy), ("helicity", exact.helicity)):
-        assert abs(curves.values[name][0] - value) < 4 * curves.errors[name][0]
+    wrong = {"nn": 0.93, "nnn": 0.03}
+    found = xy_phases.by_surrogate([Exact(), Exact()], wrong, 4, T, 4000, 4000, seed=2, pilot=0)
+    assert 0.8 < found.ess < 1
+    for k, value in enumerate((exact.energy, exact.helicity)):
+        assert abs(found.values[k] - value) < 4 * found.errors[k]
+    adapted = xy_phases.by_surrogate([Exact()], wrong, 4, T, 400, 400, seed=2)
+    assert adapted.ess == pytest.approx(1)  # the right couplings are found
     bare = xy_phases.direct(4, [T], 4000, 2, {"nn": 0.93, "nnn": 0.03})
     assert abs(bare.values["energy"][0] - exact.energy) > 4 * bare.errors["energy"][0]
+
+
+def test_the_errors_cover_and_count_what_networks_share_once():
+    """Pulls of 60 estimates from two equal networks and 200 configurations: unit variance, chi2 at level 1e-4.
+
+    Two equal networks know no more than one: if their errors were taken for independent, the variance would be near 2.
+    """
+    T, exact = 1.25, xy_exact.exact(4, 1.25, q=8)
+    found = [
+        xy_phases.by_surrogate([Exact(), Exact()], {"nn": 0.7}, 4, T, 200, 1000, seed=k, pilot=0) for k in range(60)
+    ]
+    for k, value in enumerate((exact.energy, exact.helicity)):
+        pulls = np.array([(f.values[k] - value) / f.errors[k] for f in found])
+        low, high = stats.chi2(60).ppf([LEVEL / 2, 1 - LEVEL / 2])
+        assert low < (pulls**2).sum() < high
+
+
+def test_the_mean_over_images_is_symmetric():
+    learned = xy_learning.learn(xy_learning.Task("convolution", 4, 1.0, 300, 20, 1, 0)).hamiltonian
+    theta, mean = xy_learning.configurations(4, 1.0, 6, 0), xy_phases.MeanOverImages(learned)
+    for image in lattice.subgroup(4)[:8]:
+        assert mean.energy(image(theta)) == pytest.approx(mean.energy(theta), abs=1e-4)
+    assert np.abs(learned.energy(lattice.subgroup(4)[5](theta)) - learned.energy(theta)).max() > 0.01
+    with pytest.raises(ValueError, match="images = 5"):
+        xy_phases.MeanOverImages(learned, 5)
 
 
 # ---------------------------------------------------------------- vortices

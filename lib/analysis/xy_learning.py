@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from lib.analysis.divergence import Divergence, kl_divergence
+from lib.analysis.importance import effective_sample_size, log_mean_weight
 from lib.models.equivariant import EquivariantFrontier
 from lib.models.fit import FitResult, fit
 from lib.models.heads import BetaMixture
@@ -151,3 +152,22 @@ def kl(hamiltonian, theta, log_partition):
     value, error = log_partition
     distance = kl_divergence(xy.log_density(theta, hamiltonian.T0, value), hamiltonian.log_prob(theta))
     return Divergence(distance.value, float(np.hypot(distance.error, error)))
+
+
+class Assessed(NamedTuple):
+    """KL of the exact distribution from a network; effective sample size per draw of its own draws, weighted with
+    p / p_theta; ln Z from these weights, (value, error)."""
+
+    kl: Divergence
+    ess: float
+    log_z: tuple
+
+
+def assess(hamiltonian, log_partition, seed, n=2000, n_draws=1000):
+    """`Assessed` on n new configurations at T0 and n_draws of the network. log_partition: (value, error) of ln Z."""
+    theta = configurations(hamiltonian.model.site_shape[0], hamiltonian.T0, n, seed)
+    distance = kl(hamiltonian, theta, log_partition)
+    drawn, log_q = hamiltonian.sample(n_draws, seed)
+    log_w = xy.log_density(drawn, hamiltonian.T0, 0.0) - log_q
+    ess = effective_sample_size(log_w)
+    return Assessed(distance, ess, (log_mean_weight(log_w), float(np.sqrt((1 / ess - 1) / n_draws))))

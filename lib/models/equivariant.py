@@ -23,6 +23,7 @@ from lib.models.fourier import FourierDensity
 from lib.models.frontier import context_index, initial_amplitudes, initial_scale
 from lib.models.vector_layers import vector_layers
 
+
 def nearest(side):
     """Places in the context of the sites closest to site i.
 

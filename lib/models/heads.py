@@ -68,10 +68,13 @@ class Bernoulli(Head):
     def log_prob(self, parameters, values):
         return F.logsigmoid(values * parameters[..., 0])
 
+    def thresholds(self, shape, generator, kind):
+        """Random numbers of `shape` in the dtype `kind`; a spin is up if its field is above: ln u - ln(1 - u)."""
+        return torch.logit(torch.rand(shape, generator=generator, dtype=kind))
+
     def sample(self, parameters, generator):
         field = parameters[..., 0]
-        uniform = torch.rand(field.shape, generator=generator, dtype=field.dtype, device=field.device)
-        return torch.where(uniform < torch.sigmoid(field), 1.0, -1.0).to(field.dtype)
+        return torch.where(field > self.thresholds(field.shape, generator, field.dtype), 1.0, -1.0).to(field.dtype)
 
 
 class Categorical(Head):
