@@ -114,7 +114,7 @@ def test_it_learns_a_neighbour():
     """Angles that repeat their left neighbour: ln 2 and more is gained over independent sites."""
     rng = np.random.default_rng(1)
     data = np.repeat(rng.uniform(0.05, 0.95, (2000, 4, 1)), 4, axis=2) + rng.uniform(-0.04, 0.04, (2000, 4, 4))
-    result = fit(MaskedConvolution(4, BetaMixture(1), width=8), data, steps=200, learning_rate=1e-2, device="cpu")
+    result = fit(MaskedConvolution(4, BetaMixture(1), width=8), data, steps=200, learning_rate=1e-2)
     assert result.nll_train / 16 < -0.69  # independent sites have a density near 1: 0
 
 

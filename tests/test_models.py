@@ -5,9 +5,11 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from torch.utils.flop_counter import FlopCounterMode
 
 from lib import checks
+from lib.models import heads
 from lib.models.alternating import AlternatingSums
 from lib.models.base import Autoregressive
 from lib.models.equivariant import EquivariantFrontier
@@ -270,3 +272,21 @@ def test_energy_differences():
     checks.check_energy_differences(energy, flip, s)
     with pytest.raises(checks.CheckFailed, match="flip of site 0 in configuration"):
         checks.check_energy_differences(energy, lambda s, site: flip(s, site) / 2, s)
+
+
+def test_the_mixture_of_betas_and_its_gradient_by_hand():
+    """Values against scipy; gradients against torch's own of the formula, also far from the uniform density."""
+    generator = torch.Generator().manual_seed(1)
+    parameters = (6 * torch.randn(50, 9, generator=generator, dtype=torch.float64)).requires_grad_()
+    values = torch.rand(50, generator=generator, dtype=torch.float64)
+    weight, a, b = BetaMixture(3)._components(parameters)
+    densities = stats.beta.pdf(values[:, None].numpy(), a.detach().numpy(), b.detach().numpy())
+    mine = BetaMixture(3).log_prob(parameters, values)
+    expected = np.log((torch.softmax(weight, -1).detach().numpy() * densities).sum(-1))
+    assert np.allclose(mine.detach().numpy(), expected, atol=1e-9)
+    terms = torch.distributions.Beta(a, b).log_prob(values[:, None]) + torch.log_softmax(weight, -1)
+    right = torch.autograd.grad(torch.logsumexp(terms, -1).sum(), parameters, retain_graph=True)[0]
+    by_hand = torch.autograd.grad(mine.sum(), parameters)[0]
+    assert float((by_hand - right).abs().max() / right.abs().max()) < 1e-8
+    x = torch.logspace(-3, 4, 200, dtype=torch.float64)
+    assert torch.allclose(heads._digamma(x), torch.digamma(x), rtol=1e-8, atol=1e-8)

@@ -5,9 +5,10 @@ rate to zero. The weights that come back are not the last ones but an exponentia
 
     average <- (1 - rate) average + rate weights,      rate = 1 / (window steps),
 
-from `AVERAGED_FROM` of the training on, which removes most of the noise that a small batch leaves (B. T. Polyak and A. B. Juditsky, SIAM J. Control Optim. 30,
-838 (1992)); so a small batch is enough all the way. With held-out configurations the average is looked at now and then,
-training stops when it no longer improves, and the best average seen is returned.
+from `AVERAGED_FROM` of the training on, which removes most of the noise that a small batch leaves (B. T. Polyak and
+A. B. Juditsky, SIAM J. Control Optim. 30, 838 (1992)); so a small batch is enough all the way. With held-out
+configurations the average is looked at now and then, training stops when it no longer improves, and the best average
+seen is returned.
 """
 
 import copy
