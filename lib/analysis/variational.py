@@ -66,12 +66,14 @@ def fraction_energy(s):
 
 class Recipe(NamedTuple):
     """build(L, seed) -> network. energy: of what the network draws. log_measure: what is added to ln q for every site
-    to make its density one with respect to d theta / 2 pi. effort: of a step, roughly, relative to the first."""
+    to make its density one with respect to d theta / 2 pi. effort: of a step, roughly, relative to the first. The
+    noise of the gradient matters more here than in a training from data: larger batches, a longer average."""
 
     build: Callable
     energy: Callable = ising.energy
     batch: int = 256
-    learning_rate: float = 2e-2
+    learning_rate: float = 1.5e-2
+    window: float = 0.1
     log_measure: float = 0.0
     effort: float = 1.0
 
@@ -82,7 +84,7 @@ NETWORKS = {
     "made": Recipe(_made, batch=1024, learning_rate=1e-2),
     "can": Recipe(_can, fraction_energy, batch=128, learning_rate=1e-2, effort=2.5),
     "equivariant": Recipe(
-        _equivariant, xy.energy, batch=128, learning_rate=5e-3, log_measure=math.log(xy.TWO_PI), effort=6.0
+        _equivariant, xy.energy, batch=64, learning_rate=1e-2, log_measure=math.log(xy.TWO_PI), effort=4.0
     ),
 }
 
@@ -152,6 +154,7 @@ def train(task):
     recipe = NETWORKS[task.network]
     model = recipe.build(task.L, task.seed)
     arguments = {"steps": task.n_steps, "batch": recipe.batch, "learning_rate": recipe.learning_rate}
+    arguments |= {"window": recipe.window}
     if task.n_train:
         data = observed(task.L, task.T, task.n_train, task.seed, "train")
         augment = lattice.random_transform

@@ -18,8 +18,8 @@ these draws is needed,
 It is half the gradient of the sample variance of f. As q approaches p, f becomes a constant, -ln Z, and the noise of
 the gradient vanishes with it.
 
-Drawing is the costly part: N conditionals one after the other, at a cost that hardly depends on how many are drawn side
-by side. So several batches are drawn at once and used in as many steps; since the first of these steps q has moved a
+Drawing takes N conditionals one after the other, at a cost that grows little with how many are drawn side by side. So
+several batches are drawn at once and used in as many steps; since the first of these steps q has moved a
 little, and its draws are weighted by q now / q then (normalised over the batch, a bias of order 1/n).
 
 As in `fit.py`, the weights that come back are an average over the last steps.
