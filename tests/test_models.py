@@ -5,9 +5,11 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from torch.utils.flop_counter import FlopCounterMode
 
 from lib import checks
+from lib.models import heads
 from lib.models.alternating import AlternatingSums
 from lib.models.base import Autoregressive
 from lib.models.equivariant import EquivariantFrontier
@@ -125,13 +127,9 @@ def test_weights_come_from_the_seed_alone():
     assert torch.equal(a.sample(5, 3)[0], b.sample(5, 3)[0])
 
 
-@pytest.mark.parametrize("make", [
-    lambda: MADE(site_shape=(16, 16), head=Bernoulli(), hidden=(256,)),
-    lambda: FrontierNetwork(16, Bernoulli()),
-])  # fmt: skip
-def test_cached_sampling_does_a_tenth_of_the_work(make):
+def test_cached_sampling_does_a_tenth_of_the_work():
     """Floating-point operations, counted, not timed: seconds are in benchmarks/networks.py."""
-    model = make()
+    model = MADE(site_shape=(16, 16), head=Bernoulli(), hidden=(256,))
 
     def operations(naive):
         with FlopCounterMode(display=False) as counter:
@@ -139,6 +137,25 @@ def test_cached_sampling_does_a_tenth_of_the_work(make):
         return counter.get_total_flops()
 
     assert operations(naive=True) > 10 * operations(naive=False) > 0
+
+
+@pytest.mark.parametrize("make", [
+    lambda: FrontierNetwork(4, Bernoulli(), odd=True),
+    lambda: FrontierNetwork(4, Bernoulli(), reach=5),
+    lambda: FrontierNetwork(4, SymmetricCategorical(3), odd=True),
+    lambda: EquivariantFrontier(4),
+])  # fmt: skip
+def test_networks_compiled_site_by_site_draw_the_same_as_the_whole_network(make):
+    """To the bit, in single precision; and not if one site of the context is left out."""
+    model = checks.shaken(make()).float()
+    cached, naive = model.sample(37, 5), model.sample(37, 5, naive=True)
+    assert torch.equal(cached[0], naive[0]) and torch.equal(cached[1], naive[1])
+    assert torch.allclose(model.log_prob(cached[0]), cached[1], atol=1e-4)
+    context = model.context.clone()
+    model.context[:, 0] = model.n_sites
+    other = model.sample(37, 5)
+    model.context.copy_(context)
+    assert not torch.equal(other[0], naive[0])
 
 
 @pytest.mark.parametrize("head", HEADS, ids=lambda head: f"{type(head).__name__} {head.n_parameters}")
@@ -270,3 +287,21 @@ def test_energy_differences():
     checks.check_energy_differences(energy, flip, s)
     with pytest.raises(checks.CheckFailed, match="flip of site 0 in configuration"):
         checks.check_energy_differences(energy, lambda s, site: flip(s, site) / 2, s)
+
+
+def test_the_mixture_of_betas_and_its_gradient_by_hand():
+    """Values against scipy; gradients against torch's own of the formula, also far from the uniform density."""
+    generator = torch.Generator().manual_seed(1)
+    parameters = (6 * torch.randn(50, 9, generator=generator, dtype=torch.float64)).requires_grad_()
+    values = torch.rand(50, generator=generator, dtype=torch.float64)
+    weight, a, b = BetaMixture(3)._components(parameters)
+    densities = stats.beta.pdf(values[:, None].numpy(), a.detach().numpy(), b.detach().numpy())
+    mine = BetaMixture(3).log_prob(parameters, values)
+    expected = np.log((torch.softmax(weight, -1).detach().numpy() * densities).sum(-1))
+    assert np.allclose(mine.detach().numpy(), expected, atol=1e-9)
+    terms = torch.distributions.Beta(a, b).log_prob(values[:, None]) + torch.log_softmax(weight, -1)
+    right = torch.autograd.grad(torch.logsumexp(terms, -1).sum(), parameters, retain_graph=True)[0]
+    by_hand = torch.autograd.grad(mine.sum(), parameters)[0]
+    assert float((by_hand - right).abs().max() / right.abs().max()) < 1e-8
+    x = torch.logspace(-3, 4, 200, dtype=torch.float64)
+    assert torch.allclose(heads._digamma(x), torch.digamma(x), rtol=1e-8, atol=1e-8)

@@ -11,8 +11,7 @@ network computes with harmonics and invariants only:
 
 Rotations act as they should; reflections (complex conjugation) too, since the weights are real. Hence ln p does not
 change under O(2), up to rounding, whatever the weights. No angle is singled out, not even that of a first site. The
-weights depend on the place as in `frontier.py`. Complex numbers are kept as real and imaginary parts, one after the
-other along the batch.
+weights depend on the place as in `frontier.py`. The layers themselves are in `vector_layers.py`.
 """
 
 import math
@@ -21,102 +20,8 @@ import torch
 
 from lib.models.base import Autoregressive
 from lib.models.fourier import FourierDensity
-from lib.models.frontier import context_index, initial_amplitudes, initial_scale, softsign
-
-# Gradients by hand: torch's own composition passes over memory, which is what limits these functions, twice as often.
-# The derivative of the loss by z is kept like z: real parts, then imaginary parts.
-
-
-class _Squash(torch.autograd.Function):
-    """u = z / (1 + |z|), dz = g / (1 + |z|) - u Re(u conj g) / |z|."""
-
-    @staticmethod
-    def forward(ctx, z, n):
-        x, y = z[:, :n], z[:, n:]
-        # zero has no direction; the floor keeps the derivative finite there
-        length = torch.addcmul(x * x, y, y).clamp_(min=1e-20).sqrt_()
-        scale = (length + 1).reciprocal_()
-        u = torch.empty_like(z)
-        for half in _halves(n):
-            torch.mul(z[:, half], scale, out=u[:, half])
-        ctx.n = n
-        ctx.save_for_backward(u, scale, length)
-        return u
-
-    @staticmethod
-    def backward(ctx, g):
-        u, scale, length = ctx.saved_tensors
-        along = _dot(u, g, ctx.n).div_(length)
-        dz = torch.empty_like(u)
-        for half in _halves(ctx.n):
-            torch.mul(g[:, half], scale, out=dz[:, half]).addcmul_(along, u[:, half], value=-1)
-        return dz, None
-
-
-class _Dot(torch.autograd.Function):
-    """Re(u conj v), du = g v, dv = g u."""
-
-    @staticmethod
-    def forward(ctx, u, v, n):
-        ctx.n = n
-        ctx.save_for_backward(u, v)
-        return _dot(u, v, n)
-
-    @staticmethod
-    def backward(ctx, g):
-        u, v = ctx.saved_tensors
-        du, dv = torch.empty_like(u), torch.empty_like(v)
-        for half in _halves(ctx.n):
-            torch.mul(g, v[:, half], out=du[:, half])
-            torch.mul(g, u[:, half], out=dv[:, half])
-        return du, dv, None
-
-
-class _Multiply(torch.autograd.Function):
-    """u v, du = g conj v, dv = g conj u."""
-
-    @staticmethod
-    def forward(ctx, u, v, n):
-        ctx.n = n
-        ctx.save_for_backward(u, v)
-        (ux, uy), (vx, vy), product = (u[:, :n], u[:, n:]), (v[:, :n], v[:, n:]), torch.empty_like(u)
-        torch.mul(ux, vx, out=product[:, :n]).addcmul_(uy, vy, value=-1)
-        torch.mul(ux, vy, out=product[:, n:]).addcmul_(uy, vx)
-        return product
-
-    @staticmethod
-    def backward(ctx, g):
-        n, (u, v) = ctx.n, ctx.saved_tensors
-        gradients = []
-        for other in (v, u):
-            d = torch.empty_like(other)
-            torch.mul(g[:, :n], other[:, :n], out=d[:, :n]).addcmul_(g[:, n:], other[:, n:])
-            torch.mul(g[:, n:], other[:, :n], out=d[:, n:]).addcmul_(g[:, :n], other[:, n:], value=-1)
-            gradients.append(d)
-        return *gradients, None
-
-
-def _halves(n):
-    return slice(None, n), slice(n, None)
-
-
-def _dot(u, v, n):
-    return (u[:, :n] * v[:, :n]).addcmul_(u[:, n:], v[:, n:])
-
-
-def squash(z, n):
-    """z / (1 + |z|) of z [S, 2 n, H], real parts in the first n rows, imaginary parts in the rest."""
-    return _Squash.apply(z, n)
-
-
-def dot(u, v, n):
-    """Scalar products Re(u conj v), [S, n, H]."""
-    return _Dot.apply(u, v, n)
-
-
-def multiply(u, v, n):
-    """Complex products u v, [S, 2 n, H]: harmonics of order k and m give one of order k + m."""
-    return _Multiply.apply(u, v, n)
+from lib.models.frontier import context_index, initial_amplitudes, initial_scale
+from lib.models.vector_layers import vector_layers
 
 
 def nearest(side):
@@ -176,41 +81,23 @@ class EquivariantFrontier(Autoregressive):
         skip, output = (torch.einsum("sr,mrk->msk", amplitude, w) for w in (self.skip, self.output))
         return torch.tensordot(amplitude, self.first, dims=1), skip, output
 
-    def _conditional(self, inputs, first, skip, output):
-        """inputs [M, S, n_inputs, 2 n], harmonic by harmonic, of S sites -> parameters [S, n, 2 M]."""
-        n = inputs.shape[3] // 2
-        z = squash(torch.bmm(inputs[0].transpose(1, 2), first), n)
-        # split the weights, not the products: pieces of a large tensor cost another copy of it on the way back
-        mixed, partner = (z @ weights for weights in self.second.chunk(2, dim=1))
-        invariants, vectors, fields = dot(z, partner, n), squash(mixed, n), []
-        gates = zip(self.gate.chunk(self.harmonics, dim=1), self.gate_bias.chunk(self.harmonics), strict=True)
-        for m, (gate, bias) in enumerate(gates):
-            if m > 0:
-                vectors = multiply(vectors, z, n)
-            weights = (1 + softsign(invariants @ gate + bias)) * output[m][:, None]
-            gated = (vectors.unflatten(1, (2, n)) * weights[:, None]).sum(3).flatten(1)
-            fields.append(gated + torch.bmm(skip[m][:, None], inputs[m])[:, 0])
-        fields = torch.stack(fields, dim=2)
-        return torch.cat([fields[:, :n], fields[:, n:]], dim=2)
-
-    def _inputs(self, features, context):
-        """features [M, N + 1, 2 n] (the last site zero), context [S, n_context] -> inputs [M, S, n_context, 2 n]."""
-        return features.index_select(1, context.reshape(-1)).reshape(len(features), *context.shape, -1)
-
     def _waves(self, values):
-        """values [n, ...] -> [M, ..., 2 n]: harmonics with the batch last."""
-        return torch.cat(self.head.waves(values).movedim(0, -1).chunk(2, dim=-2), dim=-1).movedim(-2, 0)
+        """values [n, K] -> their harmonics [M, K, 2, n], real parts and imaginary parts."""
+        return self.head.waves(values).unflatten(2, (2, -1)).permute(3, 1, 2, 0)
+
+    def _conditional(self, features, sites, first, skip, output):
+        """Parameters [S, 2 M, n] of `sites`, a slice, from the features [M, N + 1, 2, n], the last site zero."""
+        by_site = first[sites], skip[:, sites], output[:, sites]
+        return vector_layers(features, self.context[sites], *by_site, self.second, self.gate, self.gate_bias)
 
     def conditionals(self, values):
         features = self._waves(values)
-        features = torch.cat([features, features.new_zeros(len(features), 1, features.shape[2])], dim=1)
-        return self._conditional(self._inputs(features, self.context), *self._folded()).transpose(0, 1)
+        features = torch.cat([features, torch.zeros_like(features[:, :1])], dim=1)
+        return self._conditional(features, slice(None), *self._folded()).permute(2, 0, 1)
 
     def incremental(self, n):
-        features = torch.zeros(self.harmonics, self.n_sites + 1, 2 * n, dtype=self.dtype, device=self.device)
-        first, skip, output = self._folded()
+        features = torch.zeros(self.harmonics, self.n_sites + 1, 2, n, dtype=self.dtype)
+        weights = self._folded()
         for k in range(self.n_sites):
-            site = slice(k, k + 1)
-            inputs = self._inputs(features, self.context[site])
-            values = yield self._conditional(inputs, first[site], skip[:, site], output[:, site])[0]
-            features[:, k] = self._waves(values)
+            values = yield self._conditional(features, slice(k, k + 1), *weights)[0].T
+            features[:, k : k + 1] = self._waves(values[:, None])

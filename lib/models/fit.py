@@ -41,6 +41,26 @@ def learning_rate_factor(step, steps, warm_up=50):
     return min(1.0, (step + 1) / warm_up) * 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
+class WeightAverage:
+    """The exponential average of the weights of `model` over the last `window` of `steps`; 0: the last weights."""
+
+    def __init__(self, model, steps, window):
+        self.begins = AVERAGED_FROM * steps
+        rate = 1 / max(1.0, window * steps)
+        self.averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(1 - rate))
+
+    def update(self, model, step):
+        """After each `step` = 1 ... steps. True once there is an average."""
+        if step > self.begins:
+            self.averaged.update_parameters(model)
+        return step > self.begins
+
+    @property
+    def model(self):
+        """A copy of the model with the average as its weights."""
+        return self.averaged.module
+
+
 def fit(
     model,
     configurations,
@@ -82,8 +102,7 @@ def fit(
     model.flatten(data[: min(len(data), 100_000)])  # refuses wrong shapes and values before any work is done
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, betas=(0.9, 0.99), fused=True)
-    rate = 1 / max(1.0, window * steps)
-    averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(1 - rate))
+    average = WeightAverage(model, steps, window)
     every = max(1, steps // checks)
     best, best_weights, misses, history, recent = math.inf, None, 0, [], None
     start = time.perf_counter()
@@ -101,22 +120,21 @@ def fit(
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        if step > AVERAGED_FROM * steps:
-            averaged.update_parameters(model)
+        begun = average.update(model, step)
         if step % every == 0 or step == steps:
             recent = float(loss.detach()) * model.n_sites
             if not math.isfinite(recent):
                 raise FloatingPointError(f"the NLL became {recent} at step {step}: lower learning_rate={learning_rate}")
-            if held_out is not None and step > AVERAGED_FROM * steps:
-                nll_held_out = -log_prob_in_batches(averaged.module, held_out).mean()
+            if held_out is not None and begun:
+                nll_held_out = -log_prob_in_batches(average.model, held_out).mean()
                 history.append((step, nll_held_out))
                 if nll_held_out < best:
-                    best, misses, best_weights = nll_held_out, 0, copy.deepcopy(averaged.module.state_dict())
+                    best, misses, best_weights = nll_held_out, 0, copy.deepcopy(average.model.state_dict())
                 else:
                     misses += 1
                     if misses >= patience:
                         break
-    model.load_state_dict(averaged.module.state_dict() if best_weights is None else best_weights)
+    model.load_state_dict(average.model.state_dict() if best_weights is None else best_weights)
     return FitResult(
         steps=step,
         seconds=time.perf_counter() - start,

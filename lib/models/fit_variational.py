@@ -18,9 +18,11 @@ these draws is needed,
 It is half the gradient of the sample variance of f. As q approaches p, f becomes a constant, -ln Z, and the noise of
 the gradient vanishes with it.
 
-Drawing is the costly part: N conditionals one after the other, at a cost that hardly depends on how many are drawn side
-by side. So several batches are drawn at once and used in as many steps; since the first of these steps q has moved a
+Drawing takes N conditionals one after the other, at a cost that grows little with how many are drawn side by side. So
+several batches are drawn at once and used in as many steps; since the first of these steps q has moved a
 little, and its draws are weighted by q now / q then (normalised over the batch, a bias of order 1/n).
+
+As in `fit.py`, the weights that come back are an average over the last steps.
 
 D(q || p) punishes q where p is small, not p where q is: a q that lives in one of several valleys of the energy is a
 local minimum. Annealing, beta from 0 to its value in the first part of the training, starts where there are no valleys.
@@ -32,7 +34,7 @@ from typing import NamedTuple
 
 import torch
 
-from lib.models.fit import learning_rate_factor
+from lib.models.fit import WeightAverage, learning_rate_factor
 
 
 class VariationalResult(NamedTuple):
@@ -44,11 +46,6 @@ class VariationalResult(NamedTuple):
     steps: int
     seconds: float
     history: list
-
-
-def batch_size(step, steps, batch):
-    """A quarter of `batch` in the first third of the training, half in the second, all in the last."""
-    return max(1, (batch // 4, batch // 2, batch)[min(2, 3 * (step - 1) // steps)])
 
 
 def annealed(step, steps, annealing):
@@ -78,20 +75,19 @@ def fit_variational(
     beta,
     *,
     steps,
-    batch=256,
+    batch=64,
     reuse=4,
     learning_rate=1e-2,
+    window=0.03,
     annealing=0.5,
-    clip=None,
     seed=0,
-    progress=None,
 ):
     """Fit `model` to exp(-beta energy) by reverse KL, in place and without data; returns a `VariationalResult`.
 
     energy: function of configurations, a tensor [n, *site_shape] -> energies [n], tensor or numpy array. batch:
-    configurations per step at the end (see `batch_size`). reuse: batches drawn at once. annealing: part of the
-    training in which beta rises from 0; 0 for none. clip: largest norm of the gradient of beta F_q / N, or None. seed:
-    of the draws. progress: function (step, steps, beta F_q), called fifty times or so.
+    configurations per step. reuse: batches drawn at once. window: of the average of the weights, as a part of all
+    steps; 0 returns the last weights. annealing: part of the training in which beta rises from 0; 0 for none. seed: of
+    the draws.
     ValueError for a beta that is not positive and finite, for sizes that cannot be, for energies of the wrong shape.
     """
     if not 0 < beta < math.inf:
@@ -100,14 +96,17 @@ def fit_variational(
         raise ValueError(f"steps={steps}, batch={batch}, reuse={reuse}: steps and reuse >= 1, batch >= 8 are needed")
     if not 0 <= annealing < 1:
         raise ValueError(f"annealing = {annealing}: give a part of the training, from 0 to below 1")
-    optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.0, fused=True)
+    if not 0 <= window <= 1:
+        raise ValueError(f"window = {window}: give a part of the training, from 0 to 1")
+    optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, betas=(0.9, 0.99), fused=True)
+    average = WeightAverage(model, steps, window)
     generator = torch.Generator().manual_seed(seed)
     history, start = [], time.perf_counter()
     for step in range(steps):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * learning_rate_factor(step, steps)
         if step % reuse == 0:
-            n = reuse * batch_size(step + 1, steps, batch)
+            n = reuse * batch
             configurations, log_drawn = model.sample(n, int(torch.randint(2**62, (1,), generator=generator)))
             energies = torch.as_tensor(energy(configurations))
             if energies.shape != (n,):
@@ -119,12 +118,10 @@ def fit_variational(
         loss, mean, spread = surrogate(model, configurations[part], beta_now * energies[part], log_drawn[part])
         optimizer.zero_grad()
         (loss / model.n_sites).backward()
-        if clip is not None:
-            torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
         optimizer.step()
+        average.update(model, step + 1)
         if not math.isfinite(mean):
             raise FloatingPointError(f"beta F_q became {mean} at step {step + 1}: lower learning_rate={learning_rate}")
         history.append((step + 1, beta_now, mean, spread))
-        if progress is not None and (step + 1) % max(1, steps // 50) == 0:
-            progress(step + 1, steps, mean)
+    model.load_state_dict(average.model.state_dict())
     return VariationalResult(steps, time.perf_counter() - start, history)

@@ -19,6 +19,28 @@ import torch
 from lib.models.angles import TWO_PI, Angle
 
 
+class _LogProb(torch.autograd.Function):
+    """ln p [n] of waves w [n, 2 M] with parameters h [n, 2 M]: h . w - ln sum_grid exp(h . grid) - ln(2 pi / points).
+
+    An exponential family: the gradient is w minus its mean, a sum over the grid [points, 2 M] as well.
+    """
+
+    @staticmethod
+    def forward(ctx, parameters, waves, grid):
+        on_grid = parameters @ grid.T
+        largest = on_grid.amax(-1, keepdim=True)
+        weights = on_grid.sub_(largest).exp_()
+        total = weights.sum(-1, keepdim=True)
+        if ctx.needs_input_grad[0]:
+            ctx.save_for_backward(torch.sub(waves, (weights @ grid).div_(total)))
+        return (parameters * waves).sum(-1) - (largest + total.log())[..., 0] - math.log(TWO_PI / len(grid))
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (difference,) = ctx.saved_tensors
+        return gradient[..., None] * difference, None, None
+
+
 class FourierDensity(Angle):
     """An angle in [0, 2 pi) with `harmonics` harmonics, density with respect to dtheta.
 
@@ -39,28 +61,30 @@ class FourierDensity(Angle):
         phase = values[..., None] * order
         return torch.cat([phase.cos(), phase.sin()], -1)
 
-    def _on_grid(self, parameters, points):
-        grid = TWO_PI * torch.arange(points, dtype=parameters.dtype, device=parameters.device) / points
-        return parameters @ self.waves(grid).T
+    def _grid(self, points, kind):
+        """Waves at `points` angles, [points, 2 M] in the dtype `kind`."""
+        return self.waves(TWO_PI * torch.arange(points, dtype=kind) / points)
 
     def log_prob(self, parameters, values):
-        exponent = (parameters * self.waves(values)).sum(-1)
         points = 3 * self.points if parameters.dtype == torch.float64 else self.points
-        return exponent - torch.logsumexp(self._on_grid(parameters, points), -1) - math.log(TWO_PI / points)
+        waves = self.waves(values)
+        parameters, waves = torch.broadcast_tensors(parameters, waves)
+        return _LogProb.apply(parameters, waves, self._grid(points, parameters.dtype))
 
     def sample(self, parameters, generator):
         shape, flat = parameters.shape[:-1], parameters.double().reshape(-1, self.n_parameters)
         cells = 2 * self.points
         step = TWO_PI / cells
-        ends = self._on_grid(flat, cells)
+        ends = flat @ self._grid(cells, flat.dtype).T
         order = torch.arange(1, self.harmonics + 1, dtype=flat.dtype, device=flat.device)
         bend = (torch.hypot(*flat.chunk(2, -1)) * order**2).sum(-1, keepdim=True) * step**2 / 8
         bound = torch.maximum(ends, ends.roll(-1, -1)) + bend
-        weights = torch.softmax(bound, -1)
+        below = torch.cumsum((bound - bound.amax(-1, keepdim=True)).exp_(), -1)  # of every cell and those before it
         result, left = torch.empty(len(flat), dtype=flat.dtype, device=flat.device), torch.arange(len(flat))
         while len(left):
-            cell = torch.multinomial(weights[left], 1, generator=generator)
-            u = torch.rand(2, len(left), generator=generator, dtype=flat.dtype, device=flat.device)
+            u = torch.rand(3, len(left), generator=generator, dtype=flat.dtype)
+            here = below[left]
+            cell = torch.searchsorted(here, u[2, :, None] * here[:, -1:], right=True).clamp_(max=cells - 1)
             angle = (cell[:, 0] + u[0]) * step
             excess = (flat[left] * self.waves(angle)).sum(-1) - bound[left].gather(1, cell)[:, 0]
             accepted = u[1].log() < excess

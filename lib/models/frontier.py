@@ -26,7 +26,8 @@ import math
 import torch
 
 from lib.models.base import Autoregressive
-from lib.models.two_layers import two_layers
+from lib.models.heads import Bernoulli
+from lib.models.two_layers import draw_spins, two_layers
 
 
 class _Softsign(torch.autograd.Function):
@@ -95,13 +96,6 @@ def initial_amplitudes(side, rank):
     return row, column
 
 
-def _last(hidden, output):
-    """hidden [S, n, h] @ output [S, h, n_outputs]; a matrix product of one column would be slower than a sum."""
-    if output.shape[2] == 1:
-        return (hidden * output.transpose(1, 2)).sum(2, keepdim=True)
-    return torch.bmm(hidden, output)
-
-
 class FrontierNetwork(Autoregressive):
     """Conditionals from the last `reach` sites (default L) and the first `first_rows` rows of an L x L torus.
 
@@ -161,25 +155,14 @@ class FrontierNetwork(Autoregressive):
         first = torch.cat([self.first, self.skip], dim=2)
         return torch.tensordot(amplitude, first, dims=1), torch.tensordot(amplitude, self.output, dims=1)
 
-    def _conditional(self, inputs, first, output, first_bias, output_bias):
-        """inputs [S, n, n_inputs] of S sites -> parameters [S, n, n_parameters], with the weights of these sites."""
-        hidden, linear = torch.bmm(inputs, first).split([self.hidden, self.n_odd], dim=2)
-        if self.odd:
-            hidden = softsign(softsign(hidden) @ self.second)
-            odd = linear + _last(hidden, output[:, :, : self.n_odd])
-            if self.head.n_even == 0:
-                return odd
-            return torch.cat([odd, _last(hidden.square(), output[:, :, self.n_odd :]) + output_bias], dim=2)
-        hidden = softsign(softsign(hidden + first_bias) @ self.second + self.second_bias)
-        return linear + _last(hidden, output) + output_bias
-
-    def _biases(self, sites=slice(None)):
-        return (None, self.even_bias[sites]) if self.odd else (self.first_bias[sites], self.output_bias[sites])
-
-    def _inputs(self, features, context):
-        """features [N + 1, C, n] (the last one zero), context [S, n_context] -> inputs [S, n, n_context * C]."""
-        gathered = features.index_select(0, context.reshape(-1))
-        return gathered.reshape(len(context), -1, features.shape[-1]).transpose(1, 2)
+    def _conditional(self, features, extra, sites=slice(None), weights=None):
+        """Parameters [S, P, n] of `sites` from the features [N + 1, C, n], the last one zero, and more inputs."""
+        first, output = self._folded() if weights is None else weights
+        first_bias, second_bias, output_bias = self._biases()
+        biases = first_bias[sites], second_bias, output_bias[sites]
+        return two_layers(
+            features, self.context[sites], extra[sites], self.n_odd, first[sites], output[sites], self.second, biases
+        )
 
     def conditionals(self, values):
         features = self.head.encode(values).permute(1, 2, 0)
@@ -188,12 +171,9 @@ class FrontierNetwork(Autoregressive):
             extra = features.new_zeros(self.n_sites, 0, len(values))
         else:
             extra = self.memory(values).permute(1, 2, 0)
-        parameters = two_layers(
-            features, self.context, extra, self.n_odd, *self._folded(), self.second, self._all_biases()
-        )
-        return parameters.permute(2, 0, 1)
+        return self._conditional(features, extra).permute(2, 0, 1)
 
-    def _all_biases(self):
+    def _biases(self):
         """Biases of the first layer [N, H], the second [H], and the output [N, P]; zeros where Z2 allows none."""
         if not self.odd:
             return self.first_bias[:, 0], self.second_bias, self.output_bias[:, 0]
@@ -205,11 +185,20 @@ class FrontierNetwork(Autoregressive):
         if self.memory is not None:
             yield from super().incremental(n)
             return
-        features = torch.zeros(self.n_sites + 1, self.head.n_features, n, dtype=self.dtype, device=self.device)
-        first, output = self._folded()
+        features = torch.zeros(self.n_sites + 1, self.head.n_features, n, dtype=self.dtype)
+        extra, weights = features.new_zeros(self.n_sites, 0, n), self._folded()
         for k in range(self.n_sites):
-            site = slice(k, k + 1)
-            inputs = self._inputs(features, self.context[site])
-            parameters = self._conditional(inputs, first[site], output[site], *self._biases(site))
-            values = yield parameters[0]
-            features[k] = self.head.encode(values).transpose(0, 1)
+            values = yield self._conditional(features, extra, slice(k, k + 1), weights)[0].T
+            features[k] = self.head.encode(values).T
+
+    @torch.no_grad()
+    def sample(self, n, seed, naive=False):
+        if naive or self.memory is not None or type(self.head) is not Bernoulli:
+            return super().sample(n, seed, naive)
+        generator = torch.Generator().manual_seed(seed)
+        thresholds = torch.stack([self.head.thresholds((n,), generator, self.dtype) for _ in range(self.n_sites)])
+        spins, fields = draw_spins(thresholds, self.context, *self._folded(), self.second, self._biases())
+        log_prob = torch.zeros(n, dtype=self.dtype)
+        for of_site in self.head.log_prob(fields[..., None], spins):  # in this order, as in `Autoregressive.sample`
+            log_prob += of_site
+        return self.unflatten(spins.T), log_prob

@@ -27,7 +27,7 @@ def _gather(features, index, extra, x):
         x[start + m] = extra[m]
 
 
-@numba.njit(cache=True, fastmath=True)
+@numba.njit(cache=True, fastmath=True, error_model="numpy")  # else a division asks whether it is one by zero
 def _softsign(z, bias, y):
     """y = softsign(z + bias), [H, n]."""
     one = z.dtype.type(1)
@@ -174,3 +174,35 @@ def two_layers(features, context, extra, n_odd, first, output, second, biases):
     first layer [N, H], the second [H], the output [N, P].
     """
     return _TwoLayers.apply(features, context, extra, n_odd, first, output, second, *biases)
+
+
+@numba.njit(cache=True)
+def _draw(spins, context, extra, first, output, second, first_bias, second_bias, output_bias, n_odd, threshold, field):
+    """As `_forward` with one feature and one parameter, drawing on the way: spins [N + 1, 1, n], fields [N, 1, n]."""
+    n_sites, n_inputs, width = first.shape
+    hidden, n = len(second), spins.shape[2]
+    x, z = np.empty((n_inputs, n), spins.dtype), np.empty((width, n), spins.dtype)
+    h, y = np.empty((hidden, n), spins.dtype), np.empty((hidden, n), spins.dtype)
+    for i in range(n_sites):
+        _gather(spins, context[i], extra[i], x)
+        np.dot(first[i].T, x, z)
+        _softsign(z, first_bias[i], h)
+        np.dot(second.T, h, y)
+        _softsign(y, second_bias, h)
+        _output(z[hidden:], h, output[i], output_bias[i], n_odd, field[i])
+        for b in range(n):
+            spins[i, 0, b] = 1 if field[i, 0, b] > threshold[i, b] else -1
+
+
+def draw_spins(thresholds, context, first, output, second, biases):
+    """Spins and their fields, [N, n] each: a spin is up if its field is above its threshold, [N, n].
+
+    The other arguments are those of `two_layers`, of a network with one feature and one parameter, detached.
+    """
+    n_sites, n = thresholds.shape
+    spins, field = thresholds.new_zeros(n_sites + 1, 1, n), thresholds.new_empty(n_sites, 1, n)
+    extra = thresholds.new_zeros(n_sites, 0, n)
+    tensors = (spins, context, extra, first, output, second, *biases)
+    arrays = [t.detach().contiguous().numpy() for t in tensors]
+    _draw(*arrays, 1, thresholds.numpy(), field.numpy())
+    return spins[:-1, 0], field[:, 0]

@@ -79,9 +79,9 @@ class Recipe:
     exact: bool = True
     same_support: bool = True
     learned: Callable = LearnedHamiltonian
-    learning_rate: float = 2e-2
-    window: float = 0.2
-    batch: int = 128
+    learning_rate: float = 1e-2
+    window: float = 0.05
+    batch: int = 64
     sites: int = 256
     held_out: float = 0.0
     checks: int = 4
@@ -255,11 +255,13 @@ _XY = Recipe(
     augment=rotate_and_move,
     preprocess=as_angle,
     learned=LearnedXY,
-    learning_rate=1e-2,
+    learning_rate=2e-2,
     window=0.03,
-    batch=64,
+    batch=32,
     effort=4.0,
 )
+# the noise of the gradient matters more than in a training from data: larger batches, a longer average
+_REVERSE = Recipe(_frontier, energy=ising.energy, batch=256, learning_rate=1.5e-2, window=0.1, effort=4.0)
 _PATH = Recipe(
     _chain, augment=move_path, learned=_learned_action, learning_rate=6e-3, window=0.03, batch=128, sites=128
 )
@@ -278,27 +280,28 @@ RECIPES = {
     "film_wider": replace(_FRONTIER, build=_frontier_wider, held_out=0.1, checks=10, effort=2.0),
     "patch": replace(_FRONTIER, build=_patch, augment=turn, held_out=0.1, checks=10, effort=2.0),
     "xy.made_beta": replace(
-        _XY, build=_made_beta, preprocess=as_fraction, augment=None, learning_rate=1e-3, held_out=0.1, effort=3.0
+        _XY, build=_made_beta, preprocess=as_fraction, augment=None, learning_rate=1e-2, batch=64, held_out=0.1
     ),
-    "xy.can": replace(_XY, build=_can, preprocess=as_fraction, augment=None, batch=32, held_out=0.1, effort=3.0),
-    "xy.made_von_mises": replace(_XY, build=_made_von_mises, learning_rate=3e-3, held_out=0.1, effort=3.0),
-    "xy.convolution": replace(_XY, build=_convolution, batch=32, held_out=0.1, effort=3.0),
-    "xy.equivariant": _XY,
+    "xy.can": replace(_XY, build=_can, preprocess=as_fraction, augment=None, learning_rate=3e-2, held_out=0.1),
+    "xy.made_von_mises": replace(_XY, build=_made_von_mises, learning_rate=1e-2, batch=64, held_out=0.1),
+    "xy.convolution": replace(_XY, build=_convolution, held_out=0.1),
+    "xy.equivariant": replace(_XY, held_out=0.1),
     "path.hop": replace(_PATH, build=_hop, learning_rate=3e-3, batch=128),
     "path.chain": _PATH,
     "path.chain_beta": replace(_PATH, build=_chain_beta),
     "path.convolution": replace(_PATH, build=_path_convolution, learning_rate=3e-3),
     "path.made": replace(_PATH, build=_path_made, learning_rate=1e-3),
-    "reverse.frontier": Recipe(_frontier, energy=ising.energy, batch=256, effort=4.0),
-    "reverse.frontier_free": Recipe(_frontier_free, energy=ising.energy, batch=256, effort=4.0),
-    "reverse.made": Recipe(_made_narrow, energy=ising.energy, batch=1024, learning_rate=1e-2, effort=4.0),
-    "reverse.can": Recipe(_can, energy=fraction_energy, batch=128, learning_rate=1e-2, effort=10.0),
-    "reverse.equivariant": Recipe(
-        _equivariant,
+    "reverse.frontier": _REVERSE,
+    "reverse.frontier_free": replace(_REVERSE, build=_frontier_free),
+    "reverse.made": replace(_REVERSE, build=_made_narrow, batch=1024, learning_rate=1e-2),
+    "reverse.can": replace(_REVERSE, build=_can, energy=fraction_energy, batch=128, learning_rate=1e-2, effort=10.0),
+    "reverse.equivariant": replace(
+        _REVERSE,
+        build=_equivariant,
         energy=xy.energy,
-        batch=128,
-        learning_rate=5e-3,
+        batch=64,
+        learning_rate=1e-2,
         log_measure=math.log(xy.TWO_PI),
-        effort=24.0,
+        effort=16.0,
     ),
 }

@@ -147,6 +147,7 @@ def _learn_without_data(task):
     recipe, how = task.recipe, task.without_data
     model = recipe.build(task.source, task.seed, None, **dict(task.options))
     arguments = {"steps": task.n_steps, "batch": recipe.batch, "learning_rate": recipe.learning_rate}
+    arguments |= {"window": recipe.window}
     begin = time.process_time()
     if how.field is not None:
 

@@ -3,9 +3,12 @@ r"""From a temperature to a learned Hamiltonian of the XY model: what the chapte
 The trainings themselves are tasks (`task.py`) with `sources.Angles`.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from lib.analysis.divergence import kl_divergence
+from lib.analysis.importance import effective_sample_size, log_mean_weight
 from lib.statistics import Estimate
 from lib.studies.sources import Angles
 from lib.studies.task import replicas
@@ -34,3 +37,22 @@ def kl(hamiltonian, theta, log_partition):
     value, error = log_partition
     distance = kl_divergence(xy.log_density(theta, hamiltonian.T0, value), hamiltonian.log_prob(theta))
     return Estimate(distance.value, float(np.hypot(distance.error, error)))
+
+
+class Assessed(NamedTuple):
+    """KL of the exact distribution from a network; effective sample size per draw of its own draws, weighted with
+    p / p_theta; ln Z from these weights."""
+
+    kl: Estimate
+    ess: float
+    log_z: Estimate
+
+
+def assess(hamiltonian, log_partition, seed, n=2000, n_draws=1000):
+    """`Assessed` on n new configurations at T0 and n_draws of the network. log_partition: (value, error) of ln Z."""
+    theta = configurations(hamiltonian.model.site_shape[0], hamiltonian.T0, n, seed)
+    distance = kl(hamiltonian, theta, log_partition)
+    drawn, log_q = hamiltonian.sample(n_draws, seed)
+    log_w = xy.log_density(drawn, hamiltonian.T0, 0.0) - log_q
+    ess = effective_sample_size(log_w)
+    return Assessed(distance, ess, Estimate(log_mean_weight(log_w), float(np.sqrt((1 / ess - 1) / n_draws))))
