@@ -126,26 +126,32 @@ class HopNetwork(Autoregressive):
         return cls(paths.shape[1], head, hidden=hidden, rank=rank, start=start, seed=seed)
 
     def _weights(self):
-        """Weights of the output by site, [N, hidden + 3, D]."""
-        amplitude = torch.cat([torch.ones_like(self.amplitude[:, :1]), self.amplitude], dim=1)
-        return torch.tensordot(amplitude, self.output, dims=1)
+        """Weights of the sites 1 ... N - 1 from hidden units, x_0, x_0^2 and 1 to coefficients, [N - 1, hidden + 3, D].
 
-    def _coefficients(self, previous, first, weights, bridge):
-        """previous [n, S], first [n], of S sites with their weights and bridges [S, 1] -> parameters [n, S, D]."""
+        The hop back to x_0, of strength kappa b, is one of them: kappa b (x_0 x - x^2 / 2).
+        """
+        amplitude = torch.cat([torch.ones_like(self.amplitude[1:, :1]), self.amplitude[1:]], dim=1)
+        weights = torch.tensordot(amplitude, self.output, dims=1)
+        back = self.kappa * self.bridge[1:]
+        constant = weights[:, -1] + self.site - 0.5 * back * self.square
+        return torch.cat([weights[:, :-3], (weights[:, -3] + back * self.linear)[:, None], weights[:, -2:-1]]
+                         + [constant[:, None]], 1)
+
+    def _coefficients(self, previous, first, weights):
+        """previous [n, S], first [n], of S sites with their weights -> parameters [n, S, D]."""
         x = first[:, None]
         features = torch.cat([torch.tanh(x * self.weight + self.bias), x, x.square(), torch.ones_like(x)], 1)
-        learned = (features @ weights.transpose(0, 1).flatten(1)).reshape(len(x), len(weights), -1)
-        back = bridge[:, 0]
-        hop = (previous + back * x)[..., None] * self.linear - 0.5 * bridge * self.square
-        return self.site + learned + self.kappa * hop
+        learned = features @ weights.transpose(0, 1).flatten(1)
+        hop = (self.kappa * self.linear)[None]
+        parameters = torch.addmm(learned.reshape(-1, len(self.linear)), previous.reshape(-1, 1), hop)
+        return parameters.reshape(len(x), len(weights), -1)
 
     def conditionals(self, values):
-        later = self._coefficients(values[:, :-1], values[:, 0], self._weights()[1:], self.bridge[1:])
+        later = self._coefficients(values[:, :-1], values[:, 0], self._weights())
         return torch.cat([self.first.expand(len(values), 1, -1), later], 1)
 
     def incremental(self, n):
         weights = self._weights()
         values = first = yield self.first.expand(n, -1)
         for k in range(1, self.n_sites):
-            parameters = self._coefficients(values[:, None], first, weights[k : k + 1], self.bridge[k : k + 1])
-            values = yield parameters[:, 0]
+            values = yield self._coefficients(values[:, None], first, weights[k - 1 : k])[:, 0]

@@ -5,12 +5,17 @@ r"""A value head whose log density is a polynomial: the exponential family of de
 with Legendre polynomials P_k, orthonormal on (-reach, reach), where nearly all data lie. Beyond, they grow fast: keep
 bound / reach near 1.2. Z is a sum over Gauss-Legendre points.
 
+The gradients are those of an exponential family, written by hand (a test compares them with torch's own):
+d ln p / d c_k = phi_k(x) - <phi_k>, d ln p / dx = sum_k c_k phi_k'(x). The averages come from the sum that makes Z, so
+nothing of the size of all quadrature points is kept or passed a second time.
+
 Mixtures can have any shape where there are data; their tails are those of their widest component. This head has the
 tails of exp(-polynomial), which is what the conditionals of a field with a polynomial potential have.
 """
 
 import math
 
+import numba
 import numpy as np
 import torch
 
@@ -18,6 +23,56 @@ from lib.models.heads import Head, _refuse
 
 CELLS = 1024  # of the table from which values are drawn
 AT_ONCE = 4096  # values drawn at a time, to save memory
+
+
+@numba.njit(cache=True, fastmath=True)
+def _finish(c, x, reach, norm, mean, result, by_c, by_x):
+    """Of one value x [n] each: result = sum_k c_k phi_k(x), by_c = phi_k(x) - mean, by_x = its derivative [n].
+
+    c, mean, by_c [n, D]; norm [D]: sqrt(2k + 1). by_c and by_x may be empty: then they are not computed.
+    """
+    for n in range(len(x)):
+        u = x[n] / reach
+        before, now = x.dtype.type(1), u
+        slope_before, slope = x.dtype.type(0), x.dtype.type(1)  # of P_{k-1} and P_k
+        total, derivative = x.dtype.type(0), x.dtype.type(0)
+        for k in range(1, c.shape[1] + 1):
+            scale = norm[k - 1]
+            total += c[n, k - 1] * scale * now
+            derivative += c[n, k - 1] * scale * slope
+            if len(by_c):
+                by_c[n, k - 1] = scale * now - mean[n, k - 1]
+            slope_before, slope = slope, slope_before + (2 * k + 1) * now
+            before, now = now, ((2 * k + 1) * u * now - k * before) / (k + 1)
+        result[n] = total
+        if len(by_x):
+            by_x[n] = derivative / reach
+
+
+class _LogProb(torch.autograd.Function):
+    """ln p [n] of values [n] from coefficients c [n, D]; table [D, K], log_weights [K], norm [D]: of the head."""
+
+    @staticmethod
+    def forward(ctx, c, values, table, log_weights, norm, reach):
+        by_coefficient, by_value = ctx.needs_input_grad[:2]
+        exponent = torch.addmm(log_weights, c, table)
+        largest = exponent.amax(-1, keepdim=True)
+        weight = exponent.sub_(largest).exp_()
+        total = weight.sum(-1, keepdim=True)
+        mean = (weight @ table.T).div_(total) if by_coefficient else c
+        result = torch.empty_like(values)
+        by_c, by_x = c.new_empty(c.shape if by_coefficient else (0, 0)), c.new_empty(len(c) if by_value else 0)
+        arrays = [t.detach().numpy() for t in (c, values)]
+        _finish(*arrays, reach, norm.numpy(), mean.detach().numpy(), result.numpy(), by_c.numpy(), by_x.numpy())
+        ctx.save_for_backward(by_c, by_x)
+        return result.sub_(total.log_().add_(largest)[:, 0])
+
+    @staticmethod
+    def backward(ctx, gradient):
+        by_c, by_x = ctx.saved_tensors
+        to_c = by_c * gradient[:, None] if ctx.needs_input_grad[0] else None
+        to_x = by_x * gradient if ctx.needs_input_grad[1] else None
+        return to_c, to_x, None, None, None, None
 
 
 class LogPolynomial(Head):
@@ -39,6 +94,7 @@ class LogPolynomial(Head):
         nodes, weights = np.polynomial.legendre.leggauss(points)
         self.nodes = torch.as_tensor(self.bound * nodes)
         self.log_weights = torch.as_tensor(np.log(self.bound * weights))
+        self.norm = torch.sqrt(2 * torch.arange(1.0, self.degree + 1, dtype=torch.float64) + 1)
         self.table = self.basis(self.nodes).T.contiguous()
 
     def check(self, values):
@@ -56,8 +112,7 @@ class LogPolynomial(Head):
         for k in range(1, self.degree):
             before, now = now, ((2 * k + 1) * u * now - k * before) / (k + 1)
             terms.append(now)
-        norm = torch.sqrt(2 * torch.arange(1, self.degree + 1, dtype=u.dtype, device=u.device) + 1)
-        return torch.stack(terms, -1) * norm
+        return torch.stack(terms, -1) * self.norm.to(u)
 
     def linear(self):
         """Coefficients [D] of the function x."""
@@ -72,9 +127,10 @@ class LogPolynomial(Head):
         return result
 
     def log_prob(self, parameters, values):
-        exponent = (parameters * self.basis(values)).sum(-1)
-        at_nodes = parameters @ self.table.to(parameters) + self.log_weights.to(parameters)
-        return exponent - torch.logsumexp(at_nodes, -1)
+        parameters, x = torch.broadcast_tensors(parameters, values.to(parameters)[..., None])
+        c, x = parameters.reshape(-1, self.degree), x[..., 0].reshape(-1)
+        constants = (t.to(parameters) for t in (self.table, self.log_weights, self.norm))
+        return _LogProb.apply(c.contiguous(), x.contiguous(), *constants, self.reach).reshape(values.shape)
 
     def sample(self, parameters, generator):
         shape = parameters.shape[:-1]
