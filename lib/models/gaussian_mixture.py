@@ -219,9 +219,6 @@ class OnInterval(BetaMixture):
         middle = (torch.arange(n_components) + 0.5) / n_components
         self.offset = torch.logit(0.2 + 0.6 * middle)
 
-    def _unit(self, values):
-        return (values + self.bound) / (2 * self.bound)
-
     def check(self, values):
         outside = ~(values.abs() < self.bound)
         _refuse(values, outside, f"this Beta head needs values strictly inside (-{self.bound:g}, {self.bound:g})")

@@ -134,8 +134,10 @@ class HopNetwork(Autoregressive):
         weights = torch.tensordot(amplitude, self.output, dims=1)
         back = self.kappa * self.bridge[1:]
         constant = weights[:, -1] + self.site - 0.5 * back * self.square
-        return torch.cat([weights[:, :-3], (weights[:, -3] + back * self.linear)[:, None], weights[:, -2:-1]]
-                         + [constant[:, None]], 1)
+        return torch.cat(
+            [weights[:, :-3], (weights[:, -3] + back * self.linear)[:, None], weights[:, -2:-1]] + [constant[:, None]],
+            1,
+        )
 
     def _coefficients(self, previous, first, weights):
         """previous [n, S], first [n], of S sites with their weights -> parameters [n, S, D]."""

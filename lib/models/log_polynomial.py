@@ -20,52 +20,71 @@ import numpy as np
 import torch
 
 from lib.models.heads import Head, _refuse
+from lib.models.vector_math import exp, log
 
 CELLS = 1024  # of the table from which values are drawn
 AT_ONCE = 4096  # values drawn at a time, to save memory
 
 
-@numba.njit(cache=True, fastmath=True)
-def _finish(c, x, reach, norm, mean, result, by_c, by_x):
-    """Of one value x [n] each: result = sum_k c_k phi_k(x), by_c = phi_k(x) - mean, by_x = its derivative [n].
+@numba.njit(cache=True, fastmath=True, error_model="numpy")
+def _log_prob(c, x, table, log_weights, reach, norm, result, by_c, by_x):
+    """ln p [M] of values x [M] with coefficients c [M, D], and its derivatives.
 
-    c, mean, by_c [n, D]; norm [D]: sqrt(2k + 1). by_c and by_x may be empty: then they are not computed.
+    table [D, K]: phi_k at the points, log_weights [K], norm [D]: sqrt(2k + 1). by_c and by_x may be empty: then they
+    are not filled.
     """
-    for n in range(len(x)):
-        u = x[n] / reach
-        before, now = x.dtype.type(1), u
-        slope_before, slope = x.dtype.type(0), x.dtype.type(1)  # of P_{k-1} and P_k
-        total, derivative = x.dtype.type(0), x.dtype.type(0)
-        for k in range(1, c.shape[1] + 1):
-            scale = norm[k - 1]
-            total += c[n, k - 1] * scale * now
-            derivative += c[n, k - 1] * scale * slope
+    number = x.dtype.type
+    D, K = table.shape
+    weight = np.empty(K, x.dtype)
+    one, zero = number(1), number(0)
+    forward, back = np.empty(D, x.dtype), np.empty(D, x.dtype)
+    for k in range(1, D + 1):
+        forward[k - 1], back[k - 1] = number((2 * k + 1) / (k + 1)), number(k / (k + 1))
+    for m in range(len(x)):
+        for j in range(K):
+            weight[j] = log_weights[j]
+        for k in range(D):
+            factor = c[m, k]
+            for j in range(K):
+                weight[j] += factor * table[k, j]
+        largest, total = weight[0], zero
+        for j in range(K):
+            largest = max(largest, weight[j])
+        for j in range(K):
+            weight[j] = exp(weight[j] - largest)
+            total += weight[j]
+        u = x[m] / reach
+        before, now = one, u  # P_{k-1} and P_k
+        slope_before, slope = zero, one
+        exponent, derivative = zero, zero
+        for k in range(D):
             if len(by_c):
-                by_c[n, k - 1] = scale * now - mean[n, k - 1]
-            slope_before, slope = slope, slope_before + (2 * k + 1) * now
-            before, now = now, ((2 * k + 1) * u * now - k * before) / (k + 1)
-        result[n] = total
+                mean = zero
+                for j in range(K):
+                    mean += weight[j] * table[k, j]
+                by_c[m, k] = norm[k] * now - mean / total
+            exponent += c[m, k] * norm[k] * now
+            derivative += c[m, k] * norm[k] * slope
+            slope_before, slope = slope, slope_before + number(2 * k + 3) * now
+            before, now = now, forward[k] * u * now - back[k] * before
+        result[m] = exponent - largest - log(total)
         if len(by_x):
-            by_x[n] = derivative / reach
+            by_x[m] = derivative / reach
 
 
 class _LogProb(torch.autograd.Function):
-    """ln p [n] of values [n] from coefficients c [n, D]; table [D, K], log_weights [K], norm [D]: of the head."""
+    """ln p [M] of values [M] from coefficients [M, D]; table [D, K], log_weights [K], norm [D]: of the head."""
 
     @staticmethod
     def forward(ctx, c, values, table, log_weights, norm, reach):
-        by_coefficient, by_value = ctx.needs_input_grad[:2]
-        exponent = torch.addmm(log_weights, c, table)
-        largest = exponent.amax(-1, keepdim=True)
-        weight = exponent.sub_(largest).exp_()
-        total = weight.sum(-1, keepdim=True)
-        mean = (weight @ table.T).div_(total) if by_coefficient else c
         result = torch.empty_like(values)
-        by_c, by_x = c.new_empty(c.shape if by_coefficient else (0, 0)), c.new_empty(len(c) if by_value else 0)
-        arrays = [t.detach().numpy() for t in (c, values)]
-        _finish(*arrays, reach, norm.numpy(), mean.detach().numpy(), result.numpy(), by_c.numpy(), by_x.numpy())
+        by_c = c.new_empty(c.shape if ctx.needs_input_grad[0] else (0, 0))
+        by_x = c.new_empty(len(c) if ctx.needs_input_grad[1] else 0)
+        c, values, table, log_weights, norm = (t.detach().numpy() for t in (c, values, table, log_weights, norm))
+        reach = values.dtype.type(reach)
+        _log_prob(c, values, table, log_weights, reach, norm, result.numpy(), by_c.numpy(), by_x.numpy())
         ctx.save_for_backward(by_c, by_x)
-        return result.sub_(total.log_().add_(largest)[:, 0])
+        return result
 
     @staticmethod
     def backward(ctx, gradient):

@@ -24,28 +24,28 @@ def _from_bits(context, x):
     return types.float32(types.int32), lambda _, builder, __, args: builder.bitcast(args[0], ir.FloatType())
 
 
-F, I = types.float32, types.int32
-LN2 = F(math.log(2))
+F32, I32 = types.float32, types.int32
+LN2 = F32(math.log(2))
 
 
 @njit(cache=True, fastmath=True, error_model="numpy")
 def _exp(x):
-    x = min(max(x, F(-87)), F(88))
-    whole = I(x * F(1 / math.log(2)) + F(127.5))  # of log2, with the offset of the exponent; truncated
-    r = x - F(whole - I(127)) * LN2
-    tail = F(1 / 6) + r * (F(1 / 24) + r * (F(1 / 120) + r * F(1 / 720)))
-    return (F(1) + r + r * r * (F(0.5) + r * tail)) * _from_bits(I(whole << I(23)))
+    x = min(max(x, F32(-87)), F32(88))
+    whole = I32(x * F32(1 / math.log(2)) + F32(127.5))  # of log2, with the offset of the exponent; truncated
+    r = x - F32(whole - I32(127)) * LN2
+    tail = F32(1 / 6) + r * (F32(1 / 24) + r * (F32(1 / 120) + r * F32(1 / 720)))
+    return (F32(1) + r + r * r * (F32(0.5) + r * tail)) * _from_bits(I32(whole << I32(23)))
 
 
 @njit(cache=True, fastmath=True, error_model="numpy")
 def _log(x):
     bits = _bits(x)
-    power = I(I(bits - I(0x3F3504F3)) >> I(23))  # x = 2^power m, m between sqrt(1/2) and sqrt(2)
-    m = _from_bits(I(bits - I(power << I(23))))
-    t = (m - F(1)) / (m + F(1))
+    power = I32(I32(bits - I32(0x3F3504F3)) >> I32(23))  # x = 2^power m, m between sqrt(1/2) and sqrt(2)
+    m = _from_bits(I32(bits - I32(power << I32(23))))
+    t = (m - F32(1)) / (m + F32(1))
     s = t * t
-    series = F(1 / 3) + s * (F(1 / 5) + s * (F(1 / 7) + s * F(1 / 9)))
-    return F(2) * t + F(2) * t * s * series + F(power) * LN2
+    series = F32(1 / 3) + s * (F32(1 / 5) + s * (F32(1 / 7) + s * F32(1 / 9)))
+    return F32(2) * t + F32(2) * t * s * series + F32(power) * LN2
 
 
 def exp(x):
