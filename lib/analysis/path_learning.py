@@ -4,12 +4,17 @@ One `Task` is everything that determines the outcome, so tasks that differ in th
 and their spread is the whole statistical error. Every batch is shown under random translations, reversal of time and
 x -> -x. The recipes differ in what they are told about the physics:
 
+    hop           how neighbours are coupled, and which sites a conditional can depend on (`models/hop.py`)
     chain         which sites a conditional can depend on (`models/chain.py`); mixture of Gaussians
     chain_beta    the same with the papers' mixture of Beta densities on an interval
     convolution   causality only, and the first site (`models/causal_convolution.py`); mixture of Gaussians
     made          nothing; mixture of Beta densities
+
+Each was tuned on its own, by KL per second. They take different times for a step: `replicas` gives every network the
+computing time that the number of steps costs the chain network.
 """
 
+import functools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,13 +28,12 @@ from lib.models.causal_convolution import CausalConvolution
 from lib.models.chain import ChainNetwork
 from lib.models.fit import FitResult, fit
 from lib.models.gaussian_mixture import GaussianMixture, OnInterval
+from lib.models.hop import HopNetwork
 from lib.models.learned_action import LearnedAction
 from lib.models.made import MADE
 from lib.samplers import path
 from lib.systems import double_well
 from lib.tasks import carry_out
-
-BATCH = 128  # paths per step in the last third of a training
 
 
 def random_symmetry(paths, generator):
@@ -41,34 +45,44 @@ def random_symmetry(paths, generator):
 
 
 class Recipe(NamedTuple):
-    """build(n_sites, seed) -> network."""
+    """build(paths [n, N], seed) -> network. batch, learning_rate, window: of `fit`.
+
+    share: steps, as a part of those of the chain network, that take as long.
+    """
 
     build: Callable
-    learning_rate: float = 6e-3
-    batch: int = BATCH
+    batch: int
+    learning_rate: float
+    window: float = 0.03
+    share: float = 1.0
 
 
-def _chain(n_sites, seed):
-    return ChainNetwork(n_sites, GaussianMixture(), seed=seed)
+def _chain(paths, seed):
+    return ChainNetwork(paths.shape[1], GaussianMixture(), hidden=16, seed=seed)
 
 
-def _chain_beta(n_sites, seed):
-    return ChainNetwork(n_sites, OnInterval(), seed=seed)
+def _chain_beta(paths, seed):
+    return ChainNetwork(paths.shape[1], OnInterval(), hidden=16, seed=seed)
 
 
-def _convolution(n_sites, seed):
-    return CausalConvolution(n_sites, GaussianMixture(), seed=seed)
+def _convolution(paths, seed):
+    return CausalConvolution(paths.shape[1], GaussianMixture(), seed=seed)
 
 
-def _made(n_sites, seed):
-    return MADE(site_shape=(n_sites,), head=OnInterval(4), hidden=(512,), seed=seed)
+def _made(paths, seed):
+    return MADE(site_shape=(paths.shape[1],), head=OnInterval(), hidden=(256,), seed=seed)
+
+
+def _hop(paths, seed):
+    return HopNetwork.from_paths(paths, seed=seed)
 
 
 NETWORKS = {
-    "chain": Recipe(_chain),
-    "chain_beta": Recipe(_chain_beta),
-    "convolution": Recipe(_convolution, 3e-3),
-    "made": Recipe(_made, 3e-3, 64),
+    "hop": Recipe(_hop, 64, 3e-3),
+    "chain": Recipe(_chain, 32, 1.2e-2),
+    "chain_beta": Recipe(_chain_beta, 32, 1.2e-2),
+    "convolution": Recipe(_convolution, 32, 6e-3, share=0.3),
+    "made": Recipe(_made, 32, 3e-3, share=0.3),
 }
 
 
@@ -102,10 +116,17 @@ def training_paths(task):
     """The paths a task trains on, float32 [n_train, N]: Monte Carlo, tau_int sweeps apart in each chain.
 
     Neighbours are correlated a little, which costs less than three times the sweeps; the KL is measured on others.
+    Networks of different kinds with the same seed see the same paths.
     """
-    rng = np.random.default_rng([task.seed, 0])
-    couplings = double_well.couplings(task.beta, task.n_sites)
-    return path.sample(couplings, task.n_sites, task.n_train, rng, spacing=1.0).paths.astype(np.float32)
+    return _monte_carlo(task.beta, task.n_sites, task.n_train, task.seed)
+
+
+@functools.lru_cache(maxsize=2)  # tasks of one worker that share their paths
+def _monte_carlo(beta, n_sites, n, seed):
+    rng = np.random.default_rng([seed, 0])
+    paths = path.sample(double_well.couplings(beta, n_sites), n_sites, n, rng, spacing=1.0).paths.astype(np.float32)
+    paths.flags.writeable = False
+    return paths
 
 
 def test_paths(beta, n_sites, n, seed):
@@ -114,34 +135,46 @@ def test_paths(beta, n_sites, n, seed):
     return matrix.sample(n, np.random.default_rng([seed, 1]))
 
 
-def learn(task):
-    """Carry out a task. Deterministic: the same task gives the same network on the same machine. Returns `Learned`."""
+def train(task):
+    """The trained network of a task, its `FitResult`, and the seconds of one core that this took, paths apart.
+
+    Deterministic: the same task gives the same network on the same machine.
+    """
     if task.network not in NETWORKS:
         raise ValueError(f"network = {task.network!r}: choose from {', '.join(NETWORKS)}")
     recipe = NETWORKS[task.network]
-    matrix = double_well.TransferMatrix(double_well.couplings(task.beta, task.n_sites), task.n_sites)
-    model = recipe.build(task.n_sites, task.seed)
     paths = training_paths(task)
     start = time.process_time()
+    model = recipe.build(paths, task.seed)
     result = fit(
         model,
         paths,
         steps=task.n_steps,
         batch=recipe.batch,
         learning_rate=recipe.learning_rate,
+        window=recipe.window,
         augment=random_symmetry,
         seed=task.seed,
-        device="cpu",
     )
-    seconds = time.process_time() - start
+    return model, result, time.process_time() - start
+
+
+def learn(task):
+    """Carry out a task: train, and measure on paths that the network has not seen. Returns `Learned`."""
+    model, result, seconds = train(task)
     action = LearnedAction(model)
+    matrix = double_well.TransferMatrix(double_well.couplings(task.beta, task.n_sites), task.n_sites)
     test = test_paths(task.beta, task.n_sites, 8000, task.seed)
     distance = kl_divergence(matrix.log_prob(test), -action.action(test))
     return Learned(task, action, result, seconds, distance, sum(weight.numel() for weight in model.parameters()))
 
 
 def replicas(network, beta, n_sites, n_train, n_steps, n_networks, seed):
-    """`n_networks` tasks that differ in everything random: paths, initial weights, batches."""
+    """`n_networks` tasks that differ in everything random: paths, initial weights, batches.
+
+    n_steps: of the chain network; others get as many as take the same time.
+    """
+    n_steps = max(1, round(NETWORKS[network].share * n_steps))
     return [Task(network, beta, n_sites, n_train, n_steps, 100 * seed + k) for k in range(n_networks)]
 
 

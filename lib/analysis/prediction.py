@@ -14,7 +14,6 @@ exactly by transfer matrix. Its paths, reweighted, give averages under the netwo
 exact averages serve as a control variate.
 """
 
-import time
 from typing import NamedTuple
 
 import numpy as np
@@ -25,16 +24,12 @@ from lib.analysis import action, path_learning
 from lib.analysis.divergence import Divergence, kl_divergence
 from lib.analysis.importance import Control, effective_sample_size, log_mean_weight, reweight
 from lib.analysis.statistics import block_sums, jackknife
-from lib.models.fit import fit
-from lib.models.hop import HopNetwork
 from lib.models.learned_action import LearnedAction
 from lib.samplers import path
 from lib.systems import double_well
 from lib.systems.double_well import Couplings, TransferMatrix
 from lib.tasks import carry_out
 
-LEARNING_RATE = 3e-3
-SITES = 2**14  # per step in the last third of a training
 OBSERVABLES = ("<x^2>", "<S>", "kinks", "gap")
 
 
@@ -119,29 +114,11 @@ class Learned(NamedTuple):
 
 
 def learn(task, n_read=6000):
-    """Train a hop network for a `path_learning.Task` with network "hop" (or one of `path_learning`), and read it."""
-    couplings = double_well.couplings(task.beta, task.n_sites)
-    if task.network == "hop":
-        paths = path_learning.training_paths(task)
-        begin = time.process_time()
-        model = HopNetwork.from_paths(paths, seed=task.seed)
-        fit(
-            model,
-            paths,
-            steps=task.n_steps,
-            batch=max(1, SITES // task.n_sites),
-            learning_rate=LEARNING_RATE,
-            augment=path_learning.random_symmetry,
-            seed=task.seed,
-            device="cpu",
-        )
-        seconds = time.process_time() - begin
-        learned = LearnedAction(model)
-    else:
-        done = path_learning.learn(task)
-        learned, seconds = done.action, done.cpu_seconds
+    """Train the network of a `path_learning.Task`, and read it."""
+    model, _, seconds = path_learning.train(task)
+    learned = LearnedAction(model)
     test = path_learning.test_paths(task.beta, task.n_sites, n_read, task.seed)
-    log_p = TransferMatrix(couplings, task.n_sites).log_prob(test)
+    log_p = TransferMatrix(double_well.couplings(task.beta, task.n_sites), task.n_sites).log_prob(test)
     values = learned.action(test)
     distance = kl_divergence(log_p, -values)
     from_forces = action.read(test, learned.gradient(test))
