@@ -66,7 +66,7 @@ def _chain_beta(paths, seed):
 
 
 def _convolution(paths, seed):
-    return CausalConvolution(paths.shape[1], GaussianMixture(), seed=seed)
+    return CausalConvolution(paths.shape[1], GaussianMixture(), channels=16, seed=seed)
 
 
 def _made(paths, seed):
@@ -74,14 +74,14 @@ def _made(paths, seed):
 
 
 def _hop(paths, seed):
-    return HopNetwork.from_paths(paths, seed=seed)
+    return HopNetwork.from_paths(paths, hidden=16, rank=4, seed=seed)
 
 
 NETWORKS = {
-    "hop": Recipe(_hop, 64, 3e-3),
-    "chain": Recipe(_chain, 32, 1.2e-2),
+    "hop": Recipe(_hop, 64, 1.5e-3, share=0.5),
+    "chain": Recipe(_chain, 32, 6e-3),
     "chain_beta": Recipe(_chain_beta, 32, 1.2e-2),
-    "convolution": Recipe(_convolution, 32, 6e-3, share=0.3),
+    "convolution": Recipe(_convolution, 32, 6e-3, share=0.5),
     "made": Recipe(_made, 32, 3e-3, share=0.3),
 }
 
@@ -124,9 +124,7 @@ def training_paths(task):
 @functools.lru_cache(maxsize=2)  # tasks of one worker that share their paths
 def _monte_carlo(beta, n_sites, n, seed):
     rng = np.random.default_rng([seed, 0])
-    paths = path.sample(double_well.couplings(beta, n_sites), n_sites, n, rng, spacing=1.0).paths.astype(np.float32)
-    paths.flags.writeable = False
-    return paths
+    return path.sample(double_well.couplings(beta, n_sites), n_sites, n, rng, spacing=1.0).paths.astype(np.float32)
 
 
 def test_paths(beta, n_sites, n, seed):

@@ -15,6 +15,7 @@ import torch
 from lib.models.heads import BetaMixture, Head, _refuse
 from lib.models.vector_math import exp, log
 
+LIMIT = 12.0  # of |ln (a + b) / 60|; derivatives beyond are those at the limit, so that a training can come back
 BLOCK = 64  # values of a mixture of Beta densities that are worked on at a time
 
 
@@ -107,14 +108,14 @@ def _beta_components(p, offset, log_s, log_rest, joint, by_mean, by_total, a, b)
     number = joint.dtype.type
     one, two, three, four, half = number(1), number(2), number(3), number(4), number(0.5)
     low, range_, sixty = number(0.001), number(0.998), number(60)
-    constant = number(4 - 0.5 * math.log(2 * math.pi))
+    limit, constant = number(LIMIT), number(4 - 0.5 * math.log(2 * math.pi))
     c_1, c_3, c_5 = number(1 / 12), number(1 / 360), number(1 / 1260)
     d_2, d_4, d_6 = number(1 / 12), number(1 / 120), number(1 / 252)
     K = len(offset)
     for k in range(K):
         for i in range(joint.shape[1]):
             sigmoid = one / (one + exp(-(p[K + k, i] + offset[k])))
-            mean, t = low + range_ * sigmoid, sixty * exp(p[2 * K + k, i])
+            mean, t = low + range_ * sigmoid, sixty * exp(min(max(p[2 * K + k, i], -limit), limit))
             za, zb = mean * t, (one - mean) * t
             ya, yb, y = za + four, zb + four, t + four
             qa, qb, q = za * (za + three), zb * (zb + three), t * (t + three)
@@ -229,7 +230,8 @@ class OnInterval(BetaMixture):
     def _components(self, parameters):
         log_weight, mean, log_total = parameters.chunk(3, -1)
         # a mean of exactly 0 or 1, to rounding, would make a or b vanish
-        mean, total = 0.001 + 0.998 * torch.sigmoid(mean + self.offset.to(mean)), 60 * torch.exp(log_total)
+        mean = 0.001 + 0.998 * torch.sigmoid(mean + self.offset.to(mean))
+        total = 60 * torch.exp(log_total.clamp(-LIMIT, LIMIT))
         return log_weight, mean * total, (1 - mean) * total
 
     def log_prob(self, parameters, values):
