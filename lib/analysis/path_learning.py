@@ -70,7 +70,7 @@ def _convolution(paths, seed):
 
 
 def _made(paths, seed):
-    return MADE(site_shape=(paths.shape[1],), head=OnInterval(), hidden=(256,), seed=seed)
+    return MADE(site_shape=(paths.shape[1],), head=OnInterval(), hidden=(128,), seed=seed)
 
 
 def _hop(paths, seed):
@@ -79,8 +79,8 @@ def _hop(paths, seed):
 
 NETWORKS = {
     "hop": Recipe(_hop, 64, 1.5e-3, share=0.5),
-    "chain": Recipe(_chain, 32, 6e-3),
-    "chain_beta": Recipe(_chain_beta, 32, 1.2e-2),
+    "chain": Recipe(_chain, 32, 8e-3),
+    "chain_beta": Recipe(_chain_beta, 32, 8e-3),
     "convolution": Recipe(_convolution, 32, 6e-3, share=0.5),
     "made": Recipe(_made, 32, 3e-3, share=0.3),
 }
