@@ -129,6 +129,18 @@ def test_gradients_of_the_beta_mixture_are_those_of_torch(dtype, tolerance):
         assert ((one - other).abs() / (1 + other.abs())).max() < tolerance
 
 
+def test_narrow_beta_densities_are_right_in_single_precision():
+    """Or training finds the parameters where rounding makes data likely; values one width around the mean."""
+    head, generator = OnInterval(1), torch.Generator().manual_seed(6)
+    for log_total in (2.0, 5.0, 8.0, 12.0):
+        mean = 0.2 + 0.6 * torch.rand(2000, generator=generator)
+        width = 0.5 / math.sqrt(60 * math.exp(min(log_total, 5.0)))
+        x = head.bound * (2 * (mean + width * torch.randn(2000, generator=generator)) - 1)
+        parameters = torch.stack([0 * x, torch.logit(mean) - head.offset, torch.full_like(x, log_total)], 1)
+        exact = head.log_prob(parameters.double(), x.double())
+        assert (head.log_prob(parameters, x) - exact).abs().max() < 0.02  # 6e-8 times a + b, and some roundings of it
+
+
 def test_vectorised_exp_and_log():
     x = np.linspace(-20, 20, 4001)
     for dtype, tolerance in ((np.float32, 4e-7), (np.float64, 1e-14)):

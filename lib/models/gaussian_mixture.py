@@ -15,7 +15,7 @@ import torch
 from lib.models.heads import BetaMixture, Head, _refuse
 from lib.models.vector_math import exp, log
 
-LIMIT = 6.0  # of |ln (a + b) / 60|, a width of 0.003 (1 - 2 of the interval): single precision fails beyond
+LIMIT = 5.0  # of |ln (a + b) / 60|, a width of 0.005 of the interval: beyond, single precision fails
 BLOCK = 64  # values of a mixture of Beta densities that are worked on at a time
 
 
