@@ -243,6 +243,21 @@ def test_log_polynomial_is_normalised_and_draws_from_its_density():
         LogPolynomial(degree=1)
 
 
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-4)])
+def test_gradients_of_the_log_polynomial_are_those_of_torch(dtype, tolerance):
+    n, head, generator = 200, LogPolynomial(), torch.Generator().manual_seed(1)
+    c = torch.randn(n, head.degree, generator=generator, dtype=torch.float64).requires_grad_()
+    x = (5 * torch.rand(n, generator=generator, dtype=torch.float64) - 2.5).requires_grad_()
+    scale = torch.rand(n, generator=generator, dtype=torch.float64)
+    value = scale * ((c * head.basis(x)).sum(-1) - torch.logsumexp(c @ head.table + head.log_weights, -1))
+    expected = [value, *torch.autograd.grad(value.sum(), (c, x))]
+    arguments = [t.detach().to(dtype).requires_grad_() for t in (c, x)]
+    value = scale.to(dtype) * head.log_prob(*arguments)
+    found = [value, *torch.autograd.grad(value.sum(), arguments)]
+    for one, other in zip(found, expected, strict=True):
+        assert ((one - other).abs() / (1 + other.abs())).max() < tolerance
+
+
 def test_newton_finds_the_density_and_the_hop():
     """Values from a density of this family give its coefficients back, within the errors of maximum likelihood."""
     head = LogPolynomial(degree=4)

@@ -8,9 +8,15 @@ Parameters of zero give means spread evenly over (-3 spread, 3 spread), so that 
 
 import math
 
+import numba
+import numpy as np
 import torch
 
 from lib.models.heads import BetaMixture, Head, _refuse
+from lib.models.vector_math import exp, log
+
+LIMIT = 5.0  # of |ln (a + b) / 60|, a width of 0.005 of the interval: beyond, single precision fails
+BLOCK = 64  # values of a mixture of Beta densities that are worked on at a time
 
 
 class _LogProb(torch.autograd.Function):
@@ -88,42 +94,115 @@ class GaussianMixture(Head):
         return self.spread * torch.sinh(t), (t[1] - t[0]) * self.spread * torch.cosh(t)
 
 
-def _digamma(z):
-    """Derivative of ln Gamma for z > 0, to single precision, by vectorised arithmetic: torch's own is ten times slower.
+@numba.njit(cache=True, fastmath=True, error_model="numpy")
+def _beta_components(p, offset, log_s, log_rest, joint, by_mean, by_total, a, b):
+    """ln of weight times density, joint [K, n], of Beta components at s and 1 - s, and what changes it.
 
-    Recurrence up to z + 4, then the asymptotic series.
+    p [3K, n]: log weights, means, log sums of a and b, as parameters of `OnInterval`. by_mean, by_total [K, n]: the
+    derivatives by the last two; a, b [K, n]. Single precision: with y = z + 4 and w = z (z + 1) (z + 2) (z + 3),
+
+        ln Gamma(z) = (y - 1/2) ln y - y + ln(2 pi) / 2 + c(y) - ln w,   c: Stirling's series,
+
+    and terms are put together so that large ones cancel before they are rounded.
     """
-    recurrence = z.reciprocal().add_((z + 1).reciprocal_()).add_((z + 2).reciprocal_()).add_((z + 3).reciprocal_())
-    inverse = (z + 4).reciprocal_()
-    square = inverse * inverse
-    series = square * (1 / 12 - square * (1 / 120 - square * (1 / 252)))
-    return -(inverse.log() + 0.5 * inverse + series + recurrence)
+    number = joint.dtype.type
+    one, two, three, four, half = number(1), number(2), number(3), number(4), number(0.5)
+    low, range_, sixty = number(0.001), number(0.998), number(60)
+    limit, constant = number(LIMIT), number(4 - 0.5 * math.log(2 * math.pi))
+    c_1, c_3, c_5 = number(1 / 12), number(1 / 360), number(1 / 1260)
+    d_2, d_4, d_6 = number(1 / 12), number(1 / 120), number(1 / 252)
+    K = len(offset)
+    for k in range(K):
+        for i in range(joint.shape[1]):
+            sigmoid = one / (one + exp(-(p[K + k, i] + offset[k])))
+            mean, t = low + range_ * sigmoid, sixty * exp(min(max(p[2 * K + k, i], -limit), limit))
+            za, zb = mean * t, (one - mean) * t
+            ya, yb, y = za + four, zb + four, t + four
+            qa, qb, q = za * (za + three), zb * (zb + three), t * (t + three)
+            wa, wb, w = qa * (qa + two), qb * (qb + two), q * (q + two)
+            va, vb, v = one / ya, one / yb, one / y
+            sa, sb, s = va * va, vb * vb, v * v
+            log_a, log_b, log_y = log(ya), log(yb), log(y)
+            far_a, far_b = log_y - log_a + log_s[i], log_y - log_b + log_rest[i]
+            series = v * (c_1 - s * (c_3 - s * c_5))
+            series -= va * (c_1 - sa * (c_3 - sa * c_5)) + vb * (c_1 - sb * (c_3 - sb * c_5))
+            result = za * far_a + zb * far_b + (three + half) * (log_y - log_a - log_b) + series + log(wa / w * wb)
+            joint[k, i] = p[k, i] + result + constant - log_s[i] - log_rest[i]
+            # digamma: ln y - 1 / 2y - 1 / 12y^2 + ... - w' / w
+            psi_a = half * va + sa * (d_2 - sa * (d_4 - sa * d_6)) + (two * za + three) * (two * qa + two) / wa
+            psi_b = half * vb + sb * (d_2 - sb * (d_4 - sb * d_6)) + (two * zb + three) * (two * qb + two) / wb
+            psi = half * v + s * (d_2 - s * (d_4 - s * d_6)) + (two * t + three) * (two * q + two) / w
+            to_a, to_b = far_a - psi + psi_a, far_b - psi + psi_b
+            by_mean[k, i] = (to_a - to_b) * t * range_ * sigmoid * (one - sigmoid)
+            by_total[k, i] = to_a * za + to_b * zb
+            a[k, i], b[k, i] = za, zb
+
+
+@numba.njit(cache=True, fastmath=True, error_model="numpy")
+def _beta_mixture(parameters, x, offset, bound, result, by_parameter, by_x):
+    """ln p [M] of values x [M] under mixtures of Beta densities with parameters [M, 3K], and its derivatives.
+
+    by_parameter [M, 3K] and by_x [M] may be empty: then they are not filled. Values are taken BLOCK at a time, so that
+    the inner loops run over values and their arrays stay in the cache.
+    """
+    number = x.dtype.type
+    K = len(offset)
+    p = np.zeros((3 * K, BLOCK), x.dtype)
+    joint, by_mean, by_total, a, b = [np.empty((K, BLOCK), x.dtype) for _ in range(5)]
+    log_s, log_rest, s = np.zeros(BLOCK, x.dtype), np.zeros(BLOCK, x.dtype), np.zeros(BLOCK, x.dtype)
+    width, one, zero = number(2) * bound, number(1), number(0)
+    log_width = log(width)
+    for start in range(0, len(x), BLOCK):
+        n = min(BLOCK, len(x) - start)
+        for i in range(n):
+            s[i] = (x[start + i] + bound) / width
+            for k in range(3 * K):
+                p[k, i] = parameters[start + i, k]
+        for i in range(BLOCK):
+            log_s[i], log_rest[i] = log(s[i]), log(one - s[i])
+        _beta_components(p, offset, log_s, log_rest, joint, by_mean, by_total, a, b)
+        for i in range(n):
+            largest, largest_weight = joint[0, i], p[0, i]
+            for k in range(1, K):
+                largest, largest_weight = max(largest, joint[k, i]), max(largest_weight, p[k, i])
+            total, total_weight, slope = zero, zero, zero
+            for k in range(K):
+                joint[k, i] = exp(joint[k, i] - largest)
+                p[k, i] = exp(p[k, i] - largest_weight)
+                total += joint[k, i]
+                total_weight += p[k, i]
+                slope += joint[k, i] * ((a[k, i] - one) / s[i] - (b[k, i] - one) / (one - s[i]))
+            result[start + i] = log(total) + largest - log(total_weight) - largest_weight - log_width
+            if len(by_x):
+                by_x[start + i] = slope / total / width
+            if len(by_parameter):
+                for k in range(K):
+                    r = joint[k, i] / total
+                    by_parameter[start + i, k] = r - p[k, i] / total_weight
+                    by_parameter[start + i, K + k] = r * by_mean[k, i]
+                    by_parameter[start + i, 2 * K + k] = r * by_total[k, i]
 
 
 class _BetaLogProb(torch.autograd.Function):
-    """ln p from log weights, a and b [..., K], and ln s and ln(1 - s) [..., 1]; derivatives by responsibilities."""
+    """ln p [M] of values [M] from parameters [M, 3K]; offset, bound: of the head."""
 
     @staticmethod
-    def forward(ctx, log_weight, a, b, log_s, log_rest):
-        joint = torch.lgamma(a + b).sub_(torch.lgamma(a)).sub_(torch.lgamma(b)).add_(log_weight)
-        joint.add_((a - 1).mul_(log_s)).add_((b - 1).mul_(log_rest))
-        total, total_weight = joint.logsumexp(-1, keepdim=True), log_weight.logsumexp(-1, keepdim=True)
-        responsibility, weight = joint.sub_(total).exp_(), (log_weight - total_weight).exp_()
-        ctx.save_for_backward(responsibility, weight, a, b, log_s, log_rest)
-        return (total - total_weight)[..., 0]
+    def forward(ctx, parameters, values, offset, bound):
+        result = torch.empty_like(values)
+        by_parameter = parameters.new_empty(parameters.shape if ctx.needs_input_grad[0] else (0, 0))
+        by_value = values.new_empty(len(values) if ctx.needs_input_grad[1] else 0)
+        arrays = [t.detach().numpy() for t in (parameters, values, offset)]
+        bound = arrays[1].dtype.type(bound)
+        _beta_mixture(*arrays, bound, result.numpy(), by_parameter.numpy(), by_value.numpy())
+        ctx.save_for_backward(by_parameter, by_value)
+        return result
 
     @staticmethod
     def backward(ctx, gradient):
-        responsibility, weight, a, b, log_s, log_rest = ctx.saved_tensors
-        gradient = gradient[..., None]
-        weighted = responsibility * gradient
-        by_weight = torch.addcmul(weighted, weight, gradient, value=-1)
-        both = _digamma(a + b)
-        by_a = (both - _digamma(a)).add_(log_s).mul_(weighted)
-        by_b = both.sub_(_digamma(b)).add_(log_rest).mul_(weighted)
-        by_s = ((a - 1) * weighted).sum(-1, keepdim=True) if ctx.needs_input_grad[3] else None
-        by_rest = ((b - 1) * weighted).sum(-1, keepdim=True) if ctx.needs_input_grad[4] else None
-        return by_weight, by_a, by_b, by_s, by_rest
+        by_parameter, by_value = ctx.saved_tensors
+        to_parameter = by_parameter * gradient[:, None] if ctx.needs_input_grad[0] else None
+        to_value = by_value * gradient if ctx.needs_input_grad[1] else None
+        return to_parameter, to_value, None, None
 
 
 class OnInterval(BetaMixture):
@@ -141,9 +220,6 @@ class OnInterval(BetaMixture):
         middle = (torch.arange(n_components) + 0.5) / n_components
         self.offset = torch.logit(0.2 + 0.6 * middle)
 
-    def _unit(self, values):
-        return (values + self.bound) / (2 * self.bound)
-
     def check(self, values):
         outside = ~(values.abs() < self.bound)
         _refuse(values, outside, f"this Beta head needs values strictly inside (-{self.bound:g}, {self.bound:g})")
@@ -154,13 +230,14 @@ class OnInterval(BetaMixture):
     def _components(self, parameters):
         log_weight, mean, log_total = parameters.chunk(3, -1)
         # a mean of exactly 0 or 1, to rounding, would make a or b vanish
-        mean, total = 0.001 + 0.998 * torch.sigmoid(mean + self.offset.to(mean)), 60 * torch.exp(log_total)
+        mean = 0.001 + 0.998 * torch.sigmoid(mean + self.offset.to(mean))
+        total = 60 * torch.exp(log_total.clamp(-LIMIT, LIMIT))
         return log_weight, mean * total, (1 - mean) * total
 
     def log_prob(self, parameters, values):
-        unit = self._unit(values)[..., None]
-        components = torch.broadcast_tensors(*self._components(parameters), unit)[:3]
-        return _BetaLogProb.apply(*components, unit.log(), torch.log1p(-unit)) - math.log(2 * self.bound)
+        parameters, x = torch.broadcast_tensors(parameters, values.to(parameters)[..., None])
+        rows, x = parameters.reshape(-1, self.n_parameters).contiguous(), x[..., 0].reshape(-1).contiguous()
+        return _BetaLogProb.apply(rows, x, self.offset.to(rows), self.bound).reshape(parameters.shape[:-1])
 
     def sample(self, parameters, generator):
         return self.bound * (2 * super().sample(parameters, generator) - 1)

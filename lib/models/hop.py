@@ -27,7 +27,7 @@ from lib.models.base import Autoregressive
 from lib.models.log_polynomial import LogPolynomial
 
 
-def maximum_likelihood(table, log_weights, front, at_values, start, tolerance=1e-9, most=100):
+def maximum_likelihood(table, log_weights, front, at_values, start, tolerance=1e-6, most=100):
     """Maximum of the mean over n of ln p(x_n | y_n) = theta . (front * at_values) - ln Z(y_n), by Newton's method.
 
     table [J, K]: K statistics of x at the quadrature points; front [n, K]: their factors that depend on y; at_values
@@ -48,8 +48,8 @@ def maximum_likelihood(table, log_weights, front, at_values, start, tolerance=1e
         mean = p @ table
         gradient = (front * (at_values - mean)).mean(0)
         covariance = (p @ products).reshape(-1, len(theta), len(theta)) - mean[:, :, None] * mean[:, None, :]
-        hessian = np.einsum("ni,nij,nj->ij", front, covariance, front) / len(front)
-        step = np.linalg.solve(hessian, gradient)
+        hessian = np.einsum("ni,nij,nj->ij", front, covariance, front, optimize=True) / len(front)
+        step = np.linalg.lstsq(hessian, gradient, rcond=1e-10)[0]  # none along what the data say nothing about
         scale = 1.0
         while (new := evaluate(theta + scale * step))[0] < likelihood and scale > 1e-6:
             scale /= 2
@@ -60,15 +60,19 @@ def maximum_likelihood(table, log_weights, front, at_values, start, tolerance=1e
     raise FloatingPointError(f"no maximum likelihood after {most} Newton steps: are the values inside (-bound, bound)?")
 
 
-def markov_chain(head, previous, values):
-    """Maximum likelihood of ln p(x | y) = kappa y x + sum_k c_k phi_k(x) - ln Z for pairs y, x [n] -> kappa, c [D]."""
+def markov_chain(head, previous, values, few=6000):
+    """Maximum likelihood of ln p(x | y) = kappa y x + sum_k c_k phi_k(x) - ln Z for pairs y, x [n] -> kappa, c [D].
+
+    Newton's method begins with a `few` of the pairs, so that most of its steps are cheap.
+    """
     nodes, values = head.nodes.numpy(), np.asarray(values, float)
     table = np.concatenate([nodes[:, None], head.table.numpy().T], axis=1)
     at_values = np.concatenate([values[:, None], head.basis(torch.as_tensor(values)).numpy()], axis=1)
     front = np.ones_like(at_values)
     front[:, 0] = previous
-    start = np.concatenate([[0.0], independent(head, values)])
-    theta = maximum_likelihood(table, head.log_weights.numpy(), front, at_values, start)
+    theta = np.concatenate([[0.0], independent(head, values)])
+    for n in (min(few, len(values)), len(values)):
+        theta = maximum_likelihood(table, head.log_weights.numpy(), front[:n], at_values[:n], theta)
     return float(theta[0]), theta[1:]
 
 
@@ -77,6 +81,20 @@ def independent(head, values):
     mean = head.basis(torch.as_tensor(np.asarray(values, float))).numpy().mean(0, keepdims=True)
     start = -0.5 * head.square().numpy().astype(float)  # a Gaussian of unit width
     return maximum_likelihood(head.table.numpy().T, head.log_weights.numpy(), np.ones_like(mean), mean, start)
+
+
+def enough_points(paths):
+    """Quadrature points for conditionals of sites of paths [n, N]: pi bound / points is at most their width.
+
+    A conditional is at most as wide as a peak of the values and as the hops. The shortest interval that holds a tenth
+    of them is half a width of one of two equal Gaussian peaks.
+    """
+    width = math.inf
+    for values in (paths, paths - np.roll(paths, 1, 1)):
+        values = np.sort(values, axis=None)
+        tenth = max(1, len(values) // 10)
+        width = min(width, 2 * float((values[tenth:] - values[:-tenth]).min()))
+    return 16 * math.ceil(min(max(10 / max(width, 0.01), 48), 512) / 16)
 
 
 class HopNetwork(Autoregressive):
@@ -110,13 +128,14 @@ class HopNetwork(Autoregressive):
         self.register_buffer("square", head.square())
 
     @classmethod
-    def from_paths(cls, paths, head=None, *, hidden=24, rank=6, seed=0, n_pairs=60_000):
+    def from_paths(cls, paths, head=None, *, hidden=24, rank=6, seed=0, n_pairs=20_000):
         """A network for paths [n, N] of a ring, started from the Markov chain of their neighbours.
 
-        head: a `LogPolynomial`, default `LogPolynomial()`. The other arguments are those of the network.
+        head: a `LogPolynomial`; the default has as many quadrature points as the narrowest conditional needs. The other
+        arguments are those of the network.
         """
         paths = np.asarray(paths)
-        head = LogPolynomial() if head is None else head
+        head = LogPolynomial(points=enough_points(paths[:1000])) if head is None else head
         head.check(torch.as_tensor(paths))
         rng = np.random.default_rng([seed, 2])
         which = rng.integers(len(paths), size=n_pairs)
@@ -126,26 +145,34 @@ class HopNetwork(Autoregressive):
         return cls(paths.shape[1], head, hidden=hidden, rank=rank, start=start, seed=seed)
 
     def _weights(self):
-        """Weights of the output by site, [N, hidden + 3, D]."""
-        amplitude = torch.cat([torch.ones_like(self.amplitude[:, :1]), self.amplitude], dim=1)
-        return torch.tensordot(amplitude, self.output, dims=1)
+        """Weights of the sites 1 ... N - 1 from hidden units, x_0, x_0^2 and 1 to coefficients, [N - 1, hidden + 3, D].
 
-    def _coefficients(self, previous, first, weights, bridge):
-        """previous [n, S], first [n], of S sites with their weights and bridges [S, 1] -> parameters [n, S, D]."""
+        The hop back to x_0, of strength kappa b, is one of them: kappa b (x_0 x - x^2 / 2).
+        """
+        amplitude = torch.cat([torch.ones_like(self.amplitude[1:, :1]), self.amplitude[1:]], dim=1)
+        weights = torch.tensordot(amplitude, self.output, dims=1)
+        back = self.kappa * self.bridge[1:]
+        constant = weights[:, -1] + self.site - 0.5 * back * self.square
+        return torch.cat(
+            [weights[:, :-3], (weights[:, -3] + back * self.linear)[:, None], weights[:, -2:-1]] + [constant[:, None]],
+            1,
+        )
+
+    def _coefficients(self, previous, first, weights):
+        """previous [n, S], first [n], of S sites with their weights -> parameters [n, S, D]."""
         x = first[:, None]
         features = torch.cat([torch.tanh(x * self.weight + self.bias), x, x.square(), torch.ones_like(x)], 1)
-        learned = (features @ weights.transpose(0, 1).flatten(1)).reshape(len(x), len(weights), -1)
-        back = bridge[:, 0]
-        hop = (previous + back * x)[..., None] * self.linear - 0.5 * bridge * self.square
-        return self.site + learned + self.kappa * hop
+        learned = features @ weights.transpose(0, 1).flatten(1)
+        hop = (self.kappa * self.linear)[None]
+        parameters = torch.addmm(learned.reshape(-1, len(self.linear)), previous.reshape(-1, 1), hop)
+        return parameters.reshape(len(x), len(weights), -1)
 
     def conditionals(self, values):
-        later = self._coefficients(values[:, :-1], values[:, 0], self._weights()[1:], self.bridge[1:])
+        later = self._coefficients(values[:, :-1], values[:, 0], self._weights())
         return torch.cat([self.first.expand(len(values), 1, -1), later], 1)
 
     def incremental(self, n):
         weights = self._weights()
         values = first = yield self.first.expand(n, -1)
         for k in range(1, self.n_sites):
-            parameters = self._coefficients(values[:, None], first, weights[k : k + 1], self.bridge[k : k + 1])
-            values = yield parameters[:, 0]
+            values = yield self._coefficients(values[:, None], first, weights[k - 1 : k])[:, 0]

@@ -55,8 +55,20 @@ class LearnedAction:
 
     def gradient(self, paths):
         """dS_theta / dx_i of paths [n, N] as float64 [n, N]."""
-        parts = []
-        for part in self._batches(paths):
-            part = part.clone().requires_grad_()
-            parts.append(torch.autograd.grad(self._action(part).sum(), part)[0])
-        return torch.cat(parts).double().numpy()
+        return self.action_and_gradient(paths)[1]
+
+    def action_and_gradient(self, paths):
+        """S_theta and dS_theta / dx_i of paths [n, N], in one pass: float64 [n] and [n, N]."""
+        weights = [weight for weight in self.model.parameters() if weight.requires_grad]
+        values, gradients = [], []
+        try:
+            for weight in weights:  # whose gradients would be computed along with those of the paths
+                weight.requires_grad_(False)
+            for part in self._batches(paths):
+                part = part.clone().requires_grad_()
+                values.append(self._action(part))
+                gradients.append(torch.autograd.grad(values[-1].sum(), part)[0])
+        finally:
+            for weight in weights:
+                weight.requires_grad_(True)
+        return torch.cat(values).detach().double().numpy(), torch.cat(gradients).double().numpy()

@@ -68,7 +68,8 @@ class Recipe:
     learned: (model, T, view=preprocess) -> learned Hamiltonian.
     batch: configurations per step, for the number of sites the recipe was tuned at (`sites`); with more sites fewer.
     held_out: part of the data kept for early stopping, looked at `checks` times; 0 trains to the end.
-    effort: cost of a step relative to the frontier network, roughly; the longest tasks start first.
+    share: steps that take as long as one of the reference network of the system (frontier, equivariant, chain), so that
+    networks can be compared at the same computing time (`task.replicas`).
     energy, log_measure: for training without data: of what the network draws, and what is added to ln q per site to
     make its density one with respect to d theta / 2 pi.
     """
@@ -85,7 +86,7 @@ class Recipe:
     sites: int = 256
     held_out: float = 0.0
     checks: int = 4
-    effort: float = 1.0
+    share: float = 1.0
     energy: Callable | None = None
     log_measure: float = 0.0
 
@@ -216,23 +217,23 @@ def _equivariant(source, seed, _):
 
 
 def _hop(_, seed, data):
-    return HopNetwork.from_paths(data, seed=seed)
+    return HopNetwork.from_paths(data, hidden=16, rank=4, seed=seed)
 
 
 def _chain(source, seed, _):
-    return ChainNetwork(source.n_sites, GaussianMixture(), seed=seed)
+    return ChainNetwork(source.n_sites, GaussianMixture(), hidden=16, seed=seed)
 
 
 def _chain_beta(source, seed, _):
-    return ChainNetwork(source.n_sites, OnInterval(), seed=seed)
+    return ChainNetwork(source.n_sites, OnInterval(), hidden=16, seed=seed)
 
 
 def _path_convolution(source, seed, _):
-    return CausalConvolution(source.n_sites, GaussianMixture(), seed=seed)
+    return CausalConvolution(source.n_sites, GaussianMixture(), channels=16, seed=seed)
 
 
 def _path_made(source, seed, _):
-    return MADE(site_shape=(source.n_sites,), head=OnInterval(4), hidden=(512,), seed=seed)
+    return MADE(site_shape=(source.n_sites,), head=OnInterval(), hidden=(256,), seed=seed)
 
 
 def fraction_energy(s):
@@ -247,9 +248,7 @@ def _learned_action(model, T, view=None):
 # ---------------------------------------------------------------- the registry
 
 _FRONTIER = Recipe(_frontier)
-_BLOCKS = Recipe(
-    _overlapping, preprocess=stride_1, same_support=False, batch=64, learning_rate=1e-2, window=0.03, effort=2.0
-)
+_BLOCKS = Recipe(_overlapping, preprocess=stride_1, same_support=False, batch=64, learning_rate=1e-2, window=0.03)
 _XY = Recipe(
     _equivariant,
     augment=rotate_and_move,
@@ -258,18 +257,17 @@ _XY = Recipe(
     learning_rate=2e-2,
     window=0.03,
     batch=32,
-    effort=4.0,
+    held_out=0.1,
 )
+_XY_FRACTION = replace(_XY, preprocess=as_fraction, augment=None)  # like the papers' networks
 # the noise of the gradient matters more than in a training from data: larger batches, a longer average
-_REVERSE = Recipe(_frontier, energy=ising.energy, batch=256, learning_rate=1.5e-2, window=0.1, effort=4.0)
-_PATH = Recipe(
-    _chain, augment=move_path, learned=_learned_action, learning_rate=6e-3, window=0.03, batch=128, sites=128
-)
+_REVERSE = Recipe(_frontier, energy=ising.energy, batch=256, learning_rate=1.5e-2, window=0.1)
+_PATH = Recipe(_chain, augment=move_path, learned=_learned_action, learning_rate=8e-3, window=0.03, batch=32, sites=128)
 
 RECIPES = {
-    "made": Recipe(_made, augment=None, learning_rate=1e-3, window=0.03, batch=64, held_out=0.1),
-    "made_symmetric": Recipe(_made, augment=flip_and_move, learning_rate=3e-3, window=0.03, batch=64),
-    "linear": Recipe(_linear, learning_rate=3e-3, window=0.03),
+    "made": Recipe(_made, augment=None, learning_rate=1e-3, held_out=0.1),
+    "made_symmetric": Recipe(_made, augment=flip_and_move, learning_rate=3e-3),
+    "linear": Recipe(_linear, learning_rate=3e-3),
     "frontier": _FRONTIER,
     "stride_1": _BLOCKS,
     "stride_1_sums": replace(_BLOCKS, build=_overlapping_sums),
@@ -277,24 +275,22 @@ RECIPES = {
     "stride_2": replace(_BLOCKS, build=_adjoining, preprocess=stride_2, exact=False),
     "majority": Recipe(_majority, learning_rate=1e-2, window=0.1, sites=64),
     "film": replace(_FRONTIER, held_out=0.1, checks=10),
-    "film_wider": replace(_FRONTIER, build=_frontier_wider, held_out=0.1, checks=10, effort=2.0),
-    "patch": replace(_FRONTIER, build=_patch, augment=turn, held_out=0.1, checks=10, effort=2.0),
-    "xy.made_beta": replace(
-        _XY, build=_made_beta, preprocess=as_fraction, augment=None, learning_rate=1e-2, batch=64, held_out=0.1
-    ),
-    "xy.can": replace(_XY, build=_can, preprocess=as_fraction, augment=None, learning_rate=3e-2, held_out=0.1),
-    "xy.made_von_mises": replace(_XY, build=_made_von_mises, learning_rate=1e-2, batch=64, held_out=0.1),
-    "xy.convolution": replace(_XY, build=_convolution, held_out=0.1),
-    "xy.equivariant": replace(_XY, held_out=0.1),
-    "path.hop": replace(_PATH, build=_hop, learning_rate=3e-3, batch=128),
+    "film_wider": replace(_FRONTIER, build=_frontier_wider, held_out=0.1, checks=10),
+    "patch": replace(_FRONTIER, build=_patch, augment=turn, held_out=0.1, checks=10),
+    "xy.made_beta": replace(_XY_FRACTION, build=_made_beta, learning_rate=1e-2, batch=64, share=0.7),
+    "xy.can": replace(_XY_FRACTION, build=_can, learning_rate=3e-2, share=1.1),
+    "xy.made_von_mises": replace(_XY, build=_made_von_mises, learning_rate=1e-2, batch=64, share=0.6),
+    "xy.convolution": replace(_XY, build=_convolution, share=0.8),
+    "xy.equivariant": _XY,
+    "path.hop": replace(_PATH, build=_hop, learning_rate=1.5e-3, batch=64, share=0.5),
     "path.chain": _PATH,
     "path.chain_beta": replace(_PATH, build=_chain_beta),
-    "path.convolution": replace(_PATH, build=_path_convolution, learning_rate=3e-3),
-    "path.made": replace(_PATH, build=_path_made, learning_rate=1e-3),
+    "path.convolution": replace(_PATH, build=_path_convolution, learning_rate=6e-3, share=0.5),
+    "path.made": replace(_PATH, build=_path_made, learning_rate=3e-3, share=0.3),
     "reverse.frontier": _REVERSE,
     "reverse.frontier_free": replace(_REVERSE, build=_frontier_free),
     "reverse.made": replace(_REVERSE, build=_made_narrow, batch=1024, learning_rate=1e-2),
-    "reverse.can": replace(_REVERSE, build=_can, energy=fraction_energy, batch=128, learning_rate=1e-2, effort=10.0),
+    "reverse.can": replace(_REVERSE, build=_can, energy=fraction_energy, batch=128, learning_rate=1e-2),
     "reverse.equivariant": replace(
         _REVERSE,
         build=_equivariant,
@@ -302,6 +298,5 @@ RECIPES = {
         batch=64,
         learning_rate=1e-2,
         log_measure=math.log(xy.TWO_PI),
-        effort=16.0,
     ),
 }

@@ -67,9 +67,10 @@ class Task:
 
     @property
     def cost(self) -> float:
-        """Roughly the time it takes, to start the longest tasks first."""
+        """Roughly the time it takes, to start the longest tasks first: the sites seen in training, and drawn."""
+        drawn = 4 if self.without_data is not None else 1
         times = 2 if self.without_data is not None and self.without_data.field is not None else 1
-        return times * self.n_steps * self.recipe.effort * self.recipe.batch * min(self.source.n_sites, 256)
+        return times * drawn * self.n_steps / self.recipe.share * min(self.source.n_sites, 256)
 
 
 class Learned(NamedTuple):
@@ -170,9 +171,11 @@ def _n_weights(model):
 def replicas(network, source, n_train, n_steps, n_networks, seed, starts=None, **more):
     """`n_networks` tasks that differ in everything random: configurations, initial weights, batches.
 
+    n_steps: of the reference network of the system; others get as many as take the same time (`Recipe.share`).
     starts: tasks, one each, whose networks they start from (default: none). more: other fields of `Task`.
     """
     starts = [None] * n_networks if starts is None else starts
+    n_steps = max(1, round(RECIPES[network].share * n_steps)) if network in RECIPES else n_steps
     return [Task(network, source, n_train, n_steps, 100 * seed + k, start, **more) for k, start in enumerate(starts)]
 
 
