@@ -71,7 +71,7 @@ def main():
                 reached = kl.value
                 below = ", ".join(f"{bar:g}" for bar in WANTED if reached <= bar)
                 print(
-                    f"{network:16s} {name}  {n_steps:6d} steps {seconds:7.1f} s  KL {kl.value:.4f}({1e4 * kl.error:.0f})"
+                    f"{network:16s} {name}  {n_steps:6d} steps {seconds:7.1f} s  KL {kl.value:.4f}"
                     f"  {'below ' + below if below else ''}",
                     flush=True,
                 )

@@ -48,7 +48,7 @@ def versions() -> dict[str, str]:
 def code_key(*targets) -> str:
     """One hash of all code of lib that these can reach, the versions of the numeric packages, and the Python.
 
-    targets: functions or classes of lib, or their names: `"lib.analysis.learning:learn"`, `"lib.analysis.learning"` for
+    targets: functions or classes of lib, or their names: `"lib.studies.task:learn"`, `"lib.studies.task"` for
     a whole module. Looked up once per process. ValueError for anything outside lib, and where a file was edited after
     this process had loaded it, so that nobody can say which code runs here.
     """
@@ -71,7 +71,7 @@ def _code_key(names: tuple[str, ...], root: Path) -> str:
         found = reach.module(module)
         first = inside.partition(".")[0]
         if found is None or not (not inside or first in found.where or first in found.imported):
-            raise ValueError(f"{name!r} is no code of lib; give it like lib.analysis.learning:learn")
+            raise ValueError(f"{name!r} is no code of lib; give it like lib.studies.task:learn")
         reach.follow(module, (first,) if inside else ())
     for file in reach.files():
         if file.stat().st_mtime > LOADED:

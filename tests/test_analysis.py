@@ -119,11 +119,18 @@ def test_cramer_rao_of_one_coupling():
     assert couplings.cramer_rao(ising.operators(s, ("nn",)), T0, n)[0] == pytest.approx(1 / np.sqrt(n * C), rel=0.02)
 
 
-def test_operators_that_cannot_be_told_apart_are_refused():
+def test_operators_that_cannot_be_told_apart_have_no_values():
     h = Known({"nn": 1.0})
     twice = {"nn": ising.nearest, "again": ising.nearest}
-    with pytest.raises(ValueError, match="cannot be told apart"):
-        couplings.read_network(h, h.draw(50, 1), twice, ising.flip_one)
+    read = couplings.read_network(h, h.draw(50, 1), twice, ising.flip_one)
+    assert np.isnan(read.values).all() and np.isnan(read.errors).all()
+    frozen = np.ones((200, 4, 4), np.int8)
+    for read in (
+        couplings.read_network(h, frozen, ising.OPERATORS, ising.flip_one),
+        couplings.pseudolikelihood(ising.local_sums(frozen), T0, tuple(ising.OPERATORS)),
+    ):
+        assert np.isnan(read.values).all() and np.isnan(read.errors).all() and np.isnan(read.sum_error)
+    assert np.isinf(couplings.cramer_rao(ising.operators(frozen), T0, 200)).all()
 
 
 # Reweighting ------------------------------------------------------------------------------------------------
