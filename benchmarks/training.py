@@ -51,8 +51,7 @@ def old(network, source, n_train, n_steps, seed):
     seconds = time.process_time() - begin
     test = source.configurations(5000, seed, "test")
     hamiltonian = recipe.learned(model, source.T, view=recipe.preprocess)
-    log_q = -hamiltonian.action(test) if hasattr(hamiltonian, "action") else hamiltonian.log_prob(test)
-    return kl_divergence(source.log_prob(test), log_q), seconds
+    return kl_divergence(source.log_prob(test), hamiltonian.log_prob(test)), seconds
 
 
 def new(network, source, n_train, n_steps, seed):

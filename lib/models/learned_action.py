@@ -53,6 +53,10 @@ class LearnedAction:
         """S_theta of paths [n, N] as float64 [n]."""
         return torch.cat([self._action(part) for part in self._batches(paths)]).double().numpy()
 
+    def log_prob(self, paths):
+        """ln p of paths [n, N] as float64 [n]."""
+        return -self.action(paths)
+
     def gradient(self, paths):
         """dS_theta / dx_i of paths [n, N] as float64 [n, N]."""
         return self.action_and_gradient(paths)[1]
