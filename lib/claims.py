@@ -251,7 +251,8 @@ def report(
     `reference`: the exact answer for the parameters at hand, where the ledger has none or one that belongs to its own
     parameters. `tolerance`: a bar that follows from the parameters; it is judged at any of them. Without it the bar of
     the ledger counts at its own parameters, and elsewhere there is none.
-    A claim that has no meaning is reported with `applicable=False` and a `reason`, never as passed.
+    A claim that has no meaning is reported with `applicable=False` and a `reason`, never as passed. A `reason` alone
+    says why the value may be NaN at parameters that are allowed: if it or its error is, the claim is not applicable.
     Out of tolerance, or NaN, or without meaning where there is a bar: the record is stored and ClaimFailed is raised,
     so the cell fails.
     """
@@ -282,6 +283,8 @@ def make_record(key, value, error=None, *, reference=None, tolerance=None, appli
     reference = _reference(entry, _number(reference, key, "reference"))
     if error is not None and error < 0:
         raise BookError(f"claim {key!r}: the error must not be negative, it is {error!r}")
+    if applicable and reason and any(x is not None and math.isnan(x) for x in (value, error)):
+        value, error, applicable = None, None, False
     if not applicable:
         if not reason:
             raise BookError(f"claim {key!r}: applicable=False needs a reason='...'")

@@ -27,7 +27,8 @@ from lib.statistics import jackknife, over_blocks, owners
 class Couplings(NamedTuple):
     """Couplings J [K] with errors [K] over configurations, in units of energy; `residual` is the rms of what the
     operators leave unexplained in T0 (ln p(s') - ln p(s)), weighted like the fit (nan for data); `sum_error`: of
-    the sum of the couplings, which is often better known than each."""
+    the sum of the couplings, which is often better known than each. Values and errors are nan where the configurations
+    do not tell the operators apart, as nearly frozen ones do not."""
 
     names: tuple
     values: np.ndarray
@@ -39,8 +40,8 @@ class Couplings(NamedTuple):
 def project(differences, targets, counts=None, iterations=30):
     """K [a] minimising the cross-entropy of sigmoid(differences @ K) against `targets`, by Newton's method.
 
-    differences [m, a]; targets [m] in [0, 1]; counts [m]: weight of each row (default 1). Raises ValueError when the
-    operators cannot be told apart on these rows.
+    differences [m, a]; targets [m] in [0, 1]; counts [m]: weight of each row (default 1). nan [a] when the operators
+    cannot be told apart on these rows.
     """
     counts = np.ones(len(differences)) if counts is None else counts
     K = np.zeros(differences.shape[1])
@@ -48,8 +49,8 @@ def project(differences, targets, counts=None, iterations=30):
         q = expit(differences @ K)
         gradient = differences.T @ (counts * (q - targets))
         hessian = (differences * (counts * q * (1 - q))[:, None]).T @ differences
-        if np.linalg.cond(hessian) > 1e12:
-            raise ValueError("these operators cannot be told apart on these configurations: use fewer operators")
+        if not np.isfinite(hessian).all() or np.linalg.cond(hessian) > 1e12:
+            return np.full(len(K), np.nan)
         step = np.linalg.solve(hessian, gradient)
         K = K - step
         if np.abs(step).max() < 1e-12:
@@ -98,12 +99,18 @@ def read_moves(moves, T0, names=None):
         J = T0 * project(differences[keep], q[keep])
         return np.append(J, J.sum())
 
-    values, errors = over_blocks(solve, moves.owner)
+    values, errors = _all_or_none(*over_blocks(solve, moves.owner))
     values, errors, sum_error = values[:-1], errors[:-1], errors[-1]
     weight = q * (1 - q)
     unexplained = T0 * moves.log_ratio - differences @ values
     residual = np.sqrt((weight * unexplained**2).sum() / weight.sum())
     return Couplings(names, values, errors, float(residual), float(sum_error))
+
+
+def _all_or_none(values, errors):
+    """All nan unless all are finite: a value that one block of configurations alone decides has no error."""
+    known = np.isfinite(values).all() and np.isfinite(errors).all()
+    return (values, errors) if known else (np.full_like(values, np.nan), np.full_like(errors, np.nan))
 
 
 def read_network(hamiltonian, configurations, operators, move, *, moves=16, seed=0, blocks=20):
@@ -124,9 +131,12 @@ def cramer_rao(values, T0, n):
     """Smallest possible errors [a] of the couplings J from n configurations: no unbiased estimate does better.
 
     values: operator sums [m, a] of independent configurations at temperature T0. The Fisher information of K = J / T0
-    is n times the covariance of the operators (the Cramer-Rao bound; C. R. Rao, 1945).
+    is n times the covariance of the operators (the Cramer-Rao bound; C. R. Rao, 1945). inf [a] where these
+    configurations do not tell the operators apart: they bound nothing.
     """
     information = n * np.atleast_2d(np.cov(np.asarray(values, float).T))
+    if np.linalg.cond(information) > 1e12:
+        return np.full(len(information), np.inf)
     return T0 * np.sqrt(np.diag(np.linalg.inv(information)))
 
 
@@ -155,5 +165,5 @@ def pseudolikelihood(local_sums, T0, names, *, blocks=20):
         J = T0 * project(differences, np.zeros(len(rows)), total.astype(float))
         return np.append(J, J.sum())
 
-    values, errors = jackknife(solve, counts[:, seen])
+    values, errors = _all_or_none(*jackknife(solve, counts[:, seen]))
     return Couplings(tuple(names), values[:-1], errors[:-1], float("nan"), float(errors[-1]))

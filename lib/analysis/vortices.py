@@ -66,17 +66,21 @@ def around_squares(values):
 
 
 def auc(score, positive):
-    """Area under the ROC curve of scores [m] for the squares marked `positive` [m]; ties count one half."""
+    """Area under the ROC curve of scores [m] for the squares marked `positive` [m]; ties count one half. nan unless
+    some squares are marked and some are not."""
     positive = np.asarray(positive, bool)
     n_positive, n_negative = positive.sum(), (~positive).sum()
     if n_positive == 0 or n_negative == 0:
-        raise ValueError("an AUC needs squares with a vortex and some without: raise T or the number of configurations")
+        return float("nan")
     ranks = rankdata(score)
     return float((ranks[positive].sum() - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
 
 
 def auc_at_equal(score, positive, energy, bins=30):
-    """AUC among squares of equal `energy` [m]: the mean over bins with equal numbers of vortices, weighted by them."""
+    """AUC among squares of equal `energy` [m]: the mean over bins with equal numbers of vortices, weighted by them; nan
+    where no bin has squares with a vortex and some without."""
+    if not np.any(positive):
+        return float("nan")
     edges = np.quantile(energy[positive], np.linspace(0, 1, bins + 1))
     total, weight = 0.0, 0
     for low, high in zip(edges[:-1], edges[1:], strict=True):
@@ -85,7 +89,7 @@ def auc_at_equal(score, positive, energy, bins=30):
         if 0 < count < inside.sum():
             total += count * auc(score[inside], positive[inside])
             weight += count
-    return total / weight
+    return total / weight if weight else float("nan")
 
 
 class Pairs(NamedTuple):

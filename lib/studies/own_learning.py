@@ -14,7 +14,6 @@ is that of an exponential family with the readable operators and n_effective con
 the couplings, and linear response, d<A>/dK_a = (T0 / T) Cov(A, O_a), for predictions at T.
 """
 
-import contextlib
 import functools
 from dataclasses import replace
 from typing import NamedTuple
@@ -223,7 +222,7 @@ def examine(kind, trained, test, some, broken, n_samples, seed):
             return quantities.operators(c)[:, : len(names)]
 
         tried = couplings.try_moves(hamiltonian, both, operators, names, move, seed=seed)
-        read, nearest = _read(tried, hamiltonian.T0, names), _read(tried, hamiltonian.T0, ("nn",))
+        read, nearest = couplings.read_moves(tried, hamiltonian.T0), couplings.read_moves(tried, hamiltonian.T0, ("nn",))
         explained = _explained(tried, read, hamiltonian.T0)
     drawn = draw(kind, hamiltonian, n_samples, seed)
     return Examined(
@@ -239,15 +238,6 @@ def examine(kind, trained, test, some, broken, n_samples, seed):
         quantities.operators(drawn),
         hamiltonian.log_prob(drawn),
     )
-
-
-def _read(tried, T0, names):
-    """`Couplings` on `names`, all NaN where the moves do not tell them apart: a file that hardly varies."""
-    try:
-        return couplings.read_moves(tried, T0, names)
-    except (ValueError, np.linalg.LinAlgError):
-        nothing = np.full(len(names), np.nan)
-        return couplings.Couplings(tuple(names), nothing, nothing, float("nan"), float("nan"))
 
 
 def _explained(tried, read, T0):
@@ -398,11 +388,8 @@ def learn(c, kind, T0, n_networks, steps, seed):
         nearest = Number(float(value[0]), float(np.hypot(error[0], _bound(sums[:, :1], T0, n_train)[0])))
     classical = None
     if kind == "ising" and c.shape[1] > 4:
-        with contextlib.suppress(
-            ValueError, np.linalg.LinAlgError
-        ):  # a file that hardly varies does not tell them apart
-            read = couplings.pseudolikelihood(ising.local_sums(training, names), T0, names)
-            classical = _named(names, read.values, read.errors)
+        read = couplings.pseudolikelihood(ising.local_sums(training, names), T0, names)
+        classical = _named(names, read.values, read.errors)
     tested = None
     if kind == "path":
         series = [e.schwinger_dyson for e in each]
