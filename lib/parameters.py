@@ -115,7 +115,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("n_train", int, minimum=1000, maximum=1_000_000),
         Rule("n_networks", int, minimum=1, maximum=8),
         Rule("n_steps", int, minimum=30, maximum=100_000),
-        Rule("n_blocks", int, minimum=500, maximum=100_000),
+        Rule("n_blocks", int, minimum=200, maximum=100_000),
         Rule("n_repetitions", int, minimum=2, maximum=8),
         Rule("seed", int, minimum=0),
     ),
@@ -206,7 +206,7 @@ PRESETS: dict[str, dict[str, dict]] = {
     "01_autoregressive_networks": {"smoke": {"L": 8, "n_hidden": 4, "n_train": 2000}},
     "02_ising": {"smoke": {"L": 4, "n_train": 2000, "n_networks": 1, "n_steps": 50}},
     "03_ising_blocks": {
-        "smoke": {"L": 4, "n_train": 2000, "n_networks": 1, "n_steps": 60, "n_blocks": 500, "n_repetitions": 2}
+        "smoke": {"L": 4, "n_train": 2000, "n_networks": 1, "n_steps": 60, "n_blocks": 200, "n_repetitions": 2}
     },
     "04_moke": {"smoke": {"L": 8, "n_images": 300, "n_networks": 1, "n_steps": 50}},
     "05_xy": {"smoke": {"L": 4, "n_train": 600, "n_networks": 1, "n_steps": 20}},

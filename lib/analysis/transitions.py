@@ -91,9 +91,7 @@ def by_surrogate(hamiltonian, L, temperatures, n, seed, length=40):
     at_T0 = driver.sample(L, hamiltonian.T0, 100, np.random.default_rng([seed, 1])).configurations
     operators = {"nn": ising.nearest}
     (coupling,) = read_network(hamiltonian, at_T0, operators, ising.flip_one, moves=8, seed=seed).values
-    coupling = (
-        coupling if np.isfinite(coupling) else 1.0
-    )  # nothing can be read from frozen spins; any surrogate is right
+    coupling = coupling if np.isfinite(coupling) else 1.0  # nearly frozen spins show none; any will do, at some cost
     runs, sets = [], []
     for number, T in enumerate(temperatures):
         rng = np.random.default_rng([seed, 2, number])

@@ -48,18 +48,20 @@ DEGREE = 2  # of the polynomial in K through the five couplings
 # ---------------------------------------------------------------- configurations
 
 
-CHAINS = 32
+def chains_for(n):
+    """How many lattices n block configurations come from: 32, and fewer for few, which a start each would only slow."""
+    return min(32, max(2, n // 125))
 
 
-def blocks(L, T, n, seed, chains=CHAINS, gap=3):
+def blocks(L, T, n, seed, gap=3):
     """n block configurations int8 [n, 8, 8] of the L x L Ising model at T, and after each step before the last one.
 
-    Swendsen-Wang, `chains` lattices, one configuration of each every `gap` cluster updates, hence correlated in time:
+    Swendsen-Wang, `chains_for(n)` lattices, one configuration of each every `gap` cluster updates, hence correlated in time:
     tau_int is 3.7 updates at L = 64. One chain comes after the other, so that blocks of consecutive configurations, of
     which every jackknife here takes 20, are independent but for the few chains that are cut. What counts configurations
     has to count `independent` ones. Returns a list, from the original lattice (first) to the 8 x 8 blocks (last).
     """
-    rng = np.random.default_rng([seed, L, round(1e6 * T)])
+    rng, chains = np.random.default_rng([seed, L, round(1e6 * T)]), chains_for(n)
     s = np.ones((chains, L, L), np.int8)
     for _ in range(100 + L):
         swendsen_wang.sweep(s, 1 / T, rng)
@@ -73,9 +75,9 @@ def blocks(L, T, n, seed, chains=CHAINS, gap=3):
     return [np.stack(level, axis=1).reshape(-1, *level[0].shape[1:])[:n] for level in zip(*levels, strict=True)]
 
 
-def independent(values, chains=CHAINS):
+def independent(values):
     """How many independent configurations the values [n] of `blocks` are worth: n / (2 tau_int), at most n."""
-    length = -(-len(values) // chains)
+    length = -(-len(values) // chains_for(len(values)))
     series = np.asarray(values)[: len(values) // length * length].reshape(-1, length)
     return len(values) / (2 * integrated_time(series.T))
 
