@@ -56,9 +56,9 @@ def chains_for(n):
 def blocks(L, T, n, seed, gap=3):
     """n block configurations int8 [n, 8, 8] of the L x L Ising model at T, and after each step before the last one.
 
-    Swendsen-Wang, `chains_for(n)` lattices, one configuration of each every `gap` cluster updates, hence correlated in time:
-    tau_int is 3.7 updates at L = 64. One chain comes after the other, so that blocks of consecutive configurations, of
-    which every jackknife here takes 20, are independent but for the few chains that are cut. What counts configurations
+    Swendsen-Wang, `chains_for(n)` lattices, one configuration of each every `gap` cluster updates, hence correlated in
+    time: tau_int is 3.7 updates at L = 64. One chain comes after the other, so that blocks of consecutive
+    configurations, of which every jackknife here takes 20, are independent but for the few chains that are cut. What counts configurations
     has to count `independent` ones. Returns a list, from the original lattice (first) to the 8 x 8 blocks (last).
     """
     rng, chains = np.random.default_rng([seed, L, round(1e6 * T)]), chains_for(n)
