@@ -95,9 +95,9 @@ def test_learning():
     learned = learn(task)
     assert -SIGMAS * learned.kl.error < learned.kl.value < 0.1
     x = study.test_paths(BETA, N, 2000, 6)
-    found = action.against_exact(learned.action.action(x), dw.action(x, COUPLINGS))
+    found = action.against_exact(learned.hamiltonian.action(x), dw.action(x, COUPLINGS))
     assert abs(found.slope - 1) < 0.03 and abs(found.offset - MATRIX.log_z) < 0.1
-    readable = action.read(x, learned.action.gradient(x))
+    readable = action.read(x, learned.hamiltonian.gradient(x))
     assert np.allclose(action.physical(readable.coefficients, BETA / N), [4, 7.84, 1], rtol=0.05)
 
 

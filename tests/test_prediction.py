@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from lib import checks
-from lib.analysis import prediction
 from lib.analysis.action import Readable
 from lib.analysis.divergence import kl_divergence
 from lib.analysis.importance import effective_sample_size
@@ -15,6 +14,7 @@ from lib.models.learned_action import LearnedAction
 from lib.models.log_polynomial import LogPolynomial
 from lib.samplers import path
 from lib.statistics import Estimate, over_networks
+from lib.studies import prediction
 from lib.studies.recipes import move_path
 from lib.studies.sources import Paths
 from lib.studies.task import Task

@@ -11,12 +11,13 @@ import pytest
 import torch
 from scipy import stats
 
-from lib.analysis import action, bkt, block_scaling, couplings, importance, prediction, rg, transitions, vortices
+from lib.analysis import action, bkt, block_scaling, couplings, importance, transitions, vortices
 from lib.analysis.comparison import compare
 from lib.analysis.divergence import kl_divergence
 from lib.samplers import driver
 from lib.samplers import xy as xy_sampler
 from lib.statistics import block_sums, jackknife, over_blocks, owners
+from lib.studies import prediction, rg
 from lib.systems import double_well, ising, xy_exact
 from tests.test_analysis import NEAR, STATES, T0, Known
 

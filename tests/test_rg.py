@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from lib.analysis import couplings, rg
+from lib.analysis import couplings
 from lib.statistics import student
+from lib.studies import rg
 from lib.systems import ising
 
 T = np.array(rg.TEMPERATURES)

@@ -148,7 +148,7 @@ def test_every_recipe_learns_and_is_normalised_in_theta(network):
 
 
 def test_unknown_recipe_is_refused():
-    with pytest.raises(ValueError, match="'mlp'"):
+    with pytest.raises(ValueError, match="'xy.mlp': choose from"):
         Task("xy.mlp", Angles(4, 1.0), 100, 10, 0)
 
 
@@ -217,8 +217,7 @@ def test_auc_by_hand():
     assert vortices.auc([1, 2, 3, 4], [False, False, True, True]) == 1.0
     assert vortices.auc([1, 2, 3, 4], [True, False, True, False]) == 0.25
     assert vortices.auc([1, 1, 1, 1], [True, False, True, False]) == 0.5
-    with pytest.raises(ValueError, match="AUC"):
-        vortices.auc([1, 2], [True, True])
+    assert np.isnan(vortices.auc([1, 2], [True, True])) and np.isnan(vortices.auc([1, 2], [False, False]))
 
 
 def test_auc_at_equal_energy_removes_what_energy_explains():
