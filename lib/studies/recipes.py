@@ -262,7 +262,7 @@ _XY = Recipe(
 _XY_FRACTION = replace(_XY, preprocess=as_fraction, augment=None)  # like the papers' networks
 # the noise of the gradient matters more than in a training from data: larger batches, a longer average
 _REVERSE = Recipe(_frontier, energy=ising.energy, batch=256, learning_rate=1.5e-2, window=0.1)
-_PATH = Recipe(_chain, augment=move_path, learned=_learned_action, learning_rate=8e-3, window=0.03, batch=32, sites=128)
+_PATH = Recipe(_chain, augment=move_path, learned=_learned_action, learning_rate=6e-3, window=0.1, batch=64, sites=128)
 
 RECIPES = {
     "made": Recipe(_made, augment=None, learning_rate=1e-3, held_out=0.1),
@@ -282,11 +282,11 @@ RECIPES = {
     "xy.made_von_mises": replace(_XY, build=_made_von_mises, learning_rate=1e-2, batch=64, share=0.6),
     "xy.convolution": replace(_XY, build=_convolution, share=0.8),
     "xy.equivariant": _XY,
-    "path.hop": replace(_PATH, build=_hop, learning_rate=1.5e-3, batch=64, share=0.5),
+    "path.hop": replace(_PATH, build=_hop, learning_rate=1.5e-3, share=0.8),
     "path.chain": _PATH,
     "path.chain_beta": replace(_PATH, build=_chain_beta),
-    "path.convolution": replace(_PATH, build=_path_convolution, learning_rate=6e-3, share=0.5),
-    "path.made": replace(_PATH, build=_path_made, learning_rate=3e-3, share=0.3),
+    "path.convolution": replace(_PATH, build=_path_convolution, batch=32, share=0.8),
+    "path.made": replace(_PATH, build=_path_made, learning_rate=3e-3, batch=32, share=0.5),
     "reverse.frontier": _REVERSE,
     "reverse.frontier_free": replace(_REVERSE, build=_frontier_free),
     "reverse.made": replace(_REVERSE, build=_made_narrow, batch=1024, learning_rate=1e-2),
