@@ -321,7 +321,9 @@ def test_a_key_by_object_and_by_name():
 
 
 @pytest.mark.parametrize(
-    "target", ["lib.systems.ising:nothing", "lib.nothing", "numpy:sin", sum, lambda: 0, 3], ids=str
+    "target",
+    ["lib.systems.ising:nothing", "lib.nothing", "numpy:sin", sum, lambda: 0, 3],
+    ids=lambda target: getattr(target, "__name__", str(target)),
 )
 def test_a_key_of_something_else_is_refused(target):
     with pytest.raises(ValueError) as caught:
