@@ -124,7 +124,7 @@ def test_symmetries_leave_the_energy_alone():
     assert np.ptp(ising.operators(images, ["nnn", "third", "plaquette"]), axis=0).max() == 0
     # augmentation: the random images are elements of the group, all of them, equally often
     n = 128 * 200
-    drawn = lattice.random_transform(torch.as_tensor(s).expand(n, L, L), torch.Generator().manual_seed(3), chunks=n)
+    drawn = lattice.random_transform(torch.as_tensor(s).expand(n, L, L), torch.Generator().manual_seed(3))
     known, copies = np.unique(images.reshape(-1, 16), axis=0, return_counts=True)
     seen, counts = np.unique(drawn.numpy().reshape(-1, 16), axis=0, return_counts=True)
     assert np.array_equal(known, seen)
