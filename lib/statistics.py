@@ -33,6 +33,15 @@ def _estimate(value, error):
     return Estimate(*(x.item() if np.ndim(x) == 0 else x for x in (np.asarray(value), np.asarray(error))))
 
 
+def known(function, *arguments):
+    """`function(*arguments)`, an `Estimate`, or nan +- nan where it raises ValueError: of a curve that does not have
+    the feature asked for."""
+    try:
+        return function(*arguments)
+    except ValueError:
+        return Estimate(np.nan, np.nan)
+
+
 # ---------------------------------------------------------------- one series
 
 

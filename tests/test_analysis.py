@@ -218,6 +218,20 @@ def test_peak_and_crossing():
         transitions.crossing(T, 0.6 - T, 0.5 - T, error)
 
 
+def test_a_feature_that_one_network_does_not_have_is_nan():
+    T, error = np.linspace(2.0, 2.6, 13), np.full(13, 0.01)
+    height = 1.5 - 20 * (T - 2.31) ** 2
+
+    def curves(name, *heights):
+        return [transitions.Curves(T, {name: y}, {name: error}, None, None, 1) for y in heights]
+
+    assert transitions.peak_of(curves("specific_heat", height, height), (2.1, 2.5)).value == pytest.approx(2.31)
+    assert np.isnan(transitions.peak_of(curves("specific_heat", height, T), (2.1, 2.5))).all()
+    small, large = curves("binder", 0.6 - T, 0.61 - (T - 2.27)), curves("binder", 0.5 - T, 0.61 - 2 * (T - 2.27))
+    found = transitions.crossings(small, large)
+    assert np.isnan(found.value[0]) and found.value[1] == pytest.approx(2.27)
+
+
 # Is it the Hamiltonian? -------------------------------------------------------------------------------------
 
 

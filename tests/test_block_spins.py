@@ -238,3 +238,5 @@ def test_the_mark_of_a_transition():
     hidden.values["binder"][T > 2.31] = np.nan
     with pytest.raises(ValueError, match="too few"):
         block_scaling.transition(hidden, 0.61)
+    assert block_scaling.transition_of([binder_curve(T)] * 2, 0.61).value == pytest.approx(2.27, abs=0.002)
+    assert np.isnan(block_scaling.transition_of([binder_curve(T), hidden], 0.61)).all()

@@ -4,7 +4,9 @@ Against the ledger of 25 November 2026, changed on the 26th, each with its reaso
 every sigma bar got a cap on the error, everything that is not negative by its meaning (KL, free energy above the exact
 one) a floor; `blocks.stride2_specific_heat` and `xy.helicity_max_error`, reported before, are missed; `xy.t_bkt`, 2 %,
 is missed at 0.35 %; the two averages with weights of chapter 06 are at another temperature, and what is without weights
-has a bar; given up are `action.offset` (the KL once more, dropped) and the four of chapter 11 (of a committed file).
+has a bar; `blocks.flow_cold`, within its error of the bar, is missed; the statistical bars of chapter 01 have level
+1e-5 instead of 0.001; given up are `action.offset` (the KL once more, dropped) and the four of chapter 11 (of a
+committed file).
 """
 
 import copy
@@ -17,9 +19,9 @@ from lib import claims, notebooks
 # chapter -> claim -> tolerance, and the reference of the ledger
 BARS = {
     "01_autoregressive_networks": {
-        "chain.chi2": ({"kind": "at_most", "value": 24.32}, None),
-        "gaussian.spectrum_relative_error": ({"kind": "sigma", "value": 4.0, "cap": 0.02}, 0),
-        "gaussian.cholesky_relative_error": ({"kind": "sigma", "value": 4.48, "cap": 0.02}, 0),
+        "chain.chi2": ({"kind": "at_most", "value": 35.26}, None),
+        "gaussian.spectrum_relative_error": ({"kind": "sigma", "value": 4.98, "cap": 0.02}, 0),
+        "gaussian.cholesky_relative_error": ({"kind": "sigma", "value": 5.38, "cap": 0.02}, 0),
         "gaussian.uv_modes_lost": ({"kind": "equal"}, None),
     },
     "02_ising": {
@@ -46,7 +48,7 @@ BARS = {
         "blocks.stride2_neighbours": ({"kind": "at_most", "value": 0.02}, 0),
         "blocks.stride2_specific_heat": ({"kind": "missed", "asked": {"kind": "at_most", "value": 0.02}}, 0),
         "blocks.flow_hot": ({"kind": "at_most", "value": 2.269185314213022}, None),
-        "blocks.flow_cold": ({"kind": "at_least", "value": 0.0}, None),
+        "blocks.flow_cold": ({"kind": "missed", "asked": {"kind": "at_least", "value": 0.0}}, None),
         "rg.nn_unblocked": ({"kind": "relative", "value": 0.01}, 0.44052863436123346),
         "rg.spurious_nnn": ({"kind": "at_most", "value": 0.003}, 0),
         "rg.t_c": ({"kind": "relative", "value": 0.003, "sigmas": 3}, 2.269185314213022),

@@ -295,3 +295,13 @@ def test_two_sizes_are_refused():
 def test_minimum_outside_the_window_is_refused():
     with pytest.raises(ValueError, match="widen"):
         bkt.fit(*_curves(T_c=1.3))
+
+
+def test_largest_deviation_is_that_of_the_kept_temperatures():
+    def curves(values, errors):
+        return xy_phases.Curves(np.arange(3.0), {"energy": np.array(values)}, {"energy": np.array(errors)}, np.ones(3))
+
+    found, truth = curves([1.0, 2.0, 9.0], [0.3, 0.6, 1.0]), curves([1.1, 2.5, 3.0], [0.4, 0.8, 1.0])
+    keep = np.array([True, True, False])
+    assert study.largest_deviation("energy", found, truth, keep) == (0.5, pytest.approx(1.0))
+    assert np.isnan(study.largest_deviation("energy", found, truth, np.zeros(3, bool))).all()

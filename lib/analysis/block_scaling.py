@@ -21,6 +21,7 @@ from lib.analysis.couplings import read_moves, try_moves
 from lib.analysis.importance import effective_sample_size, reweight
 from lib.analysis.transitions import NAMES, Curves
 from lib.samplers import block_spins as sampler
+from lib.statistics import Estimate, known, over_networks
 from lib.systems import block_spins
 
 GROUPS = 25
@@ -145,7 +146,7 @@ def at_T0(hamiltonian, states, seed):
 
 
 def transition(curve, level):
-    """Temperature at which the Binder cumulant of `Curves` falls through `level`, and its error.
+    """Temperature at which the Binder cumulant of `Curves` falls through `level`, an `Estimate`.
 
     A weighted parabola through the two known points on either side: the cumulant saturates below, so points farther
     away would bend it. ValueError without enough known points or without a passage: nothing is read off an edge.
@@ -173,4 +174,9 @@ def transition(curve, level):
     if not T[0] <= found <= T[-1]:
         raise ValueError("the Binder cumulant does not pass the level within the temperatures that are known")
     draws = np.random.default_rng(0).multivariate_normal(fit, covariance, 400)
-    return float(found), float(np.nanstd([root(draw) for draw in draws]))
+    return Estimate(float(found), float(np.nanstd([root(draw) for draw in draws])))
+
+
+def transition_of(curves, level):
+    """`transition`, the mean over the `Curves` of several networks; nan if it is not seen in one of them."""
+    return over_networks(*np.transpose([known(transition, curve, level) for curve in curves]))

@@ -24,7 +24,7 @@ from scipy.optimize import brentq
 from lib.analysis.couplings import read_network
 from lib.analysis.importance import Control, log_mean_weight, reweight
 from lib.samplers import driver
-from lib.statistics import Estimate, block_sums, jackknife, over_networks
+from lib.statistics import Estimate, block_sums, jackknife, known, over_networks
 from lib.systems import ising
 
 NAMES = ("energy", "specific_heat", "abs_m", "susceptibility", "binder")
@@ -232,18 +232,18 @@ def crossing(T, small, large, errors):
 
 
 def peak_of(curves, window):
-    """Position of the specific-heat peak, mean over the `Curves` of several networks, and its error."""
-    found = [peak(c.T, c.values["specific_heat"], c.errors["specific_heat"], window) for c in curves]
-    return over_networks([position for position, _ in found], [error for _, error in found])
+    """`Estimate` of the position of the specific-heat peak, mean over the `Curves` of several networks; nan if one of
+    them has no peak within the window."""
+    found = [known(peak, c.T, c.values["specific_heat"], c.errors["specific_heat"], window) for c in curves]
+    return over_networks(*np.transpose(found))
 
 
 def crossings(small, large):
-    """`crossing` of the Binder cumulants of two sizes, network by network, as an `Estimate` [m].
-
-    small, large: lists of `Curves` on the same temperatures.
+    """`crossing` of the Binder cumulants of two sizes, network by network, as an `Estimate` [m]; nan where they do not
+    cross. small, large: lists of `Curves` on the same temperatures.
     """
     found = []
     for a, b in zip(small, large, strict=True):
         errors = np.hypot(a.errors["binder"], b.errors["binder"])
-        found.append(crossing(a.T, a.values["binder"], b.values["binder"], errors))
+        found.append(known(crossing, a.T, a.values["binder"], b.values["binder"], errors))
     return Estimate(*np.array(found).T)

@@ -234,7 +234,7 @@ class Matches(NamedTuple):
 
 
 def matches(study, small, large, method="network"):
-    """`Matches` of every repetition and operator set.
+    """`Matches` of every repetition and operator set; nan where the couplings do not cross once.
 
     study: from `repetitions`. method: "network" or "pseudolikelihood". The errors over configurations are those of the
     pseudolikelihood couplings, or, for networks, the smallest possible ones (`Point.bound`).
@@ -251,7 +251,10 @@ def matches(study, small, large, method="network"):
                     errors.append([points[L, T].bound for T in temperatures])
                 else:
                     errors.append([c.sum_error for c in read])
-            rows.append([*match(temperatures, *curves), *match_errors(temperatures, *curves, *errors)])
+            try:
+                rows.append([*match(temperatures, *curves), *match_errors(temperatures, *curves, *errors)])
+            except ValueError:
+                rows.append([np.nan] * 4)
     t_c, y_t, t_c_error, y_t_error = np.array(rows).reshape(len(study), len(OPERATOR_SETS), 4).transpose(2, 0, 1)
     return Matches(t_c, t_c_error, y_t, y_t_error)
 

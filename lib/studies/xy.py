@@ -39,6 +39,16 @@ def kl(hamiltonian, theta, log_partition):
     return Estimate(distance.value, float(np.hypot(distance.error, error)))
 
 
+def largest_deviation(name, found, truth, keep):
+    """(|difference|, its error) of two `Curves` in the quantity `name`, at that of the kept temperatures where it is
+    largest; NaN, NaN if none is kept. keep [t]: bool."""
+    difference = np.abs(found.values[name] - truth.values[name])
+    if not np.isfinite(difference[keep]).any():
+        return np.nan, np.nan
+    worst = np.nanargmax(np.where(keep, difference, np.nan))
+    return float(difference[worst]), float(np.hypot(found.errors[name][worst], truth.errors[name][worst]))
+
+
 class Assessed(NamedTuple):
     """KL of the exact distribution from a network; effective sample size per draw of its own draws, weighted with
     p / p_theta; ln Z from these weights."""
