@@ -225,7 +225,7 @@ def distance_text(value: float, error: float | None, reference: float | None) ->
 def value_text(value: float | None, error: float | None = None) -> str:
     """`2.2690(12)`: the value with its error in the last digits; six digits where there is no error."""
     if value is None or not math.isfinite(value):
-        return "cannot be said"
+        return "not a number"
     if error and math.isfinite(error):
         from uncertainties import ufloat
 

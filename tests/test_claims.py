@@ -231,9 +231,9 @@ def test_the_bar_in_words(tolerance, text):
         (100000, None, "100000"),
         (1234567, None, "1234567"),
         (2.5, math.nan, "2.5"),
-        (math.nan, None, "cannot be said"),
-        (math.inf, 1.0, "cannot be said"),
-        (None, None, "cannot be said"),
+        (math.nan, None, "not a number"),
+        (math.inf, 1.0, "not a number"),
+        (None, None, "not a number"),
     ],
 )
 def test_value_text(value, error, text):

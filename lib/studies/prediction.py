@@ -312,10 +312,12 @@ class Averages(NamedTuple):
 def averages(pair, beta_3, n, seed, with_curves=False):
     """`Averages` under the predicted S_3: n paths of the readable action, reweighted to the networks.
 
-    An average is no linear function of the actions, so independent errors of networks, of zero mean in p, shift it in
-    the same direction for all of them, to second order. The density that is the mean over m networks has 1 / m of their
-    variance: m / (m - 1) times what it changes is an estimate of the shift, and enters the error as `shared`. A shift
-    that all trainings of this length or this architecture have is in no error here: more steps must show it.
+    Two things that independently trained networks share are no spread between them, and enter the error as `shared`.
+    An average is no linear function of the actions, so errors of zero mean in p shift it in the same direction for all
+    networks, to second order: the density that is the mean over m networks has 1 / m of their variance, and m / (m - 1)
+    times what it changes is an estimate of the shift. And networks that were trained too briefly all err on the same
+    side. The readable action hardly does (`read_values`); for actions of its form it is a second estimate of the same
+    average, and how far the two are apart is taken as an error of the first.
     """
     n_sites = pair.n_sites
     surrogate = pair.surrogate(beta_3)
@@ -340,7 +342,7 @@ def averages(pair, beta_3, n, seed, with_curves=False):
     log_weights, log_z = np.array(log_weights), np.array(log_z)
     mean_density = [np.log(m) - np.logaddexp.reduce(-S, axis=0) for S in (S_1, S_2)]
     _, of_mean, log_z_of_mean = under(c_1 * mean_density[0] + c_2 * mean_density[1])
-    second_order = m / (m - 1) if m > 1 else 0.0
+    second_order, of_readable = m / (m - 1) if m > 1 else 0.0, _summary(exact, beta_3, n_sites)
     relative = np.exp(log_weights - log_weights.max(1, keepdims=True))
     return Averages(
         values,
@@ -348,7 +350,7 @@ def averages(pair, beta_3, n, seed, with_curves=False):
         np.array([estimate.ess for estimate in found]),
         log_z,
         relative.std(axis=1) / relative.mean(axis=1) / np.sqrt(len(paths)),
-        second_order * np.abs(values.mean(axis=0) - of_mean.value),
+        np.hypot(second_order * (values.mean(axis=0) - of_mean.value), values.mean(axis=0) - of_readable),
         float(second_order * np.abs(log_z.mean() - log_z_of_mean)),
     )
 
