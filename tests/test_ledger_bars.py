@@ -4,7 +4,7 @@ Against the ledger of 25 November 2026, changed on the 26th, each with its reaso
 every sigma bar got a cap on the error, everything that is not negative by its meaning (KL, free energy above the exact
 one) a floor; `blocks.stride2_specific_heat` and `xy.helicity_max_error`, reported before, are missed; `xy.t_bkt`, 2 %,
 is missed at 0.35 %; the two averages with weights of chapter 06 are at another temperature, and what is without weights
-has a bar; `blocks.flow_cold`, within its error of the bar, is missed; the statistical bars of chapter 01 have level
+has a bar; `blocks.flow_cold` and `rg.y_t`, whose errors are as large as the bars, are missed; the statistical bars of chapter 01 have level
 1e-5 instead of 0.001; given up are `action.offset` (the KL once more, dropped) and the four of chapter 11 (of a
 committed file).
 """
@@ -52,7 +52,7 @@ BARS = {
         "rg.nn_unblocked": ({"kind": "relative", "value": 0.01}, 0.44052863436123346),
         "rg.spurious_nnn": ({"kind": "at_most", "value": 0.003}, 0),
         "rg.t_c": ({"kind": "relative", "value": 0.003, "sigmas": 3}, 2.269185314213022),
-        "rg.y_t": ({"kind": "absolute", "value": 0.05, "sigmas": 3}, 1),
+        "rg.y_t": ({"kind": "missed", "asked": {"kind": "absolute", "value": 0.05, "sigmas": 3}}, 1),
     },
     "04_moke": {
         "moke.tc_fit": ({"kind": "sigma", "value": 1.0, "cap": 8}, 427.4),

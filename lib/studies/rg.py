@@ -143,7 +143,7 @@ def repetitions(places, n, n_steps, n_networks, seed):
 
     places: list of (L, T). Repetitions share nothing. Within one, the first network is trained with 3 n_steps on the
     largest lattice, at its middle temperature, and all the others start from it (n_steps each): their Hamiltonians are
-    close to each other. Unblocked spins, L = 8, are the test with a known answer and get 4 n configurations and a
+    close to each other. Unblocked spins, L = 8, are the test with a known answer and get 16 n configurations and a
     network of their own, 5 n_steps.
     """
     places = sorted(places, reverse=True)
@@ -158,7 +158,7 @@ def repetitions(places, n, n_steps, n_networks, seed):
             if L > SIDE:
                 tasks[L, T].append(Task("majority", source, n, n_steps, own, start=first))
             else:
-                tasks[L, T].append(Task("majority", source, 4 * n, 5 * n_steps, own))
+                tasks[L, T].append(Task("majority", source, 16 * n, 5 * n_steps, own))
     points = learn_all(tasks, then=_point)
     return [{place: points[place][k] for place in places} for k in range(n_networks)]
 
