@@ -4,7 +4,8 @@ Against the ledger of 25 November 2026, changed on the 26th, each with its reaso
 every sigma bar got a cap on the error, everything that is not negative by its meaning (KL, free energy above the exact
 one) a floor; `blocks.stride2_specific_heat` and `xy.helicity_max_error`, reported before, are missed; `xy.t_bkt`, 2 %,
 is missed at 0.35 %; the two averages with weights of chapter 06 are at another temperature, and what is without weights
-has a bar; `blocks.flow_cold` and `rg.y_t`, whose errors are as large as the bars, are missed; the statistical bars of chapter 01 have level
+has a bar; `ising.energy_max_relative_error`, at its bar, and `blocks.flow_cold` and `rg.y_t`, with errors as large as
+theirs, are missed; the statistical bars of chapter 01 have level
 1e-5 instead of 0.001; given up are `action.offset` (the KL once more, dropped) and the four of chapter 11 (of a
 committed file).
 """
@@ -32,7 +33,7 @@ BARS = {
         "ising.hamiltonian_slope": ({"kind": "absolute", "value": 0.01}, 1),
         "ising.coupling_nn": ({"kind": "absolute", "value": 0.003}, 1),
         "ising.couplings_other": ({"kind": "at_most", "value": 4}, 0),
-        "ising.energy_max_relative_error": ({"kind": "at_most", "value": 0.005}, 0),
+        "ising.energy_max_relative_error": ({"kind": "missed", "asked": {"kind": "at_most", "value": 0.005}}, 0),
         "ising.specific_heat_max_relative_error": ({"kind": "at_most", "value": 0.03}, 0),
         "ising.specific_heat_peak": ({"kind": "absolute", "value": 0.01}, 2.3174),
         "ising.t_c": ({"kind": "relative", "value": 0.005}, 2.269185314213022),
