@@ -33,12 +33,15 @@ def _estimate(value, error):
     return Estimate(*(x.item() if np.ndim(x) == 0 else x for x in (np.asarray(value), np.asarray(error))))
 
 
-def known(function, *arguments):
-    """`function(*arguments)`, an `Estimate`, or nan +- nan where it raises ValueError: of a curve that does not have
-    the feature asked for."""
+class NoFeature(ValueError):
+    """A curve does not have the feature asked for: no peak, no crossing."""
+
+
+def or_nan(function, *arguments):
+    """`function(*arguments)`, an `Estimate`, or nan +- nan where it raises `NoFeature`."""
     try:
         return function(*arguments)
-    except ValueError:
+    except NoFeature:
         return Estimate(np.nan, np.nan)
 
 

@@ -227,6 +227,7 @@ def test_a_feature_that_one_network_does_not_have_is_nan():
 
     assert transitions.peak_of(curves("specific_heat", height, height), (2.1, 2.5)).value == pytest.approx(2.31)
     assert np.isnan(transitions.peak_of(curves("specific_heat", height, T), (2.1, 2.5))).all()
+    assert np.isnan(transitions.peak_of(curves("specific_heat", T), (2.1, 2.5))).all()  # one network alone
     small, large = curves("binder", 0.6 - T, 0.61 - (T - 2.27)), curves("binder", 0.5 - T, 0.61 - 2 * (T - 2.27))
     found = transitions.crossings(small, large)
     assert np.isnan(found.value[0]) and found.value[1] == pytest.approx(2.27)

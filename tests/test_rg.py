@@ -32,6 +32,34 @@ def test_matching_refuses_what_it_cannot_read():
         rg.match(T, flow(32), 0.84 - flow(64))
 
 
+def couplings_on(values):
+    """A stand-in for the couplings read at one place, the same for all operator sets."""
+    return [couplings.Couplings(names, np.full(len(names), values / len(names)), None, 0.0, 1e-4)
+            for names in rg.OPERATOR_SETS]  # fmt: skip
+
+
+def test_matches_of_every_repetition_are_nan_where_nothing_crosses():
+    def repetition(shift):
+        curves = {32: flow(32), 64: flow(64) + shift}
+        return {
+            (L, t): rg.Point(L, t, couplings_on(value), couplings_on(value), 1e-4, None)
+            for L, curve in curves.items()
+            for t, value in zip(rg.TEMPERATURES, curve, strict=True)
+        }
+
+    found = rg.matches([repetition(0.0), repetition(1.0)], 32, 64)
+    assert found.t_c[0] == pytest.approx(2.269) and found.y_t[0] == pytest.approx(1.0)
+    assert np.isnan([found.t_c[1], found.y_t[1], found.t_c_error[1], found.y_t_error[1]]).all()
+    assert np.isnan(rg.combine(found.t_c, found.t_c_error)).all()
+
+
+def test_unblocked_spins_get_sixteen_times_as_many(monkeypatch):
+    seen = {}
+    monkeypatch.setattr(rg, "learn_all", lambda tasks, then: seen.update(tasks) or dict.fromkeys(tasks, [None]))
+    rg.repetitions([(16, 2.27), (8, 2.27)], 100, 10, 1, 1)
+    assert [seen[L, 2.27][0].n_train for L in (16, 8)] == [100, 1600]
+
+
 def test_errors_hold_repetitions_and_operator_sets():
     values = np.array([[1.0, 1.2], [1.1, 1.3], [0.9, 1.1]])
     mean, error = rg.combine(values, np.zeros((3, 2)))

@@ -9,11 +9,13 @@ from scipy import stats
 
 from lib.statistics import (
     ONE_SIGMA,
+    NoFeature,
     autocorrelation,
     block_sums,
     integrated_time,
     jackknife,
     mean,
+    or_nan,
     over_blocks,
     over_networks,
     owners,
@@ -110,3 +112,13 @@ def test_one_network_shows_no_scatter():
     assert over_networks([1.5], [0.2]) == over_networks([1.5], [0.2], shared=True) == (1.5, 0.2)
     assert over_networks([1.5], [0.3], shared=0.4).error == pytest.approx(0.5)
     assert np.isnan(over_networks([1.5]).error) and over_networks([[1.5, 2]]).value.tolist() == [1.5, 2]
+
+
+def test_only_a_missing_feature_is_nan():
+    def fails(error):
+        raise error
+
+    assert or_nan(mean, [1.0, 3.0]) == pytest.approx((2.0, 1.0))
+    assert np.isnan(or_nan(fails, NoFeature("no peak"))).all()
+    with pytest.raises(ValueError, match="shapes"):  # a mistake is no missing feature
+        or_nan(fails, ValueError("shapes"))

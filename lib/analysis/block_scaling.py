@@ -21,7 +21,7 @@ from lib.analysis.couplings import read_moves, try_moves
 from lib.analysis.importance import effective_sample_size, reweight
 from lib.analysis.transitions import NAMES, Curves
 from lib.samplers import block_spins as sampler
-from lib.statistics import Estimate, known, over_networks
+from lib.statistics import Estimate, NoFeature, or_nan, over_networks
 from lib.systems import block_spins
 
 GROUPS = 25
@@ -149,16 +149,16 @@ def transition(curve, level):
     """Temperature at which the Binder cumulant of `Curves` falls through `level`, an `Estimate`.
 
     A weighted parabola through the two known points on either side: the cumulant saturates below, so points farther
-    away would bend it. ValueError without enough known points or without a passage: nothing is read off an edge.
+    away would bend it. `NoFeature` without enough known points or without a passage: nothing is read off an edge.
     """
     known = np.isfinite(curve.values["binder"])
     T, U, error = curve.T[known], curve.values["binder"][known], curve.errors["binder"][known]
     falls = np.flatnonzero((U[:-1] >= level) & (U[1:] < level))
     if len(falls) == 0:
-        raise ValueError("the Binder cumulant does not pass the level within the temperatures that are known")
+        raise NoFeature("the Binder cumulant does not pass the level within the temperatures that are known")
     inner = falls[(falls >= 1) & (falls + 3 <= len(T))]  # noise can make it pass more than once
     if len(inner) == 0:
-        raise ValueError("too few temperatures near the transition have enough effective samples")
+        raise NoFeature("too few temperatures near the transition have enough effective samples")
     near = slice(inner[len(inner) // 2] - 1, inner[len(inner) // 2] + 3)
     T, U, error = T[near], U[near], error[near]
     centre = T.mean()
@@ -172,11 +172,11 @@ def transition(curve, level):
 
     found = root(fit)
     if not T[0] <= found <= T[-1]:
-        raise ValueError("the Binder cumulant does not pass the level within the temperatures that are known")
+        raise NoFeature("the Binder cumulant does not pass the level within the temperatures that are known")
     draws = np.random.default_rng(0).multivariate_normal(fit, covariance, 400)
     return Estimate(float(found), float(np.nanstd([root(draw) for draw in draws])))
 
 
 def transition_of(curves, level):
     """`transition`, the mean over the `Curves` of several networks; nan if it is not seen in one of them."""
-    return over_networks(*np.transpose([known(transition, curve, level) for curve in curves]))
+    return over_networks(*np.transpose([or_nan(transition, curve, level) for curve in curves]))

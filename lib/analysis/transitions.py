@@ -24,7 +24,7 @@ from scipy.optimize import brentq
 from lib.analysis.couplings import read_network
 from lib.analysis.importance import Control, log_mean_weight, reweight
 from lib.samplers import driver
-from lib.statistics import Estimate, block_sums, jackknife, known, over_networks
+from lib.statistics import Estimate, NoFeature, block_sums, jackknife, or_nan, over_networks
 from lib.systems import ising
 
 NAMES = ("energy", "specific_heat", "abs_m", "susceptibility", "binder")
@@ -194,7 +194,7 @@ def peak(T, values, errors, window):
 
     A cubic is no more precise and off by 0.005 for the specific heat of L = 16 on temperatures 0.05 apart; this one by
     0.0005. The error is that of the slope there, from the covariance of the fit, divided by the curvature. window:
-    (low, high). The maximum must lie inside it: ValueError otherwise, never a clamped edge.
+    (low, high). The maximum must lie inside it: `NoFeature` otherwise, never a clamped edge.
     """
     inside = (T >= window[0]) & (T <= window[1])
     x, y, w = T[inside] - np.mean(window), values[inside], 1 / errors[inside]
@@ -206,7 +206,7 @@ def peak(T, values, errors, window):
     roots = roots[abs(roots.imag) < 1e-9].real
     roots = roots[(roots > x.min()) & (roots < x.max()) & (np.polyval(np.polyder(slope), roots) < 0)]
     if not len(roots):
-        raise ValueError(f"window {window}: no maximum inside; widen it or move it")
+        raise NoFeature(f"window {window}: no maximum inside; widen it or move it")
     top = roots[np.argmax(np.polyval(quartic, roots))]
     powers = np.array([4 * top**3, 3 * top**2, 2 * top, 1, 0])  # d/dx of those of the quartic
     error = np.sqrt(powers @ covariance @ powers) / abs(np.polyval(np.polyder(slope), top))
@@ -217,14 +217,14 @@ def crossing(T, small, large, errors):
     """Temperature where two curves [t] on the same temperatures cross, an `Estimate`, from a weighted cubic through
     their difference, whose independent errors are errors [t].
 
-    The error is that of the cubic there, from the covariance of the fit, divided by its slope. ValueError when they do
+    The error is that of the cubic there, from the covariance of the fit, divided by its slope. `NoFeature` when they do
     not cross inside the temperatures given.
     """
     x, degree = T - np.mean(T), min(3, len(T) - 1)
     cubic, covariance = np.polyfit(x, np.asarray(large) - np.asarray(small), degree, w=1 / errors, cov="unscaled")
     ends = np.polyval(cubic, [x[0], x[-1]])
     if ends[0] * ends[1] > 0:
-        raise ValueError(f"the curves do not cross between T = {T[0]:g} and {T[-1]:g}")
+        raise NoFeature(f"the curves do not cross between T = {T[0]:g} and {T[-1]:g}")
     at = brentq(lambda t: np.polyval(cubic, t), x[0], x[-1])
     powers = np.vander([at], degree + 1)[0]
     error = np.sqrt(powers @ covariance @ powers) / abs(np.polyval(np.polyder(cubic), at))
@@ -234,7 +234,7 @@ def crossing(T, small, large, errors):
 def peak_of(curves, window):
     """`Estimate` of the position of the specific-heat peak, mean over the `Curves` of several networks; nan if one of
     them has no peak within the window."""
-    found = [known(peak, c.T, c.values["specific_heat"], c.errors["specific_heat"], window) for c in curves]
+    found = [or_nan(peak, c.T, c.values["specific_heat"], c.errors["specific_heat"], window) for c in curves]
     return over_networks(*np.transpose(found))
 
 
@@ -245,5 +245,5 @@ def crossings(small, large):
     found = []
     for a, b in zip(small, large, strict=True):
         errors = np.hypot(a.errors["binder"], b.errors["binder"])
-        found.append(known(crossing, a.T, a.values["binder"], b.values["binder"], errors))
+        found.append(or_nan(crossing, a.T, a.values["binder"], b.values["binder"], errors))
     return Estimate(*np.array(found).T)

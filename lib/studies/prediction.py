@@ -317,7 +317,8 @@ def averages(pair, beta_3, n, seed, with_curves=False):
     networks, to second order: the density that is the mean over m networks has 1 / m of their variance, and m / (m - 1)
     times what it changes is an estimate of the shift. And networks that were trained too briefly all err on the same
     side. The readable action hardly does (`read_values`); for actions of its form it is a second estimate of the same
-    average, and how far the two are apart is taken as an error of the first.
+    average, and how far the two are apart is taken as an error of the first. (ln Z knows the first only: a reading has
+    no constant.)
     """
     n_sites = pair.n_sites
     surrogate = pair.surrogate(beta_3)

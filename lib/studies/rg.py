@@ -32,7 +32,7 @@ from lib.models.frontier import FrontierNetwork
 from lib.models.hamiltonian import LearnedHamiltonian
 from lib.models.heads import Bernoulli
 from lib.samplers import swendsen_wang
-from lib.statistics import block_sums, integrated_time, jackknife, over_networks
+from lib.statistics import NoFeature, block_sums, integrated_time, jackknife, over_networks
 from lib.studies.task import Task, learn_all
 from lib.systems import ising
 
@@ -196,7 +196,8 @@ class Match(NamedTuple):
 def match(temperatures, small, large):
     """`Match` of couplings small [t] and large [t], of lattices L and 2 L brought to the same side.
 
-    Polynomials of degree `DEGREE` in K = 1 / T. ValueError if they do not cross within the temperatures.
+    Polynomials of degree `DEGREE` in K = 1 / T. `NoFeature` unless they cross once within the temperatures, with slopes
+    of one sign.
     """
     K = 1 / np.asarray(temperatures, float)
     centre = K.mean()
@@ -205,10 +206,10 @@ def match(temperatures, small, large):
     roots = roots[np.abs(roots.imag) < 1e-12].real
     inside = roots[(roots >= K.min() - centre) & (roots <= K.max() - centre)]
     if len(inside) != 1:
-        raise ValueError(f"the couplings do not cross once between T = {min(temperatures):g} and {max(temperatures):g}")
+        raise NoFeature(f"the couplings do not cross once between T = {min(temperatures):g} and {max(temperatures):g}")
     slopes = np.polyval(np.polyder(b), inside[0]) / np.polyval(np.polyder(a), inside[0])
     if not slopes > 0:
-        raise ValueError("the slopes at the crossing differ in sign: more configurations or training are needed")
+        raise NoFeature("the slopes at the crossing differ in sign: more configurations or training are needed")
     return Match(float(1 / (inside[0] + centre)), float(np.log2(slopes)))
 
 
@@ -234,7 +235,7 @@ class Matches(NamedTuple):
 
 
 def matches(study, small, large, method="network"):
-    """`Matches` of every repetition and operator set; nan where the couplings do not cross once.
+    """`Matches` of every repetition and operator set; nan where `match` finds `NoFeature`.
 
     study: from `repetitions`. method: "network" or "pseudolikelihood". The errors over configurations are those of the
     pseudolikelihood couplings, or, for networks, the smallest possible ones (`Point.bound`).
@@ -253,7 +254,7 @@ def matches(study, small, large, method="network"):
                     errors.append([c.sum_error for c in read])
             try:
                 rows.append([*match(temperatures, *curves), *match_errors(temperatures, *curves, *errors)])
-            except ValueError:
+            except NoFeature:
                 rows.append([np.nan] * 4)
     t_c, y_t, t_c_error, y_t_error = np.array(rows).reshape(len(study), len(OPERATOR_SETS), 4).transpose(2, 0, 1)
     return Matches(t_c, t_c_error, y_t, y_t_error)
