@@ -6,8 +6,9 @@ one) a floor; `blocks.stride2_specific_heat` and `xy.helicity_max_error`, report
 is missed at 0.35 %; the two averages with weights of chapter 06 are at another temperature, and what is without weights
 has a bar; `ising.energy_max_relative_error` (at its bar), `blocks.flow_cold` and `rg.y_t` (errors too large to pass at
 any seed) are missed; two bars of chapter 01 hold at its default parameters, not at any; given up are `action.offset`
-(the KL once more, dropped) and the four of chapter 11 (of a committed file). The bars are the same, the errors wider,
-for the averages under the predicted action of chapter 08.
+(the KL once more, dropped) and the four of chapter 11 (of a committed file). For the averages under the predicted
+action of chapter 08 the errors are wider, so that "within three errors" tests nothing and is dropped; the relative bars
+stay.
 """
 
 import copy
@@ -115,10 +116,10 @@ BARS = {
         "prediction.readable_action_mean": ({"kind": "relative", "value": 0.003, "sigmas": 3}, None),
         "prediction.readable_kinks": ({"kind": "relative", "value": 0.01, "sigmas": 3}, None),
         "prediction.readable_gap": ({"kind": "relative", "value": 0.01, "sigmas": 3}, None),
-        "prediction.x2": ({"kind": "relative", "value": 0.003, "sigmas": 3}, None),
-        "prediction.action_mean": ({"kind": "relative", "value": 0.005, "sigmas": 3}, None),
-        "prediction.kinks": ({"kind": "relative", "value": 0.02, "sigmas": 3}, None),
-        "prediction.gap": ({"kind": "relative", "value": 0.02, "sigmas": 3}, None),
+        "prediction.x2": ({"kind": "relative", "value": 0.003}, None),
+        "prediction.action_mean": ({"kind": "relative", "value": 0.005}, None),
+        "prediction.kinks": ({"kind": "relative", "value": 0.02}, None),
+        "prediction.gap": ({"kind": "relative", "value": 0.02}, None),
         "prediction.log_z": ({"kind": "absolute", "value": 0.05}, None),
     },
     "09_rerun": {
