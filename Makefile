@@ -2,7 +2,7 @@
 # make read     write the site from the committed outputs, without executing
 # make pdf      the whole book as one file, _build/book.pdf, from the committed outputs (needs Chromium)
 # make test     all tests
-# make refresh  execute the chapters and write the committed notebooks (CHAPTERS="02_ising" for some)
+# make refresh  execute the chapters and write the committed notebooks (CHAPTERS="ising" for some)
 # make clean    remove what the others made, .venv included
 
 SHELL := /bin/bash

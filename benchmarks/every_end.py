@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 
-from lib import parameters, tables
+from lib.page import parameters, tables
 from lib.paths import ROOT
 
 FEASIBLE = {
@@ -32,20 +32,20 @@ FEASIBLE = {
 }
 # together with each other: nearly frozen on a small lattice, few of everything
 PAIRS = {
-    "02_ising": [{"T0": 1.0, "L": 8}, {"T0": 1.0, "n_train": 1000}, {"T0": 1.5}, {"T0": 5.0, "n_steps": 10}],
-    "03_ising_blocks": [{"T0": 1.0, "L": 6}, {"T0": 5.0, "n_steps": 30}],
-    "05_xy": [{"T0": 0.3, "n_train": 500}, {"T0": 0.3, "L": 8}],
-    "06_variational": [{"T_low": 0.5, "L": 4, "T": 1.0}, {"T_low": 0.5, "T_xy": 0.3}],
-    "08_action_prediction": [{"beta_1": 200.0, "beta_2": 1.0}],
+    "ising": [{"T0": 1.0, "L": 8}, {"T0": 1.0, "n_train": 1000}, {"T0": 1.5}, {"T0": 5.0, "n_steps": 10}],
+    "ising_blocks": [{"T0": 1.0, "L": 6}, {"T0": 5.0, "n_steps": 30}],
+    "xy": [{"T0": 0.3, "n_train": 500}, {"T0": 0.3, "L": 8}],
+    "variational": [{"T_low": 0.5, "L": 4, "T": 1.0}, {"T_low": 0.5, "T_xy": 0.3}],
+    "action_prediction": [{"beta_1": 200.0, "beta_2": 1.0}],
 }
 SKIPPED = ("finite_size",)  # a notebook of sweeps, no chapter
 
 
 def ends(chapter):
     """Lists of {name: value}: the preset itself, each parameter at its ends, and `PAIRS`."""
-    preset = parameters.PRESETS[chapter].get("smoke", {})
+    preset = parameters.declared()[chapter].smoke
     found = [{}]
-    for rule in parameters.RULES[chapter]:
+    for rule in parameters.rules(chapter).values():
         if rule.kind is str and not rule.choices or rule.name == "kind":
             continue  # files, and what they hold
         largest = rule.maximum if rule.maximum is None else min(rule.maximum, FEASIBLE.get(rule.name, rule.maximum))
@@ -75,7 +75,7 @@ def main():
     parser.add_argument("--first", type=int, help="only so many runs of each chapter")
     options = parser.parse_args()
     rows, failed = [["chapter", "given", "exit", "CPU s", "says"]], 0
-    for chapter in options.chapters or [name for name in parameters.RULES if name not in SKIPPED]:
+    for chapter in options.chapters or [name for name in parameters.declared() if name not in SKIPPED]:
         for number, given in enumerate(ends(chapter)[: options.first]):
             with tempfile.TemporaryDirectory() as folder:
                 status, seconds, line = run(chapter, given, f"{folder}/{number}")

@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from timing import median_seconds
 
-from lib.models.base import log_prob_in_batches
+from lib import lattice
+from lib.models.autoregressive import log_prob_in_batches
 from lib.models.fit import fit
-from lib.models.frontier import FrontierNetwork
 from lib.models.heads import Bernoulli
 from lib.models.made import MADE
-from lib.systems import lattice
+from lib.models.markov_lattice import FrontierNetwork
 
 
 def main():

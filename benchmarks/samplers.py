@@ -6,7 +6,7 @@ python benchmarks/samplers.py
 import numpy as np
 from timing import median_seconds
 
-from lib.samplers import coupled, driver, metropolis, multispin, swendsen_wang
+from lib.samplers import ising_couplings, mcmc, metropolis, multispin, swendsen_wang
 
 T = 2.27
 
@@ -20,8 +20,10 @@ def main():
             seconds = median_seconds(lambda sweep=sweep, spins=spins: sweep(spins, 1 / T, rng))
             print(f"  {sweep.__module__.split('.')[-1]:20s} L = {L:3d}             {spins.size / seconds / 1e9:7.3f}")
         for chains in (64, 512):
-            state = coupled.cold_start(L, chains, rng)
-            seconds = median_seconds(lambda state=state: coupled.sweep(state, 1 / T, rng, {"nn": 1, "nnn": 0.01}, 10))
+            state = ising_couplings.cold_start(L, chains, rng)
+            seconds = median_seconds(
+                lambda state=state: ising_couplings.sweep(state, 1 / T, rng, {"nn": 1, "nnn": 0.01}, 10)
+            )
             print(f"  coupled              L = {L:3d} chains {chains:4d} {10 * state.size / seconds / 1e9:7.3f}")
         for words in (8, 16, 32, 64):
             state = multispin.cold_start(L, words, rng)
@@ -40,7 +42,7 @@ def main():
     ]:  # fmt: skip
         for method in ("multispin", "swendsen_wang") if n <= 10**4 else ("multispin",):
             seconds = median_seconds(
-                lambda a=(L, temperature, n), m=method: driver.sample(*a, np.random.default_rng(1), method=m),
+                lambda a=(L, temperature, n), m=method: mcmc.sample(*a, np.random.default_rng(1), method=m),
                 3,
             )
             print(f"  L = {L:3d} T = {temperature:4.2f} n = {n:6d} {method:14s} {seconds:7.2f} s")

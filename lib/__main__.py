@@ -8,11 +8,14 @@ import sys
 import time
 from pathlib import Path
 
-from lib import claims, files, freshness, measured, notebooks, observed, processes, runner, usage
+from lib import files, processes
+from lib.book import execute, freshness, notebooks, usage
+from lib.book.execute import MARK, say
 from lib.errors import BookError
+from lib.page import claims, records
+from lib.page.tables import aligned
 from lib.paths import BOOK, BUILD, ROOT, RUNS
-from lib.runner import MARK, say
-from lib.tables import aligned
+from lib.studies import user_file
 
 REFUSED = 2  # exit code where nothing was done
 
@@ -62,23 +65,23 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     sub = command("run", _run, "execute one chapter with parameters of your own", refusal=REFUSED)
-    sub.add_argument("chapter", help="02_ising, or 02, or the path of a notebook")
+    sub.add_argument("chapter", help="its name, like ising, or the path of a notebook")
     sub.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE")
     sub.add_argument("--smoke", action="store_true", help="start from the chapter's smoke preset, which takes seconds")
     sub.add_argument("--out", type=Path, metavar="DIR", help="new folder for the run (default: runs/CHAPTER-STAMP)")
 
     sub = command("learn", _learn, "learn from configurations of your own, a .npy file", refusal=REFUSED)
-    sub.add_argument("file", metavar="FILE.npy", help="; ".join(f"{k}: {v}" for k, v in observed.LAYOUT.items()))
-    sub.add_argument("--kind", required=True, choices=observed.KINDS)
+    sub.add_argument("file", metavar="FILE.npy", help="; ".join(f"{k}: {v}" for k, v in user_file.LAYOUT.items()))
+    sub.add_argument("--kind", required=True, choices=user_file.KINDS)
     sub.add_argument(
         "--T0", required=True, help="of the weight exp(-H / T0) of the file; for a path exp(-S / T0), so 1"
     )
     sub.add_argument("--seed", default=None)
     sub.add_argument("--n-networks", default=None, metavar="N", help="independent trainings, at least 2")
-    sub.add_argument("--steps", default=None, metavar="N", help=f"of each training; default: {observed.STEPS}")
+    sub.add_argument("--steps", default=None, metavar="N", help=f"of each training; default: {user_file.STEPS}")
     sub.add_argument("--out", type=Path, metavar="DIR", help="new folder for the run (default: runs/learn-FILE-STAMP)")
     sub = command("sweep", _sweep, "run a chapter for every combination of values, side by side", refusal=REFUSED)
-    sub.add_argument("chapter", help="02_ising, or 02, or the path of a notebook")
+    sub.add_argument("chapter", help="its name, like ising, or the path of a notebook")
     sub.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE,VALUE,...")
     sub.add_argument("--smoke", action="store_true", help="start from the chapter's smoke preset")
     sub.add_argument("--out", type=Path, metavar="DIR", help="folder of the sweep; an existing one is continued")
@@ -104,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("run", nargs="+", help="folder of a run, an executed notebook, or `book`: the committed chapter")
 
     sub = command("parameters", _parameters, "what the parameters of a chapter are and may be", refusal=REFUSED)
-    sub.add_argument("chapter", help="02_ising, or 02, or the path of a notebook")
+    sub.add_argument("chapter", help="its name, like ising, or the path of a notebook")
 
     sub = command("execute", _execute, "execute chapters at their defaults and check their claims")
     sub.add_argument("chapter", nargs="*", help="default: all")
@@ -128,18 +131,18 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options) -> int:
     source = notebooks.find(options.chapter)
-    given, values = runner.check_parameters(source, options.parameter, options.smoke)
+    given, values = execute.check_parameters(source, options.parameter, options.smoke)
     return _run_in(options.out or _stamped(source.stem), options.command, source, given, values)
 
 
 def _learn(options) -> int:
-    """Chapter 10 with the reader's file; relative paths count from where the reader is."""
-    source = notebooks.find("10_your_configurations")
-    file = observed.locate(options.file, Path.cwd()).resolve()
+    """The chapter `your_configurations` with the reader's file; relative paths count from where the reader is."""
+    source = notebooks.find("your_configurations")
+    file = user_file.locate(options.file, Path.cwd()).resolve()
     named = {"file": file, "kind": options.kind, "T0": options.T0, "seed": options.seed}
-    named |= {"n_networks": options.n_networks, "steps": options.steps or observed.STEPS[options.kind]}
+    named |= {"n_networks": options.n_networks, "steps": options.steps or user_file.STEPS[options.kind]}
     pairs = [f"{name}={value}" for name, value in named.items() if value is not None]
-    given, values = runner.check_parameters(source, pairs)
+    given, values = execute.check_parameters(source, pairs)
     return _run_in(options.out or _stamped(f"learn-{file.stem}"), options.command, source, given, values)
 
 
@@ -168,11 +171,11 @@ def _run_in(folder: Path, command: str, source: Path, given: dict, values: dict)
     }
     files.write_json(folder / "params.json", record)
     output = folder / source.name
-    outcome = runner.execute(source, output, given, cwd=source.parent)
+    outcome = execute.execute(source, output, given, cwd=source.parent)
     record |= {"seconds": round(outcome.seconds, 1), "memory": outcome.memory, "error": outcome.error}
     results = claims.read_notebook(output) if output.exists() else []
     # `run` keeps the claims only; what is learned from a reader's own file has none
-    found = measured.read_notebook(output) if command == "learn" and output.exists() else []
+    found = records.read_notebook(output) if command == "learn" and output.exists() else []
     files.write_json(folder / "results.json", results + found)
     files.write_json(folder / "params.json", record)
     if outcome.stopped:
@@ -180,10 +183,10 @@ def _run_in(folder: Path, command: str, source: Path, given: dict, values: dict)
         return 130 if outcome.interrupted else 1
     (folder / MARK).unlink()
     for result in results:
-        if result["value"] is not None or command != "learn":  # the claims of chapter 10 are about the included file
+        if result["value"] is not None or command != "learn":  # the claims of the chapter are about the included file
             say(_line(result))
     for record in found:
-        if line := measured.line(record):
+        if line := records.line(record):
             say(line)
     say(f"{folder}: {source.name}, results.json, params.json; {outcome.seconds:.0f} s")
     if outcome.error:
@@ -193,7 +196,7 @@ def _run_in(folder: Path, command: str, source: Path, given: dict, values: dict)
 
 
 def _sweep(options) -> int:
-    from lib.sweep import sweep
+    from lib.book.sweep import sweep
 
     source = notebooks.find(options.chapter)
     more = (options.out, options.scheduler, options.workers, options.retry_failed)
@@ -202,7 +205,7 @@ def _sweep(options) -> int:
 
 def _results(options) -> int:
     if options.page:
-        from lib.site import write_pages
+        from lib.book.site import write_pages
 
         write_pages(notebooks.chapters(), BOOK)
         return 0
@@ -225,14 +228,14 @@ def _margins(options) -> int:
 
 
 def _compare(options) -> int:
-    from lib import compare
+    from lib.book import compare
 
     say(compare.table(compare.load(options.run)))
     return 0
 
 
 def _parameters(options) -> int:
-    from lib import pages
+    from lib.book import pages
 
     path = notebooks.find(options.chapter)
     rows = [[name, repr(default), allowed, meaning] for name, default, allowed, meaning in pages.parameter_rows(path)]
@@ -246,7 +249,7 @@ def _line(result: dict) -> str:
 
 
 def _execute(options) -> int:
-    from lib import site
+    from lib.book import site
 
     paths = [notebooks.find(name) for name in options.chapter] or notebooks.chapters()
     with _building():
@@ -258,7 +261,7 @@ def _execute(options) -> int:
 
 
 def _student(options) -> int:
-    from lib import student
+    from lib.book import student
 
     paths = [notebooks.find(name) for name in options.chapter] or notebooks.chapters()
     for path in student.write(paths, options.out):
@@ -295,7 +298,7 @@ def _hash(options) -> int:
 
 
 def _book(options) -> int:
-    from lib import site
+    from lib.book import site
 
     with _building():
         site.build(execute=True)
@@ -303,7 +306,7 @@ def _book(options) -> int:
 
 
 def _read(options) -> int:
-    from lib import site
+    from lib.book import site
 
     with _building():
         site.build(execute=False)
@@ -311,7 +314,7 @@ def _read(options) -> int:
 
 
 def _single(options) -> int:
-    from lib import single, site
+    from lib.book import single, site
 
     if options.pdf:
         single.chromium()  # say so before the work if there is none

@@ -21,7 +21,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lib import files, usage
+from lib import files
+from lib.book import usage
 from lib.paths import BUILD
 from lib.reachable import NUMERIC, code_key, sha
 

@@ -7,7 +7,7 @@
     checks.check_energy_differences(...)      a flip's energy change equals the difference of two energies
     checks.check_commutes(rule, s, before)    a rule (blocking, thresholding) respects a symmetry
 
-Models are anything with the interface of `lib.models.base.Autoregressive`: yours too. The first three work on
+Models are anything with the interface of `lib.models.autoregressive.Autoregressive`: yours too. The first three work on
 a copy of the model whose weights have been shaken: a law of the architecture holds for all weights, and an initial
 weight of zero must not hide a leak.
 """

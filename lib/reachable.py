@@ -21,7 +21,7 @@ from lib.paths import ROOT
 
 # Not followed. `parameters` holds the rules of every chapter, and a stamp has those of its own; `cache` hands out what
 # a function would return.
-SEPARATE = ("lib.parameters", "lib.cache")
+SEPARATE = ("lib.page.parameters", "lib.cache")
 NUMERIC = ("numpy", "torch", "numba", "scipy")  # the packages whose versions numbers depend on
 LOADED = time.time()  # whatever uses this module loads the rest of lib at about the same time
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)

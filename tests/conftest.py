@@ -11,8 +11,10 @@ import nbformat
 import pytest
 from nbformat import v4
 
-from lib import cache, parallel, site
-from lib.claims import MIME
+from lib import cache, parallel
+from lib.book import site
+from lib.page import parameters
+from lib.page.claims import MIME
 from lib.paths import ROOT
 
 os.environ[cache.SWITCH] = "off"  # what a test trains is trained now
@@ -43,7 +45,7 @@ def error(name: str, text: str):
     return v4.new_output("error", ename=name, evalue=text, traceback=[])
 
 
-def claim(key: str, value, passed: bool | None = True, chapter: str = "01_tiny", **more):
+def claim(key: str, value, passed: bool | None = True, chapter: str = "tiny", **more):
     """The output that `claims.report` leaves in a notebook."""
     record = {"key": key, "value": value, "error": None, "reference": 1.0, "published": None, "passed": passed}
     record |= {"chapter": chapter, "statement": key, "units": None, "bar": "within 0.5 of 1"}
@@ -61,48 +63,49 @@ def write(made: nbformat.NotebookNode, path: Path) -> Path:
     return path
 
 
+def declare(monkeypatch, **chapters: dict) -> None:
+    """These chapters have these rules, in the form of book/parameters.yml, beside those of the book."""
+    made = parameters.declared() | {name: parameters._chapter(entry) for name, entry in chapters.items()}
+    monkeypatch.setattr(parameters, "declared", lambda: made)
+
+
 # A repository of its own -----------------------------------------------------------------------------------
 
 LEDGER = """
-- {key: tiny.one, chapter: 01_tiny, statement: One is one, source: "slide 1", published: null, reference: 1,
+- {key: tiny.one, chapter: tiny, statement: One is one, source: "slide 1", published: null, reference: 1,
    reference_origin: arithmetic, tolerance: {kind: absolute, value: 0.5}, units: J}
-- {key: tiny.two, chapter: 01_tiny, statement: Two is small, source: "slide 2", published: 2.5, reference: 2,
+- {key: tiny.two, chapter: tiny, statement: Two is small, source: "slide 2", published: 2.5, reference: 2,
    reference_origin: arithmetic, tolerance: {kind: at_most, value: 3}, units: null}
-- {key: other.three, chapter: 02_other, statement: Three is three, source: "slide 3", published: null, reference: 3,
+- {key: other.three, chapter: other, statement: Three is three, source: "slide 3", published: null, reference: 3,
    reference_origin: arithmetic, tolerance: {kind: equal}, units: null}
 """
 TOC = """
 format: jb-book
 root: book/intro
 chapters:
-  - file: book/01_tiny
-  - file: book/02_other
+  - file: book/tiny
+  - file: book/other
   - file: book/results
 """
 RULES = """
-
-def _low_below_high(low: int, high: int, **_) -> None:
-    if low > high:
-        raise ParameterError(f"low={low} is more than high={high}; give low at most {high}")
-
-
-RULES["01_tiny"] = (
-    Rule("low", int, minimum=0, maximum=8, multiple_of=2),
-    Rule("high", int, minimum=0, maximum=8),
-    Rule("T0", float, minimum=0.5, maximum=5.0),
-    Rule("label", str, choices=("a", "b")),
-)
-RULES["02_other"] = (Rule("seed", int, minimum=0),)
-CROSS["01_tiny"] = (_low_below_high,)
-PRESETS["01_tiny"] = {"smoke": {"low": 0, "high": 1}}
+tiny:
+  rules:
+    low: {type: int, minimum: 0, maximum: high, multiple_of: 2}
+    high: {type: int, minimum: 0, maximum: 8}
+    T0: {type: float, minimum: 0.5, maximum: 5.0}
+    label: {type: str, choices: [a, b]}
+  smoke: {low: 0, high: 1}
+other:
+  rules:
+    seed: {type: int, minimum: 0}
 """
-TINY = """from lib import claims, parameters
+TINY = """from lib.page import claims, parameters
 
-parameters.check("01_tiny", low=low, high=high, T0=T0, label=label)"""
+parameters.check("tiny", globals())"""
 
 
 def tiny(*more, defaults: str = 'low: int = 2  # even\nhigh: int = 4\nT0: float = 2.27\nlabel: str = "a"'):
-    """The chapter 01_tiny: parameters, check, two claims, and whatever else."""
+    """The chapter tiny: parameters, check, two claims, and whatever else."""
     return notebook(
         markdown("# A tiny chapter"),
         code(defaults, "parameters"),
@@ -114,11 +117,11 @@ def tiny(*more, defaults: str = 'low: int = 2  # even\nhigh: int = 4\nT0: float 
 
 
 def other(*more):
-    """The chapter 02_other: one claim, and whatever else."""
+    """The chapter other: one claim, and whatever else."""
     return notebook(
         markdown("# Another"),
         code("seed: int = 1", "parameters"),
-        code('from lib import claims, parameters\n\nparameters.check("02_other", seed=seed)'),
+        code('from lib.page import claims, parameters\n\nparameters.check("other", globals())'),
         *more,
         code('claims.report("other.three", 3)', "nbval-check-output"),
     )
@@ -127,19 +130,18 @@ def other(*more):
 def make_repository(folder: Path) -> Path:
     """This repository's lib with two tiny chapters, their rules and their ledger, in a folder of its own."""
     shutil.copytree(ROOT / "lib", folder / "lib", ignore=shutil.ignore_patterns("__pycache__"))
-    with (folder / "lib" / "parameters.py").open("a") as file:
-        file.write(RULES)
     (folder / "lib" / "extra.py").write_text("VALUE = 1\n")
     for name in ("book", "data"):
         (folder / name).mkdir()
     (folder / "data" / "claims.yml").write_text(LEDGER)
+    (folder / "book" / "parameters.yml").write_text(RULES)
     (folder / "_toc.yml").write_text(TOC)
     shutil.copy(ROOT / "_config.yml", folder)
     shutil.copy(ROOT / "book" / "references.bib", folder / "book")
     shutil.copytree(ROOT / "book" / "_static", folder / "book" / "_static")
-    (folder / "book" / "intro.md").write_text("# A book\n\nSee {doc}`01_tiny` and {doc}`results`.\n")
-    write(tiny(), folder / "book" / "01_tiny.ipynb")
-    write(other(), folder / "book" / "02_other.ipynb")
+    (folder / "book" / "intro.md").write_text("# A book\n\nSee {doc}`tiny` and {doc}`results`.\n")
+    write(tiny(), folder / "book" / "tiny.ipynb")
+    write(other(), folder / "book" / "other.ipynb")
     return folder
 
 

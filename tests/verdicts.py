@@ -2,7 +2,7 @@
 
 In a cell tagged `nbval-check-output` the streams are compared, exactly: verdict lines on stdout, and stderr, which a
 chapter leaves empty. Displayed data is not compared in any form (pictures, HTML, plain text, claim values, glue): it
-holds measured digits. Kernels are this interpreter with the environment of `lib.runner`: one thread, this lib.
+holds measured digits. Kernels are this interpreter with the environment of `lib.book.execute`: one thread, this lib.
 
 Chapters of which every cell passed are recorded with what they depend on, for `python -m lib fresh --accept`.
 """
@@ -17,9 +17,10 @@ from jupyter_client.manager import KernelManager
 from nbval import kernel
 from nbval.plugin import IPyNbFile
 
-from lib import cache, freshness, notebooks
+from lib import cache
+from lib.book import freshness, notebooks
+from lib.book.execute import kernel_variables
 from lib.errors import BookError
-from lib.runner import kernel_variables
 
 BEFORE = pytest.StashKey()  # path -> digest of what a chapter depends on, when the session starts
 OUTCOMES: dict[str, dict[str, bool]] = {}  # file as pytest names it -> cell -> did it pass?
@@ -28,7 +29,7 @@ os.environ[cache.SWITCH] = str(Path(FOLDER) / "cache")  # nothing that was train
 
 
 def _over_files(**options):
-    """A kernel manager that talks over files, for the reason given in `lib.runner._connection`."""
+    """A kernel manager that talks over files, for the reason given in `lib.book.execute._connection`."""
     if os.name == "posix":
         options |= {"transport": "ipc", "ip": f"{tempfile.mkdtemp(dir=FOLDER)}/kernel"}
     return KernelManager(**options)

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lib.analysis.comparison import compare
+from lib.analysis.hamiltonian_error import compare
 from lib.statistics import block_sums, jackknife, mean
 from lib.systems.double_well import Couplings
 

@@ -24,7 +24,8 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import rankdata
 
-from lib.systems import lattice, xy
+from lib import lattice
+from lib.systems import xy
 
 ANGLES = 64  # grid on which the most probable angle is looked for
 

@@ -15,12 +15,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lib import parallel
+from lib import lattice, parallel
 from lib.analysis import couplings
 from lib.analysis.importance import effective_sample_size
 from lib.samplers import xy as sampler
 from lib.statistics import block_sums, jackknife, over_networks
-from lib.systems import lattice, xy
+from lib.systems import xy
 
 NAMES = ("energy", "helicity", "vortices")
 

@@ -12,7 +12,7 @@ import math
 
 import torch
 
-from lib.models.base import Autoregressive
+from lib.models.autoregressive import Autoregressive
 
 
 class CausalConvolution(Autoregressive):

@@ -20,8 +20,8 @@ import math
 
 import torch
 
-from lib.models.base import Autoregressive
-from lib.models.frontier import softsign
+from lib.models.autoregressive import Autoregressive
+from lib.models.markov_lattice import softsign
 
 
 class ChainNetwork(Autoregressive):

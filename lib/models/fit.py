@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from lib.models.base import log_prob_in_batches
+from lib.models.autoregressive import log_prob_in_batches
 
 AVERAGED_FROM = 0.3  # part of the training after which the average begins
 

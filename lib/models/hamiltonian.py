@@ -10,7 +10,7 @@ is symmetric.
 
 import numpy as np
 
-from lib.models.base import log_prob_in_batches
+from lib.models.autoregressive import log_prob_in_batches
 
 
 class LearnedHamiltonian:

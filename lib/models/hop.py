@@ -23,7 +23,7 @@ import math
 import numpy as np
 import torch
 
-from lib.models.base import Autoregressive
+from lib.models.autoregressive import Autoregressive
 from lib.models.log_polynomial import LogPolynomial
 
 

@@ -19,7 +19,7 @@ p(-s) = p(s) holds to rounding.
 import torch
 import torch.nn.functional as F
 
-from lib.models.base import Autoregressive
+from lib.models.autoregressive import Autoregressive
 from lib.models.heads import Bernoulli
 
 

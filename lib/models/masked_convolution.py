@@ -23,7 +23,7 @@ import math
 import torch
 import torch.nn.functional as F
 
-from lib.models.base import Autoregressive
+from lib.models.autoregressive import Autoregressive
 
 
 class MaskedConvolution(Autoregressive):

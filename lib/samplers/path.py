@@ -130,7 +130,7 @@ def record(couplings, n_sites, measurements, rng, *, interval=1, chains=64, clus
 def sample(couplings, n_sites, n, rng, *, spacing=3.0):
     """n independent paths of `n_sites` sites with the distribution exp(-S) / Z, as `PathSamples`.
 
-    couplings: `double_well.Couplings`. rng: numpy.random.Generator. As in `driver.sample`: blocks of doubling length
+    couplings: `double_well.Couplings`. rng: numpy.random.Generator. As in `mcmc.sample`: blocks of doubling length
     until one is 20 tau_int long, all of it discarded, then paths `spacing` tau_int apart; below 3 they are not
     independent. ValueError for n < 1, spacing <= 0 or couplings without a Z.
     """

@@ -3,13 +3,14 @@ r"""From a temperature to a learned Hamiltonian of the Ising model: what the cha
 The trainings themselves are tasks (`task.py`) with `sources.Spins`.
 """
 
+from lib import lattice
 from lib.analysis import couplings
-from lib.analysis.comparison import compare
 from lib.analysis.divergence import kl_divergence
+from lib.analysis.hamiltonian_error import compare
 from lib.models.hamiltonian import LearnedHamiltonian
 from lib.studies.sources import Spins
 from lib.studies.task import replicas
-from lib.systems import ising, lattice
+from lib.systems import ising
 
 
 def spins(network, L, T0, n_train, n_steps, n_networks, seed, starts=None):

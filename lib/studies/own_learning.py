@@ -21,24 +21,24 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from lib import parallel
+from lib import lattice, parallel
 from lib.analysis import action, couplings, symmetry, xy_phases
 from lib.analysis.divergence import kl_divergence
 from lib.analysis.importance import effective_sample_size, reweight
 from lib.analysis.own_data import KINDS, asymmetries, average, split, summary
 from lib.models.chain import ChainNetwork
-from lib.models.equivariant import EquivariantFrontier
-from lib.models.frontier import FrontierNetwork
 from lib.models.gaussian_mixture import GaussianMixture
 from lib.models.hamiltonian import LearnedHamiltonian
 from lib.models.heads import Bernoulli
 from lib.models.learned_action import LearnedAction
 from lib.models.learned_xy import LearnedXY, as_angle
+from lib.models.markov_lattice import FrontierNetwork
+from lib.models.o2_equivariant import EquivariantFrontier
 from lib.statistics import over_networks
 from lib.studies import ising as study
 from lib.studies import task
 from lib.studies.recipes import RECIPES
-from lib.systems import ising, lattice
+from lib.systems import ising
 
 ESS_BAR = 0.1  # effective samples / samples above which a temperature counts as within reach
 EVALUATED = 200  # configurations from which couplings and symmetry violations are read
@@ -359,7 +359,7 @@ def temperatures(T0):
 
 
 def learn(c, kind, T0, n_networks, steps, seed):
-    """`Findings` from checked configurations c [n, ...] (`lib.observed.load`), in the order of the file.
+    """`Findings` from checked configurations c [n, ...] (`lib.studies.user_file.load`), in the order of the file.
 
     kind: "ising", "xy" or "path". T0 > 0. n_networks trainings of at most `steps` steps, side by side.
     """

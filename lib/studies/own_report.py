@@ -4,10 +4,11 @@ import html
 
 import numpy as np
 
-from lib import measured, plotting
 from lib.analysis.own_data import KINDS
+from lib.page import plotting
+from lib.page.records import record
 from lib.statistics import autocorrelation
-from lib.studies.caveats import ALWAYS, verdict
+from lib.studies.diagnostics import ALWAYS, verdict
 from lib.studies.own_learning import ESS_BAR
 
 
@@ -157,44 +158,44 @@ def show_box(warned):
 
 
 def records(findings, warned):
-    """Everything of `Findings` and the box as records for `lib.measured.store`."""
+    """Everything of `Findings` and the box as records for `lib.page.records.store`."""
     f, kind = findings, KINDS[findings.kind]
     n, nats = f.summary, "nats per configuration"
     made = [
-        measured.record("learned.n_configurations", n.n, None, "configurations in the file"),
-        measured.record("learned.n_effective", n.n_effective, None, "independent configurations, n / 2 tau_int"),
-        measured.record("learned.tau_int", n.tau_int, None, "1/2 + sum of rho, in configurations of the file"),
-        measured.record("learned.duplicates", n.duplicates, None, "configurations equal to an earlier one"),
-        measured.record("learned.nll", *f.nll, "test set", nats),
-        measured.record("learned.nll_gap", *f.gap, "test less training", nats),
-        measured.record("learned.nll_independent_sites", f.baseline, None, "for comparison", nats),
-        measured.record("learned.nll_gain", *f.gain, "of the networks over independent sites", nats),
-        measured.record("learned.explained", f.explained, None, "part of the local changes the couplings explain"),
+        record("learned.n_configurations", n.n, None, "configurations in the file"),
+        record("learned.n_effective", n.n_effective, None, "independent configurations, n / 2 tau_int"),
+        record("learned.tau_int", n.tau_int, None, "1/2 + sum of rho, in configurations of the file"),
+        record("learned.duplicates", n.duplicates, None, "configurations equal to an earlier one"),
+        record("learned.nll", *f.nll, "test set", nats),
+        record("learned.nll_gap", *f.gap, "test less training", nats),
+        record("learned.nll_independent_sites", f.baseline, None, "for comparison", nats),
+        record("learned.nll_gain", *f.gain, "of the networks over independent sites", nats),
+        record("learned.explained", f.explained, None, "part of the local changes the couplings explain"),
     ]
-    made += [measured.record(f"learned.coupling.{name}", *j, f"at T0 = {f.T0:g}") for name, j in f.couplings.items()]
+    made += [record(f"learned.coupling.{name}", *j, f"at T0 = {f.T0:g}") for name, j in f.couplings.items()]
     if f.nearest is not None:
-        made.append(measured.record("learned.coupling.nn_alone", *f.nearest, "the only coupling that is read"))
+        made.append(record("learned.coupling.nn_alone", *f.nearest, "the only coupling that is read"))
     for name, j in (f.classical or {}).items():
-        made.append(measured.record(f"learned.pseudolikelihood.{name}", *j, "from the same configurations"))
+        made.append(record(f"learned.pseudolikelihood.{name}", *j, "from the same configurations"))
     if f.schwinger_dyson is not None:
-        made.append(measured.record("learned.schwinger_dyson", *f.schwinger_dyson, "1 for the true action"))
+        made.append(record("learned.schwinger_dyson", *f.schwinger_dyson, "1 for the true action"))
     for name, (largest, rms) in f.violations.items():
         text = f"rms change of ln p, largest {largest:.2g}"
-        made.append(measured.record(f"learned.violation.{name.replace(' ', '_')}", rms, None, text, "nats"))
+        made.append(record(f"learned.violation.{name.replace(' ', '_')}", rms, None, text, "nats"))
     for name, each in f.asymmetries.items():
         text = "of the file; " + ("broken" if each.broken else "not broken")
-        made.append(measured.record(f"learned.asymmetry.{name.replace(', ', '_').replace(' ', '_')}", *each[:2], text))
+        made.append(record(f"learned.asymmetry.{name.replace(', ', '_').replace(' ', '_')}", *each[:2], text))
     r, bar = f.reach, f"effective samples fall below {100 * ESS_BAR:.0f} % (looked for from T0 / 2 to 2 T0)"
     made += [
-        measured.record("learned.T_low", r.low, None, f"below it {bar}"),
-        measured.record("learned.T_high", r.high, None, f"above it {bar}"),
+        record("learned.T_low", r.low, None, f"below it {bar}"),
+        record("learned.T_high", r.high, None, f"above it {bar}"),
     ]
     for k, T in enumerate(r.T):
         at = f"(T={T:.6g})"
-        made.append(measured.record(f"learned.ess{at}", r.ess[k], None, "effective samples / samples"))
+        made.append(record(f"learned.ess{at}", r.ess[k], None, "effective samples / samples"))
         if r.within[k]:
-            made.append(measured.record(f"learned.energy{at}", r.energy[k], r.energy_error[k], kind.energy_name))
-            made.append(measured.record(f"learned.order{at}", r.order[k], r.order_error[k], kind.order_name))
+            made.append(record(f"learned.energy{at}", r.energy[k], r.energy_error[k], kind.energy_name))
+            made.append(record(f"learned.order{at}", r.order[k], r.order_error[k], kind.order_name))
     extra = sum(w.name not in ALWAYS for w in warned)
-    made.append(measured.record("learned.n_warnings", extra, None, "beyond those that hold for every file"))
-    return made + [measured.record(f"learned.warning.{w.name}", w.value, None, w.text) for w in warned]
+    made.append(record("learned.n_warnings", extra, None, "beyond those that hold for every file"))
+    return made + [record(f"learned.warning.{w.name}", w.value, None, w.text) for w in warned]

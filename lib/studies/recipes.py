@@ -38,12 +38,10 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from lib import lattice
 from lib.analysis import blocking
-from lib.models.alternating import AlternatingSums
 from lib.models.causal_convolution import CausalConvolution
 from lib.models.chain import ChainNetwork
-from lib.models.equivariant import EquivariantFrontier
-from lib.models.frontier import FrontierNetwork
 from lib.models.gaussian_mixture import GaussianMixture, OnInterval
 from lib.models.hamiltonian import LearnedHamiltonian
 from lib.models.heads import Bernoulli, BetaMixture, SymmetricCategorical
@@ -51,9 +49,12 @@ from lib.models.hop import HopNetwork
 from lib.models.learned_action import LearnedAction
 from lib.models.learned_xy import LearnedXY, as_angle, as_fraction
 from lib.models.made import MADE
+from lib.models.markov_lattice import FrontierNetwork
 from lib.models.masked_convolution import MaskedConvolution
+from lib.models.o2_equivariant import EquivariantFrontier
+from lib.models.staggered_sums import AlternatingSums
 from lib.models.von_mises import VonMisesMixture
-from lib.systems import ising, lattice, xy
+from lib.systems import ising, xy
 
 
 @dataclass(frozen=True)

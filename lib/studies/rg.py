@@ -28,9 +28,9 @@ import numpy as np
 
 from lib.analysis import blocking, couplings
 from lib.models.fit import fit
-from lib.models.frontier import FrontierNetwork
 from lib.models.hamiltonian import LearnedHamiltonian
 from lib.models.heads import Bernoulli
+from lib.models.markov_lattice import FrontierNetwork
 from lib.samplers import swendsen_wang
 from lib.statistics import NoFeature, block_sums, integrated_time, jackknife, over_networks
 from lib.studies.task import Task, learn_all

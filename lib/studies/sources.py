@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lib.analysis import kerr
-from lib.samplers import dipolar, driver, path
+from lib.samplers import dipolar, mcmc, path
 from lib.samplers import xy as xy_sampler
 from lib.systems import double_well, film, ising
 
@@ -30,7 +30,7 @@ class Spins:
     T: float
 
     def configurations(self, n, seed, purpose="train"):
-        return driver.sample(self.L, self.T, n, generator(seed, purpose)).configurations
+        return mcmc.sample(self.L, self.T, n, generator(seed, purpose)).configurations
 
     def log_prob(self, s):
         return -ising.energy(s) / self.T - ising.log_partition_function(self.T, s.shape[-1])
@@ -104,7 +104,7 @@ class Film:
 
     def images(self, n, seed):
         """True spins [n, L, L] and frames [n, h, w]. The same seed gives the same spins for every camera."""
-        spins = driver.sample(self.L, self.T, n, np.random.default_rng([seed, 0])).configurations
+        spins = mcmc.sample(self.L, self.T, n, np.random.default_rng([seed, 0])).configurations
         return spins, film.render(spins, np.random.default_rng([seed, 1]), self.camera)
 
     def configurations(self, n, seed, purpose="train"):

@@ -19,9 +19,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from lib import parallel
-from lib.analysis.comparison import compare
+from lib import lattice, parallel
 from lib.analysis.divergence import kl_divergence
+from lib.analysis.hamiltonian_error import compare
 from lib.analysis.importance import effective_sample_size, log_mean_weight, reweight
 from lib.models.fit import FitResult
 from lib.models.fit_variational import VariationalResult
@@ -31,7 +31,7 @@ from lib.studies.ising import configurations as observed
 from lib.studies.recipes import RECIPES
 from lib.studies.sources import Angles, Spins
 from lib.studies.task import Task, WithoutData, learn_all
-from lib.systems import ising, lattice
+from lib.systems import ising
 
 # ---------------------------------------------------------------- what is trained
 

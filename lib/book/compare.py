@@ -1,0 +1,154 @@
+"""Runs side by side: the claims of several runs of a chapter, in a terminal and as a picture.
+
+A run is a folder that `lib run` wrote, an executed notebook, or the word `book`: the committed chapter.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lib import files
+from lib.book import notebooks
+from lib.book.execute import MARK
+from lib.errors import BookError
+from lib.page import claims, plotting, tables
+
+BOOK = "book"
+TICKS = (-1000, -100, -30, -10, -3, 0, 1, 3, 10, 30, 100, 1000)  # of an axis that is linear around zero only
+
+
+@dataclass(frozen=True)
+class Run:
+    """One execution of a chapter. parameters: name -> value; results: key -> record of `claims.report`."""
+
+    name: str
+    chapter: str
+    parameters: dict
+    results: dict[str, dict]
+
+
+def load(names: list[str]) -> list[Run]:
+    """The runs of these names, in order. BookError names one that cannot be read, is not finished, or comes twice.
+
+    `book` stands for the committed chapter of the other runs, so at least one of them must be given.
+    """
+    runs = {name: _load(Path(name)) for name in dict.fromkeys(names) if name != BOOK}
+    if len(names) < 2 or len(set(names)) < len(names):
+        raise BookError(f"give two or more different runs, not {' '.join(names)}; `book` is the committed chapter")
+    chapters = list(dict.fromkeys(run.chapter for run in runs.values()))
+    if BOOK in names and len(chapters) > 1:
+        raise BookError(f"`book` beside runs of several chapters ({', '.join(chapters)}): give runs of one")
+    if BOOK in names:
+        runs[BOOK] = _notebook(notebooks.find(chapters[0]), BOOK)
+    return [runs[name] for name in names]
+
+
+def _load(path: Path) -> Run:
+    if path.suffix == ".ipynb":
+        return _notebook(path, str(path))
+    if not path.is_dir():
+        raise BookError(f"no run {path}; give a folder that `lib run` wrote, a notebook, or the word {BOOK}")
+    if (path / MARK).exists():
+        raise BookError(f"{path} is marked {MARK}: that run did not get to its end; run it again")
+    try:
+        record = files.read_json(path / "params.json")
+        results = {result["key"]: result for result in files.read_json(path / "results.json")}
+        return Run(str(path), record["chapter"], record["parameters"], results)
+    except OSError as error:
+        raise BookError(f"{path} is no run: {Path(error.filename).name} cannot be read ({error.strerror})") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise BookError(f"{path}: params.json or results.json is damaged ({type(error).__name__}: {error})") from None
+
+
+def _notebook(path: Path, name: str) -> Run:
+    notebook = notebooks.read(path)
+    values = {key: parameter.default for key, parameter in notebooks.parameters(notebook, path.stem).items()}
+    return Run(name, path.stem, values, {record["key"]: record for record in claims.read_notebook(path)})
+
+
+# The table -------------------------------------------------------------------------------------------------
+
+
+def table(runs: list[Run]) -> str:
+    """Parameters that differ, then every claim: value(error) in each run, and its verdict there."""
+    names = ["", *(run.name for run in runs)]
+    parameters = dict.fromkeys(name for run in runs for name in run.parameters)
+    values = {name: [repr(run.parameters.get(name, "-")) for run in runs] for name in parameters}
+    differing = [[name, *row] for name, row in values.items() if len(set(row)) > 1]
+    keys = dict.fromkeys(key for run in runs for key in run.results)
+    rows = [[key, *(_cell(run.results.get(key)) for run in runs)] for key in keys]
+    empty = [""] * len(runs)
+    return tables.aligned([names, *(differing or [["(same parameters)", *empty]]), ["", *empty], *rows])
+
+
+def _cell(record: dict | None) -> str:
+    if record is None:
+        return "-"
+    status = claims.status_of(record) if record["verdict"] != "measured" else "measured"
+    verdict = "FAILED" if status == "failed" else status
+    if record["value"] is None:
+        return verdict
+    return f"{claims.value_text(record['value'], record['error'])} {verdict}"
+
+
+# The picture -----------------------------------------------------------------------------------------------
+
+
+def deviations(run: Run) -> dict[str, float]:
+    """key -> (value - exact reference) / error, for the claims of this run that have all three."""
+    found = {}
+    for key, record in run.results.items():
+        if None not in (record["value"], record["reference"], record["error"]) and record["error"] > 0:
+            found[key] = (record["value"] - record["reference"]) / record["error"]
+    return found
+
+
+def ratios(run: Run, base: Run) -> dict[str, tuple[float, float]]:
+    """key -> (value / value in `base`, its error): claims of both, where the latter is not zero."""
+    found = {}
+    for key, record in run.results.items():
+        other = base.results.get(key, {}).get("value")
+        if record["value"] is not None and other:
+            found[key] = (record["value"] / other, (record["error"] or 0.0) / abs(other))
+    return found
+
+
+def draw(runs: list[Run], width: float = 8.4):
+    """Figure and axes. A claim is a row, a run a colour and a marker.
+
+    Left: how far each run is from its own exact answers, in its errors. Right: its values over those of the last run,
+    which is the one to compare with.
+    """
+    import matplotlib.pyplot as plt
+
+    *others, base = runs
+    keys = list(dict.fromkeys(key for run in runs for key in (*deviations(run), *ratios(run, base))))
+    place = {key: -k for k, key in enumerate(keys)}
+    figure, (left, right) = plt.subplots(1, 2, figsize=(width, 1.4 + 0.22 * len(keys)), sharey=True)
+    left.axvspan(-3, 3, color="0.92", zorder=0)
+    for axis, middle in ((left, 0), (right, 1)):
+        axis.axvline(middle, color="0.5", lw=0.8, zorder=0)
+    for number, run in enumerate([base, *others]):
+        colour = plotting.EXACT if number == 0 else plotting.PALETTE[(number - 1) % 4]
+        style = {"marker": plotting.MARKERS[number % 4], "color": colour, "linestyle": "", "label": _label(run)}
+        shift = 0.6 * ((number + 0.5) / len(runs) - 0.5)
+        distance = deviations(run)
+        left.plot(list(distance.values()), [place[key] - shift for key in distance], **style)
+        if number:
+            ratio = ratios(run, base)
+            values, errors = zip(*ratio.values(), strict=True) if ratio else ((), ())
+            right.errorbar(values, [place[key] - shift for key in ratio], xerr=errors, **style)
+    for axis, around in ((left, 0), (right, 1)):
+        low, high = axis.dataLim.intervalx
+        if max(high - around, around - low) > 12:  # one claim far off must not squeeze the others
+            axis.set_xscale("symlog", linthresh=4)
+            axis.set_xticks(ticks := [t for t in TICKS if low <= t <= high], [f"{t:g}" for t in ticks])
+            axis.minorticks_off()
+    left.set(xlabel="(value - exact) / error", yticks=list(place.values()), yticklabels=keys)
+    left.tick_params(axis="y", labelsize=8)
+    right.set(xlabel=f"value / value of {_label(base)}")
+    figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=min(3, len(runs)))
+    return figure, (left, right)
+
+
+def _label(run: Run) -> str:
+    return Path(run.name).name

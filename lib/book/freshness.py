@@ -1,0 +1,174 @@
+"""Is a committed chapter still what its sources would give?
+
+When `make refresh` executes a chapter it stores, in the notebook's metadata, the hash of everything the outputs depend
+on: the chapter's code and the code of lib that it can reach (`lib.reachable`; comments and docstrings do not count),
+every data file that this opens through `data_file("...")`, its entries of the claims ledger without their wording, its
+own parameter rules, and the versions of the numeric packages. A notebook that a chapter runs counts with all that it
+depends on itself: one that it opens like a data file, or that is the default of its parameter `chapter`.
+
+The stamp of a stale chapter may be renewed without executing it for the book (`accept`) where `make test` has executed
+it at this very code and every cell passed: then its verdicts are the committed ones.
+"""
+
+import ast
+import functools
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from lib import files
+from lib.book import notebooks
+from lib.errors import BookError
+from lib.page import claims, parameters
+from lib.paths import ROOT
+from lib.reachable import NUMERIC, Reach, parse, sha, text, versions
+
+WORDING = ("chapter", "statement", "source", "published", "reference_origin", "units", "history")  # of a claim
+
+
+def inputs(path: Path, root: Path = ROOT, outer: tuple[Path, ...] = ()) -> dict[str, str]:
+    """Hash of each thing the outputs of this chapter depend on, by name; versions of packages as they are.
+
+    outer: the notebooks that run this one, each by the next.
+    """
+    trees, said = [], []
+    for cell in notebooks.code_cells(notebooks.read(path)):
+        tree = parse(_without_magics(cell.source), path.name)
+        trees.append(tree)
+        said.append(_said(cell.source, tree))
+    tree = ast.Module([statement for tree in trees for statement in tree.body], [])
+    reach = Reach(root)
+    reach.code(tree)
+    hashes = {"code": sha("\0".join(said))} | reach.hashes()
+    runs = [root / "book" / f"{name}.ipynb" for name in _chapters(tree)]
+    for name in sorted(reach.data):
+        file = root / "data" / name
+        if file.suffix == ".ipynb" and file.is_file():
+            runs.append(file)
+        else:
+            hashes[f"data/{name}"] = sha(file.read_bytes()) if file.is_file() else "missing"
+    for file in runs:
+        if file.is_file() and file not in (path, *outer):
+            hashes[file.relative_to(root).as_posix()] = digest(inputs(file, root, (path, *outer)))
+    hashes["claims"] = sha(json.dumps(_bars(path.stem, tree, root), sort_keys=True, default=str))
+    hashes["parameter rules"] = sha(repr(parameters.rules(path.stem)))
+    return hashes if outer else hashes | versions()
+
+
+def digest(hashes: dict[str, str]) -> str:
+    """One hash of all inputs of a chapter."""
+    return sha(json.dumps(hashes, sort_keys=True))
+
+
+def stamp(notebook, hashes: dict[str, str], measured: dict) -> None:
+    """Store in an executed notebook what it was made from (`inputs`) and what was measured meanwhile."""
+    notebook.metadata["dan_book"] = measured | {"inputs": hashes}
+
+
+def stale(path: Path, root: Path = ROOT) -> list[str]:
+    """Names of what changed since the chapter was executed; empty if it is fresh."""
+    stored = _stored(path)
+    if stored is None:
+        return ["never stamped"]
+    now = inputs(path, root)
+    changed = sorted(name for name in {*now, *stored} if now.get(name) != stored.get(name))
+    return [f"{n} {stored[n]} -> {now[n]}" if n in NUMERIC and n in stored else n for n in changed]
+
+
+def _stored(path: Path) -> dict[str, str] | None:
+    return notebooks.read(path).metadata.get("dan_book", {}).get("inputs")
+
+
+def lib_hash(root: Path = ROOT) -> str:
+    """One hash of the whole of lib."""
+    files = sorted((root / "lib").rglob("*.py"))
+    return sha("\n".join(f"{file.relative_to(root)} {sha(file.read_bytes())}" for file in files))
+
+
+# Renewing a stamp ------------------------------------------------------------------------------------------
+
+
+def verified(root: Path = ROOT) -> dict[str, str]:
+    """Chapter -> digest of its inputs when `make test` last saw all its cells pass; empty where nothing is known."""
+    try:
+        found = json.loads(_verified_file(root).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def record_verified(digests: dict[str, str], root: Path = ROOT, failed: Iterable[str] = ()) -> None:
+    """Remember that every cell of these chapters passed, chapter -> digest of its inputs; forget those that failed."""
+    file = _verified_file(root)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    known = {chapter: found for chapter, found in verified(root).items() if chapter not in failed} | digests
+    files.write_json(file, known)
+
+
+def _verified_file(root: Path) -> Path:
+    return root / "_build" / "verified.json"
+
+
+def acceptable(path: Path, root: Path = ROOT) -> bool:
+    """Did every cell of this chapter pass at exactly this code?"""
+    return _stored(path) is not None and verified(root).get(path.stem) == digest(inputs(path, root))
+
+
+def accept(path: Path, root: Path = ROOT) -> None:
+    """Renew the stamp of an executed chapter, its outputs untouched. BookError unless it is `acceptable`."""
+    if not acceptable(path, root):
+        raise BookError(
+            f"{path.stem}: no pass of all its cells at this code is known; run: make test (or: make refresh "
+            f"CHAPTERS={path.stem})"
+        )
+    notebook = notebooks.read(path)
+    notebook.metadata["dan_book"]["inputs"] = inputs(path, root)
+    notebooks.write(notebook, path)
+
+
+# What a chapter says ---------------------------------------------------------------------------------------
+
+
+def _without_magics(source: str) -> str:
+    return "\n".join("" if _is_magic(line) else line for line in source.splitlines())
+
+
+def _is_magic(line: str) -> bool:
+    return line.lstrip().startswith(("%", "!"))
+
+
+def _said(source: str, tree: ast.Module) -> str:
+    """The code of a cell without comments: statements, magics, and whether a `;` hides its last value."""
+    said = [text(statement) for statement in tree.body] + [line for line in source.splitlines() if _is_magic(line)]
+    if tree.body:
+        last = tree.body[-1]
+        rest = source.splitlines()[last.end_lineno - 1].encode()[last.end_col_offset :]
+        said += [";"] * rest.lstrip().startswith(b";")
+    return "\n".join(said)
+
+
+def _chapters(tree: ast.Module) -> list[str]:
+    """The default of a parameter called `chapter`: `chapter: str = "ising"`."""
+    return [
+        node.value.value
+        for node in tree.body
+        if isinstance(node, ast.AnnAssign)
+        and getattr(node.target, "id", None) == "chapter"
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    ]
+
+
+def _bars(chapter: str, tree: ast.Module, root: Path) -> list[dict]:
+    """The ledger's entries of this chapter, and those it names, without their wording."""
+    named = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    file = root / "data" / "claims.yml"
+    entries = _ledger(file, sha(file.read_bytes()) if file.is_file() else "missing").values()
+    own = [entry for entry in entries if entry["chapter"] == chapter or entry["key"] in named]
+    return [{name: value for name, value in entry.items() if name not in WORDING} for entry in own]
+
+
+@functools.lru_cache(maxsize=4)
+def _ledger(file: Path, content: str) -> dict[str, dict]:
+    """`claims.ledger`, read once: reading YAML takes longer than everything else here."""
+    return claims.ledger(file)

@@ -1,0 +1,192 @@
+"""Student versions of the chapters: the solutions replaced by stubs, everything else kept.
+
+What is a solution: the text of `{solution}` directives, and everything from `{solution-start}` to `{solution-end}`,
+code cells included, and a code cell tagged `solution` wherever it is. The stub of a code cell is in its metadata,
+`{"dan_book": {"stub": "def f(x): ..."}}`; without one it is a comment. One comment stands for several cells in a row,
+and a cell whose stub is empty belongs to the one before. Cells tagged `grade` lose their outputs, since those grade the
+book's own solution.
+
+Exercises become plain Markdown, because a notebook editor does not know the directive.
+"""
+
+import copy
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from nbformat import v4
+
+from lib.book import notebooks
+from lib.book.notebooks import tags
+from lib.errors import BookError
+
+STUB = "# your code here"
+OPENING = re.compile(r"^(?P<fence>`{3,}|:{3,})\{(?P<name>[\w-]+)\}\s*(?P<argument>.*?)\s*$")
+LEVEL = re.compile(r"\(level (?P<level>\d)\)$")
+OPTION = re.compile(r"^:(?P<name>[\w-]+):\s*(?P<value>.*?)\s*$")
+
+NOTE = """**Student version of the chapter `{name}`.** The solutions of the exercises are left out; where one
+had code, there is a cell for yours. Everything else is as in the book, its outputs included. Run the cells from the top
+before you start: the exercises use what they define. Where a cell calls `grading.grade`, it says whether your code is
+right. The solutions are in the book, folded below each exercise. Keep your work outside the folder `_build`, which
+`make clean` removes."""
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """Label, title without the level, and level (None where the title has none) of an exercise."""
+
+    label: str
+    title: str
+    level: int | None
+
+
+def exercises(chapter: nbformat.NotebookNode) -> list[Exercise]:
+    """The exercises of a chapter in order."""
+    found = []
+    for cell in chapter.cells:
+        lines = cell.source.splitlines() if cell.cell_type == "markdown" else []
+        for number, line in enumerate(lines):
+            match = OPENING.match(line)
+            if match and match["name"] in ("exercise", "exercise-start"):
+                level = LEVEL.search(match["argument"])
+                title = LEVEL.sub("", match["argument"]).strip()
+                label, _ = _options(lines[number + 1 :])
+                found.append(Exercise(label, title, int(level["level"]) if level else None))
+    return found
+
+
+def student(chapter: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
+    """The student version of a chapter. BookError, naming it, if a solution is not closed, or not opened."""
+    reader = _Reader(name)
+    made = copy.deepcopy(chapter)
+    cells = [v4.new_markdown_cell(NOTE.format(name=name), id="student-note")]
+    for cell in made.cells:
+        if cell.cell_type == "markdown":
+            before = cell.source
+            cell.source = reader.without_solutions(before)
+            if cell.source.strip() or not before.strip():
+                cells.append(cell)
+        elif cell.cell_type == "code" and (reader.inside or "solution" in tags(cell)):
+            _add_stub(cells, cell)
+        else:
+            if "grade" in tags(cell):
+                cell.outputs, cell.execution_count = [], None
+            cells.append(cell)
+    reader.finish()
+    made.cells = cells
+    made.metadata["dan_book"] = {"student_of": name}
+    return made
+
+
+def with_solutions(made: nbformat.NotebookNode, chapter: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """A student version with the chapter's own solutions in the cells that are for them.
+
+    Cells are known by their ids, which they keep when others are inserted or deleted (`notebooks.tidy`). BookError if a
+    cell of a solution is no longer in the chapter.
+    """
+    sources = {cell.id: cell.source for cell in chapter.cells}
+    solved = copy.deepcopy(made)
+    for cell in solved.cells:
+        replaced = cell.metadata.get("dan_book", {}).get("stub_of", [])
+        if missing := [name for name in replaced if name not in sources]:
+            raise BookError(f"the chapter has no cell {missing[0]} any more: make the student version anew")
+        if replaced:
+            cell.source = "\n\n".join(sources[name] for name in replaced)
+    return solved
+
+
+def write(paths: list[Path], folder: Path) -> list[Path]:
+    """Student versions of these chapters in `folder`; their paths. Nothing is written if one of them is there already.
+
+    A student may have worked in it; BookError names it.
+    """
+    made = {folder / path.name: student(notebooks.read(path), path.stem) for path in paths}
+    if there := [target for target in made if target.exists()]:
+        raise BookError(
+            f"{there[0]} exists already and may hold somebody's work; nothing was written, name a new folder with --out"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for target, notebook in made.items():
+            notebooks.write(notebook, target)
+    except OSError as error:
+        raise BookError(f"cannot write to {folder}: {error.strerror}; name another folder with --out") from None
+    return list(made)
+
+
+def _add_stub(cells: list, cell: nbformat.NotebookNode) -> None:
+    """Put the stub of a solution's code cell in its place, or let the stub before it stand for this cell as well."""
+    stub = cell.metadata.get("dan_book", {}).get("stub", STUB).strip()
+    last = cells[-1].metadata.get("dan_book", {})
+    if "stub_of" in last and (not stub or stub == STUB == cells[-1].source):
+        last["stub_of"].append(cell.id)
+        return
+    new = v4.new_code_cell(stub or STUB, id=cell.id)
+    new.metadata["dan_book"] = {"stub_of": [cell.id]}
+    cells.append(new)
+
+
+class _Reader:
+    """Reads the Markdown cells of one chapter in order and knows whether a gated solution is open."""
+
+    def __init__(self, name: str):
+        self.name, self.inside = name, ""  # label of the solution that is open
+
+    def without_solutions(self, text: str) -> str:
+        """The text of a cell outside solutions, with exercises as plain Markdown."""
+        kept, lines = [], text.splitlines()
+        number = 0
+        while number < len(lines):
+            match = OPENING.match(lines[number])
+            if match is None:
+                if not self.inside:
+                    kept.append(lines[number])
+                number += 1
+                continue
+            fence, name, argument = match["fence"], match["name"], match["argument"]
+            end = self._closing(lines, number, fence)
+            body = lines[number + 1 : end]
+            if name == "solution-start":
+                if self.inside:
+                    raise BookError(f"{self.name}: solution {argument!r} starts within that of {self.inside!r}")
+                self.inside = argument
+            elif name == "solution-end":
+                if not self.inside:
+                    raise BookError(f"{self.name}: a solution-end without a solution-start")
+                self.inside = ""
+            elif self.inside or name in ("solution", "exercise-end"):
+                pass
+            elif name in ("exercise", "exercise-start"):
+                kept += _exercise(argument, body)
+            else:
+                kept += lines[number : end + 1]
+            number = end + 1
+        return re.sub(r"\n{3,}", "\n\n", "\n".join(kept)).strip()
+
+    def finish(self) -> None:
+        if self.inside:
+            raise BookError(f"{self.name}: the solution of {self.inside!r} has no solution-end")
+
+    def _closing(self, lines: list[str], start: int, fence: str) -> int:
+        """The line that closes the directive opened in line `start`."""
+        for number in range(start + 1, len(lines)):
+            if lines[number].strip() == fence:
+                return number
+        raise BookError(f"{self.name}: {lines[start]!r} is not closed")
+
+
+def _options(body: list[str]) -> tuple[str, list[str]]:
+    """The label among the options that open the body of a directive, and the body without them."""
+    label = ""
+    while body and (option := OPTION.match(body[0])):
+        label = option["value"] if option["name"] == "label" else label
+        body = body[1:]
+    return label, body
+
+
+def _exercise(title: str, body: list[str]) -> list[str]:
+    label, body = _options(body)
+    heading = f"**Exercise: {title}**" if title else "**Exercise**"
+    return [heading + (f" (`{label}`)" if label else ""), "", *body]

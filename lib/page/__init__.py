@@ -1,0 +1,1 @@
+"""The desk: what a chapter calls to speak to its reader."""

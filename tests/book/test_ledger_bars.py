@@ -1,0 +1,243 @@
+"""The bars of the ledger are those that were promised: one may be tightened, not loosened, given up or moved.
+
+Against the ledger of 25 November 2026, changed on the 26th, each with its reason in `history` of data/claims.yml:
+every sigma bar got a cap on the error, everything that is not negative by its meaning (KL, free energy above the exact
+one) a floor; `blocks.stride2_specific_heat` and `xy.helicity_max_error`, reported before, are missed; `xy.t_bkt`, 2 %,
+is missed at 0.35 %; the two averages with weights of chapter 06 are at another temperature, and what is without weights
+has a bar; `ising.energy_max_relative_error` (at its bar), `blocks.flow_cold` and `rg.y_t` (errors too large to pass at
+any seed) are missed; two bars of chapter 01 hold at its default parameters, not at any; given up are `action.offset`
+(the KL once more, dropped) and the four of chapter 11 (of a committed file). For the averages under the predicted
+action of chapter 08 the errors are wider, so that "within three errors" tests nothing and is dropped; the relative bars
+stay.
+"""
+
+import copy
+import math
+
+import pytest
+
+from lib.book import notebooks
+from lib.page import claims
+
+# chapter -> claim -> tolerance, and the reference of the ledger
+BARS = {
+    "autoregressive_networks": {
+        "chain.chi2": ({"kind": "at_most", "value": 24.32}, None),
+        "gaussian.spectrum_relative_error": ({"kind": "sigma", "value": 4.0, "cap": 0.02}, 0),
+        "gaussian.cholesky_relative_error": ({"kind": "sigma", "value": 4.48, "cap": 0.02}, 0),
+        "gaussian.uv_modes_lost": ({"kind": "equal"}, None),
+    },
+    "ising": {
+        "ising.kl": ({"kind": "at_most", "value": 0.06, "floor": 0}, 0),
+        "ising.kl_symmetrised": ({"kind": "at_most", "value": 0.01, "floor": 0}, 0),
+        "ising.kl_made": ({"kind": "reported", "floor": 0}, 0),
+        "ising.kl_made_9000": ({"kind": "reported", "floor": 0}, 0),
+        "ising.hamiltonian_slope": ({"kind": "absolute", "value": 0.01}, 1),
+        "ising.coupling_nn": ({"kind": "absolute", "value": 0.003}, 1),
+        "ising.couplings_other": ({"kind": "at_most", "value": 4}, 0),
+        "ising.energy_max_relative_error": ({"kind": "missed", "asked": {"kind": "at_most", "value": 0.005}}, 0),
+        "ising.specific_heat_max_relative_error": ({"kind": "at_most", "value": 0.03}, 0),
+        "ising.specific_heat_peak": ({"kind": "absolute", "value": 0.01}, 2.3174),
+        "ising.t_c": ({"kind": "relative", "value": 0.005}, 2.269185314213022),
+        "ising.z2_violation": ({"kind": "at_most", "value": 1e-10}, 0),
+    },
+    "ising_blocks": {
+        "blocks.exact_path": ({"kind": "at_most", "value": 0.0005}, 0),
+        "blocks.stride1_nll_gap": ({"kind": "at_most", "value": 0.5, "floor": 0}, 0),
+        "blocks.stride1_nll_gap_sums": ({"kind": "reported", "floor": 0}, 0),
+        "blocks.stride1_nll_gap_local": ({"kind": "reported", "floor": 0}, 0),
+        "blocks.stride1_t_c": ({"kind": "relative", "value": 0.005}, 1),
+        "blocks.stride2_abs_m": ({"kind": "at_most", "value": 0.02}, 0),
+        "blocks.stride2_neighbours": ({"kind": "at_most", "value": 0.02}, 0),
+        "blocks.stride2_specific_heat": ({"kind": "missed", "asked": {"kind": "at_most", "value": 0.02}}, 0),
+        "blocks.flow_hot": ({"kind": "at_most", "value": 2.269185314213022}, None),
+        "blocks.flow_cold": ({"kind": "missed", "asked": {"kind": "at_least", "value": 0.0}}, None),
+        "rg.nn_unblocked": ({"kind": "relative", "value": 0.01}, 0.44052863436123346),
+        "rg.spurious_nnn": ({"kind": "at_most", "value": 0.003}, 0),
+        "rg.t_c": ({"kind": "relative", "value": 0.003, "sigmas": 3}, 2.269185314213022),
+        "rg.y_t": ({"kind": "missed", "asked": {"kind": "absolute", "value": 0.05, "sigmas": 3}}, 1),
+    },
+    "moke": {
+        "moke.tc_fit": ({"kind": "sigma", "value": 1.0, "cap": 8}, 427.4),
+        "moke.twin_tc": ({"kind": "relative", "value": 0.02, "sigmas": 3}, 427.4),
+    },
+    "xy": {
+        "xy.t_bkt_mc": ({"kind": "relative", "value": 0.01}, 0.8935),
+        "xy.kl": ({"kind": "at_most", "value": 0.6, "floor": 0}, 0),
+        "xy.ess": ({"kind": "at_least", "value": 0.4}, 1),
+        "xy.log_z": ({"kind": "sigma", "value": 4, "cap": 0.15}, 0),
+        "xy.kl_cold": ({"kind": "reported", "floor": 0}, 0),
+        "xy.kl_warm": ({"kind": "reported", "floor": 0}, 0),
+        "xy.kl_made_beta": ({"kind": "reported", "floor": 0}, 0),
+        "xy.kl_can": ({"kind": "reported", "floor": 0}, 0),
+        "xy.kl_made_von_mises": ({"kind": "reported", "floor": 0}, 0),
+        "xy.kl_convolution": ({"kind": "reported", "floor": 0}, 0),
+        "xy.o2_spread": ({"kind": "at_most", "value": 1e-10}, 0),
+        "xy.vortex_auc": ({"kind": "at_least", "value": 0.98}, 1),
+        "xy.helicity_max_error": ({"kind": "missed", "asked": {"kind": "at_most", "value": 0.02}}, 0),
+        "xy.t_bkt": ({"kind": "missed", "asked": {"kind": "relative", "value": 0.0035}}, 0.8935),
+        "xy.t_bkt_difference": ({"kind": "sigma", "value": 3, "cap": 0.01}, 0),
+    },
+    "variational": {
+        "variational.ising_free_energy_relative_error": ({"kind": "at_most", "value": 0.0001, "floor": 0}, 0),
+        "variational.ising_free_energy_relative_error_symmetrised": ({"kind": "reported", "floor": 0}, 0),
+        "variational.ising_free_energy_relative_error_made": ({"kind": "reported", "floor": 0}, 0),
+        "variational.log_z_error": ({"kind": "sigma", "value": 4.0, "cap": 0.005}, 0),
+        "variational.energy_reweighted": ({"kind": "sigma", "value": 4.0, "cap": 0.004}, -1.34704073),
+        "variational.energy_bias": ({"kind": "at_most", "value": -0.05}, -0.104802448),
+        "variational.abs_m_error": ({"kind": "sigma", "value": 4.0, "cap": 0.005}, 0),
+        "variational.abs_m_bias": ({"kind": "at_least", "value": 0.05}, None),
+        "variational.collapse_cost": ({"kind": "absolute", "value": 0.001}, 0.6931471806),
+        "variational.frozen_divergence": ({"kind": "reported", "floor": 0}, None),
+        "variational.cured_divergence": ({"kind": "reported", "floor": 0}, 0),
+        "variational.xy_free_energy_error": ({"kind": "reported", "floor": 0}, 0),
+        "variational.xy_free_energy_error_equivariant": ({"kind": "reported", "floor": 0}, 0),
+        "variational.xy_log_z_error": ({"kind": "sigma", "value": 4.0, "cap": 0.3}, 0),
+    },
+    "action_estimation": {
+        "action.kl_beta80": ({"kind": "at_most", "value": 0.03, "floor": 0}, None),
+        "action.kl_beta40": ({"kind": "at_most", "value": 0.03, "floor": 0}, None),
+        "action.kl_beta20": ({"kind": "at_most", "value": 0.03, "floor": 0}, None),
+        "action.kl_symmetrised": ({"kind": "reported", "floor": 0}, None),
+        "action.kl_gauss": ({"kind": "reported", "floor": 0}, None),
+        "action.kl_convolution": ({"kind": "reported", "floor": 0}, None),
+        "action.kl_made": ({"kind": "reported", "floor": 0}, None),
+        "action.slope": ({"kind": "absolute", "value": 0.002}, 1),
+        "action.schwinger_dyson": ({"kind": "sigma", "value": 3, "cap": 0.008}, 1),
+        "action.lambda": ({"kind": "relative", "value": 0.005, "sigmas": 3}, 4),
+        "action.mu_squared": ({"kind": "relative", "value": 0.005, "sigmas": 3}, 7.84),
+        "action.sextic": ({"kind": "sigma", "value": 3, "cap": 0.025}, 0),
+    },
+    "action_prediction": {
+        "prediction.slope": ({"kind": "absolute", "value": 0.005}, 1),
+        "prediction.rmse": ({"kind": "at_most", "value": 0.15}, None),
+        "prediction.kinetic_slope": ({"kind": "absolute", "value": 0.01}, 1),
+        "prediction.potential_slope": ({"kind": "absolute", "value": 0.01}, 1),
+        "prediction.readable_x2": ({"kind": "relative", "value": 0.001, "sigmas": 3}, None),
+        "prediction.readable_action_mean": ({"kind": "relative", "value": 0.003, "sigmas": 3}, None),
+        "prediction.readable_kinks": ({"kind": "relative", "value": 0.01, "sigmas": 3}, None),
+        "prediction.readable_gap": ({"kind": "relative", "value": 0.01, "sigmas": 3}, None),
+        "prediction.x2": ({"kind": "relative", "value": 0.003}, None),
+        "prediction.action_mean": ({"kind": "relative", "value": 0.005}, None),
+        "prediction.kinks": ({"kind": "relative", "value": 0.02}, None),
+        "prediction.gap": ({"kind": "relative", "value": 0.02}, None),
+        "prediction.log_z": ({"kind": "absolute", "value": 0.05}, None),
+    },
+    "rerun": {
+        "rerun.differing": ({"kind": "equal"}, 0),
+    },
+    "your_configurations": {
+        "own.coupling_nn": ({"kind": "absolute", "value": 0.03, "sigmas": 3}, 1),
+        "own.couplings_other": ({"kind": "at_most", "value": 4}, None),
+        "own.kl": ({"kind": "reported", "floor": 0}, None),
+        "own.energy": ({"kind": "absolute", "value": 0.03, "sigmas": 3}, -0.991516951597014),
+    },
+}
+EVERY = [(chapter, key) for chapter, bars in BARS.items() for key in bars]
+FREE = {"seed", "image_dir", "csv", "pixel_um"}  # parameters that no bar depends on
+
+
+def looser(tolerance: dict, promised: dict) -> bool:
+    """Does it allow more than what was promised, or something else?"""
+    if promised["kind"] == "missed":
+        return looser(tolerance.get("asked", tolerance), promised["asked"])
+    if tolerance["kind"] != promised["kind"]:
+        return True
+    for field, bar in promised.items():
+        if field == "kind":
+            continue
+        if field not in tolerance:
+            return True
+        more = tolerance[field] - bar
+        if more < 0 if field == "floor" or (promised["kind"] == "at_least" and field == "value") else more > 0:
+            return True
+    return False
+
+
+def loosened(ledger: dict) -> list[str]:
+    """Claims of BARS that are missing, in another chapter, against another answer, or held to less."""
+    problems = []
+    for chapter, key in EVERY:
+        promised, reference = BARS[chapter][key]
+        entry = ledger.get(key)
+        if entry is None or entry["chapter"] != chapter:
+            problems.append(f"{key}: not a claim of {chapter}")
+        elif looser(entry["tolerance"], promised):
+            problems.append(f"{key}: {entry['tolerance']} is looser than {promised}")
+        elif reference is not None and entry["reference"] != reference:
+            problems.append(f"{key}: reference {entry['reference']} is not {reference}")
+    return problems
+
+
+def test_the_ledger_keeps_its_bars():
+    assert loosened(claims.ledger()) == []
+
+
+def test_references_are_what_they_are_called():
+    ledger = claims.ledger()
+    for key in ("ising.t_c", "rg.t_c", "rg.t_c_plm", "sweeps.t_c", "blocks.flow_critical"):
+        assert math.isclose(ledger[key]["reference"], 2 / math.log(1 + math.sqrt(2)), rel_tol=1e-12)
+    assert ledger["rg.nn_unblocked"]["reference"] == pytest.approx(1 / 2.27, rel=1e-12)
+    assert ledger["variational.collapse_cost"]["reference"] == pytest.approx(math.log(2), abs=1e-10)
+
+
+def mutated(tolerance: dict) -> list[dict]:
+    """The same bar, held to less in every way."""
+    if tolerance["kind"] == "missed":
+        return [{"kind": "missed", "asked": worse} for worse in mutated(tolerance["asked"])] + [{"kind": "reported"}]
+    less = [{"kind": "reported"}] if tolerance != {"kind": "reported", "floor": 0} else []
+    for field, bar in tolerance.items():
+        if field != "kind":
+            down = field == "floor" or (tolerance["kind"] == "at_least" and field == "value")
+            less.append(tolerance | {field: bar + (-1 if down else 1) * (0.1 * abs(bar) or 0.1)})
+        if field in ("sigmas", "floor"):
+            less.append({name: tolerance[name] for name in tolerance if name != field})
+    return less
+
+
+@pytest.mark.parametrize("chapter, key", EVERY, ids=[key for _, key in EVERY])
+def test_a_loosened_ledger_is_noticed(chapter, key):
+    ledger = claims.ledger()
+    entry = ledger[key]
+    changes = [{"tolerance": worse} for worse in mutated(entry["tolerance"])] + [{"chapter": "12_elsewhere"}]
+    assert len(changes) > 1
+    if entry["reference"] is not None:
+        changes.append({"reference": entry["reference"] + 0.1})
+    for change in changes:
+        assert len(loosened(ledger | {key: entry | change})) == 1, change
+    assert len(loosened({name: ledger[name] for name in ledger if name != key})) == 1
+
+
+def test_a_tightened_ledger_is_not():
+    ledger = copy.deepcopy(claims.ledger())
+    for tolerance in (entry["tolerance"] for entry in ledger.values()):
+        if tolerance["kind"] not in ("at_least", "missed") and tolerance.get("value", 0) > 0:
+            tolerance["value"] *= 0.9
+    ledger["xy.ess"]["tolerance"]["value"] = 0.5
+    ledger["xy.helicity_max_error"]["tolerance"] = {"kind": "at_most", "value": 0.02}  # reached one day
+    assert loosened(ledger) == []
+
+
+@pytest.mark.parametrize("path", notebooks.chapters(), ids=lambda path: path.stem)
+def test_bars_are_those_of_the_default_parameters(path):
+    """All of them but FREE, so that no bar counts at parameters that it was not set at."""
+    defaults = {name: p.default for name, p in notebooks.parameters(notebooks.read(path), path.stem).items()}
+    wanted = {name: value for name, value in defaults.items() if name not in FREE}
+    of_chapter = [entry for entry in claims.ledger().values() if entry["chapter"] == path.stem]
+    for entry in of_chapter:
+        assert entry["parameters"].items() <= wanted.items(), entry["key"]
+    if path.stem != "rerun":
+        assert any(entry["parameters"] == wanted for entry in of_chapter)
+    everywhere = {entry["key"] for entry in of_chapter if not entry["parameters"]}
+    judged = {key for key in everywhere if claims.ledger()[key]["tolerance"]["kind"] != "reported"}
+    assert judged == EVERYWHERE.get(path.stem, set())
+
+
+# these bars are theorems, or follow from the parameters; they hold at any
+EVERYWHERE = {
+    "autoregressive_networks": {"chain.chi2", "gaussian.uv_modes_lost"},
+    "ising": {"ising.z2_violation"},
+    "moke": {"moke.tc_fit"},
+    "xy": {"xy.o2_spread"},
+    "rerun": {"rerun.differing"},
+}

@@ -1,0 +1,115 @@
+"""Reading a learned action: exact when the action is exact, within errors when it is learned."""
+
+import numpy as np
+import pytest
+import torch
+
+from lib.analysis import action
+from lib.models.autoregressive import Autoregressive
+from lib.models.chain import ChainNetwork
+from lib.models.gaussian_mixture import GaussianMixture
+from lib.models.learned_action import LearnedAction, symmetry_images
+from lib.studies import double_well as study
+from lib.studies.recipes import move_path
+from lib.studies.sources import Paths
+from lib.studies.task import Task, learn
+from lib.systems import double_well as dw
+
+N, BETA = 12, 9.0
+COUPLINGS = dw.couplings(BETA, N)
+MATRIX = dw.TransferMatrix(COUPLINGS, N)
+PATHS = MATRIX.sample(4000, np.random.default_rng(1))
+SIGMAS = 4.5  # two-sided, 7e-6 for each comparison
+
+
+class Exact(Autoregressive):
+    """Not a network at all: ln p of the exact action, with an x^4 too many if `extra` is not zero."""
+
+    def __init__(self, extra=0.0):
+        super().__init__((N,), GaussianMixture(1))
+        self.extra = torch.nn.Parameter(torch.tensor(float(extra), dtype=torch.float64))
+
+    def conditionals(self, values):
+        raise NotImplementedError
+
+    def log_prob(self, x):
+        k, quadratic, quartic, constant = COUPLINGS
+        s = k / 2 * (x.roll(-1, 1) - x).square() + quadratic / 2 * x**2 + quartic / 4 * x**4 + constant
+        return -(s + self.extra * x**4 * torch.arange(N)).sum(1) - MATRIX.log_z
+
+
+def test_an_exact_action_passes_every_test():
+    learned = LearnedAction(Exact())
+    found = action.against_exact(learned.action(PATHS), dw.action(PATHS, COUPLINGS))
+    assert abs(found.slope - 1) < 1e-12 and found.residual < 1e-9 and abs(found.offset - MATRIX.log_z) < 1e-9
+    gradient = learned.gradient(PATHS)
+    assert np.allclose(gradient, dw.gradient(PATHS, COUPLINGS), atol=1e-9)
+    for sextic in (False, True):
+        readable = action.read(PATHS, gradient, sextic)
+        assert np.allclose(readable.coefficients, [*COUPLINGS[:3], 0], atol=1e-8) and readable.explained > 1 - 1e-12
+        assert readable.couplings()[:3] == pytest.approx(COUPLINGS[:3])
+    assert np.allclose(action.physical(readable.coefficients, BETA / N), [dw.LAMBDA, dw.MU_SQUARED, 1])
+    mean, error = action.schwinger_dyson(PATHS, gradient)
+    assert np.all(np.abs(mean - 1) < SIGMAS * error)
+
+
+def test_the_tails_can_be_left_out():
+    force = dw.gradient(PATHS, COUPLINGS)
+    limit = np.quantile(np.abs(PATHS), 0.99)
+    spoilt = np.where(np.abs(PATHS) > limit, 0, force)
+    assert action.read(PATHS, spoilt, keep=0.98).coefficients[:3] == pytest.approx(COUPLINGS[:3])
+    assert action.read(PATHS, spoilt).coefficients[2] != pytest.approx(COUPLINGS.quartic, rel=1e-3)
+
+
+def test_a_wrong_action_fails_them():
+    gradient = LearnedAction(Exact(0.02)).gradient(PATHS)
+    mean, error = action.schwinger_dyson(PATHS, gradient)
+    assert np.abs((mean - 1) / error).max() > SIGMAS
+    readable = action.read(PATHS, gradient)
+    assert np.abs(readable.coefficients[2] - COUPLINGS.quartic) > SIGMAS * readable.errors[2]
+
+
+def test_averaging_over_images():
+    index, sign = symmetry_images(N, 3)
+    assert len({(*i.tolist(), s.item()) for i, s in zip(index, sign, strict=True)}) == 12
+    model = ChainNetwork(N, GaussianMixture(3), seed=2).double()
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight += 0.2 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    symmetric, plain = LearnedAction(model, shifts=3), LearnedAction(model)
+    x = PATHS[:50]
+    for image in (-x, np.roll(x[:, ::-1], 1, 1), np.roll(x, 4, 1)):
+        assert np.allclose(symmetric.action(image), symmetric.action(x), atol=1e-9)
+        assert not np.allclose(plain.action(image), plain.action(x), atol=1e-3)
+    small, direction = 1e-5, np.random.default_rng(4).normal(size=N)
+    for learned in (plain, symmetric):
+        slope = (learned.action(x + small * direction) - learned.action(x - small * direction)) / (2 * small)
+        assert np.allclose(slope, learned.gradient(x) @ direction, rtol=1e-5, atol=1e-5)
+    # the average is never worse, and KL >= 0 within its error
+    kl = [(MATRIX.log_prob(PATHS) + learned.action(PATHS)) for learned in (plain, symmetric)]
+    assert kl[0].mean() > kl[1].mean() > -SIGMAS * kl[1].std() / np.sqrt(len(PATHS))
+
+
+def test_learning():
+    task = Task("path.chain", Paths(BETA, N), 8000, 300, 5)
+    learned = learn(task)
+    assert -SIGMAS * learned.kl.error < learned.kl.value < 0.1
+    x = study.test_paths(BETA, N, 2000, 6)
+    found = action.against_exact(learned.hamiltonian.action(x), dw.action(x, COUPLINGS))
+    assert abs(found.slope - 1) < 0.03 and abs(found.offset - MATRIX.log_z) < 0.1
+    readable = action.read(x, learned.hamiltonian.gradient(x))
+    assert np.allclose(action.physical(readable.coefficients, BETA / N), [4, 7.84, 1], rtol=0.05)
+
+
+def test_random_symmetry_leaves_the_action_alone():
+    x = torch.as_tensor(PATHS[:200])
+    moved = move_path(x, torch.Generator().manual_seed(7))
+    assert np.allclose(dw.action(moved.numpy(), COUPLINGS), dw.action(x.numpy(), COUPLINGS), rtol=1e-12)
+    assert not torch.equal(moved, x)
+
+
+def test_refuses():
+    with pytest.raises(ValueError, match="shifts"):
+        symmetry_images(12, 5)
+    with pytest.raises(ValueError, match="network"):
+        Task("none", Paths(BETA, N), 10, 10, 1)

@@ -1,0 +1,307 @@
+"""Laws that every autoregressive network obeys. To hold a new network to them, add it to MODELS."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from torch.utils.flop_counter import FlopCounterMode
+
+from lib import checks
+from lib.models import heads
+from lib.models.autoregressive import Autoregressive
+from lib.models.fit import fit
+from lib.models.fourier import FourierDensity
+from lib.models.heads import Bernoulli, BetaMixture, Categorical, SymmetricCategorical
+from lib.models.linear_gaussian import LinearGaussian
+from lib.models.made import MADE
+from lib.models.markov_lattice import FrontierNetwork
+from lib.models.o2_equivariant import EquivariantFrontier
+from lib.models.staggered_sums import AlternatingSums
+from lib.models.von_mises import VonMisesMixture
+
+PERMUTED = [4, 0, 5, 2, 1, 3]
+
+# name -> function () -> model with few enough sites to sum over all configurations
+MODELS = {
+    "made 2x2": lambda: MADE(site_shape=(2, 2), head=Bernoulli(), hidden=(7,), seed=1),
+    "made 3x2, permuted": lambda: MADE(site_shape=(3, 2), head=Bernoulli(), hidden=(9,), order=PERMUTED),
+    "made 3x3, odd": lambda: MADE(site_shape=(3, 3), head=Bernoulli(), hidden=(12, 9), odd=True, seed=3),
+    "made 5, no skip": lambda: MADE(site_shape=(5,), head=Bernoulli(), hidden=(3, 20, 8), skip=False, seed=4),
+    "made 4, linear": lambda: MADE(site_shape=(4,), head=Bernoulli(), hidden=(), seed=5),
+    "made 1 site": lambda: MADE(site_shape=(1,), head=Bernoulli(), hidden=(4,), seed=6),
+    "made 3x2, 5 states": lambda: MADE(site_shape=(3, 2), head=Categorical(5), hidden=(15,), order=PERMUTED, seed=7),
+    "made 2, beta": lambda: MADE(site_shape=(2,), head=BetaMixture(2), hidden=(6,), order=[1, 0], seed=8),
+    "frontier 2x2": lambda: FrontierNetwork(2, Bernoulli(), hidden=6, seed=1),
+    "frontier 3x3, odd": lambda: FrontierNetwork(3, Bernoulli(), hidden=6, odd=True, seed=2),
+    "frontier 2x2, 3 states": lambda: FrontierNetwork(2, Categorical(3), hidden=6, seed=3),
+    "frontier 4x4, short reach": lambda: FrontierNetwork(4, Bernoulli(), hidden=5, reach=2, first_rows=0),
+    "frontier 3x2 rows of context": lambda: FrontierNetwork(3, Bernoulli(), hidden=5, reach=6, first_rows=2, seed=4),
+    "frontier 2x2, 5 states, odd": lambda: FrontierNetwork(2, SymmetricCategorical(5), hidden=6, odd=True, seed=5),
+    "frontier 2x2, alternating sums, odd": lambda: FrontierNetwork(
+        2, SymmetricCategorical(5), hidden=6, odd=True, memory=AlternatingSums(2), seed=6
+    ),
+    "frontier 2x2, remembering sums, odd": lambda: FrontierNetwork(
+        2, SymmetricCategorical(5), hidden=6, odd=True, reach=2, first_rows=0, memory=AlternatingSums(2, True), seed=7
+    ),
+    "equivariant 2x2": lambda: EquivariantFrontier(2, 2, hidden=5, seed=1),
+    "equivariant 3x3": lambda: EquivariantFrontier(3, 3, hidden=5, seed=2),
+    "equivariant 4x4, one harmonic": lambda: EquivariantFrontier(4, 1, hidden=4, seed=3),
+    "made 2, von Mises": lambda: MADE(site_shape=(2,), head=VonMisesMixture(2), hidden=(6,), order=[1, 0], seed=9),
+    "linear gaussian 2": lambda: LinearGaussian((2,)),
+    "linear gaussian 3, permuted": lambda: LinearGaussian((3,), order=[2, 0, 1]),
+}
+NORMALISABLE = [name for name in MODELS if name not in ("linear gaussian 3, permuted",) and "equivariant" not in name]
+HEADS = [
+    Bernoulli(),
+    Categorical(4),
+    SymmetricCategorical(5),
+    SymmetricCategorical(2),
+    BetaMixture(1),
+    BetaMixture(3),
+    VonMisesMixture(2),
+    FourierDensity(3),
+]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_autoregressive(name):
+    depends = checks.check_autoregressive(MODELS[name]())
+    assert not depends[0].any()
+
+
+@pytest.mark.parametrize("name", NORMALISABLE)
+def test_normalised(name):
+    checks.check_normalised(MODELS[name](), tolerance=1e-6 if "beta" in name else 1e-12)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_sample_agrees_with_log_prob_and_with_the_naive_one(name):
+    checks.check_sample_log_prob(MODELS[name]())
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if "odd" in name])
+def test_odd_networks_are_exactly_symmetric(name):
+    model = checks.shaken(MODELS[name]())
+    s = model.sample(200, 1)[0]
+    assert (model.log_prob(s) - model.log_prob(model.head.flip(s))).abs().max() <= 1e-12
+    other = checks.shaken(MADE(site_shape=model.site_shape, head=model.head, hidden=(12,)))
+    assert (other.log_prob(s) - other.log_prob(model.head.flip(s))).abs().max() > 1e-3
+
+
+def test_samples_follow_the_distribution():
+    """Pearson chi-square of 20 000 samples over all 64 states; level 1e-4, fixed seed."""
+    model = checks.shaken(MODELS["made 3x2, permuted"]())
+    s = torch.cartesian_prod(*[torch.tensor([-1.0, 1.0], dtype=torch.float64)] * 6).reshape(-1, 3, 2)
+    expected = 20_000 * model.log_prob(s).exp().detach().numpy()
+    drawn = (model.sample(20_000, 3)[0].reshape(-1, 6) > 0).numpy() @ 2 ** np.arange(6)[::-1]
+    chi2 = ((np.bincount(drawn, minlength=64) - expected) ** 2 / expected).sum()
+    from scipy.stats import chi2 as law
+
+    assert law.sf(chi2, 63) > 1e-4
+
+
+def test_every_earlier_site_is_seen():
+    """MADE with enough hidden units: the dependence is the full lower triangle, without the skip too."""
+    model = MADE(site_shape=(3, 3), head=Bernoulli(), hidden=(16,), skip=False)
+    assert np.array_equal(checks.check_autoregressive(model), np.tri(9, k=-1, dtype=bool))
+
+
+def test_masked_weights_have_no_effect():
+    model = MADE(site_shape=(2, 3), head=Bernoulli(), hidden=(10, 10), seed=1)
+    s = model.sample(10, 0)[0]
+    before = model.log_prob(s)
+    with torch.no_grad():
+        for weight, mask in zip(model.weights, model.masks(), strict=True):
+            weight[~mask] += 100.0
+    assert torch.equal(model.log_prob(s), before)
+
+
+def test_weights_come_from_the_seed_alone():
+    torch.manual_seed(5)
+    state = torch.get_rng_state()
+    a, b, c = (MADE(site_shape=(4,), head=Bernoulli(), hidden=(8,), seed=seed) for seed in (1, 1, 2))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.equal(a.weights[0], b.weights[0]) and not torch.equal(a.weights[0], c.weights[0])
+    assert torch.equal(a.sample(5, 3)[0], b.sample(5, 3)[0])
+
+
+def test_cached_sampling_does_a_tenth_of_the_work():
+    """Floating-point operations, counted, not timed: seconds are in benchmarks/networks.py."""
+    model = MADE(site_shape=(16, 16), head=Bernoulli(), hidden=(256,))
+
+    def operations(naive):
+        with FlopCounterMode(display=False) as counter:
+            model.sample(4, 0, naive=naive)
+        return counter.get_total_flops()
+
+    assert operations(naive=True) > 10 * operations(naive=False) > 0
+
+
+@pytest.mark.parametrize("make", [
+    lambda: FrontierNetwork(4, Bernoulli(), odd=True),
+    lambda: FrontierNetwork(4, Bernoulli(), reach=5),
+    lambda: FrontierNetwork(4, SymmetricCategorical(3), odd=True),
+    lambda: EquivariantFrontier(4),
+])  # fmt: skip
+def test_networks_compiled_site_by_site_draw_the_same_as_the_whole_network(make):
+    """To the bit, in single precision; and not if one site of the context is left out."""
+    model = checks.shaken(make()).float()
+    cached, naive = model.sample(37, 5), model.sample(37, 5, naive=True)
+    assert torch.equal(cached[0], naive[0]) and torch.equal(cached[1], naive[1])
+    assert torch.allclose(model.log_prob(cached[0]), cached[1], atol=1e-4)
+    context = model.context.clone()
+    model.context[:, 0] = model.n_sites
+    other = model.sample(37, 5)
+    model.context.copy_(context)
+    assert not torch.equal(other[0], naive[0])
+
+
+@pytest.mark.parametrize("head", HEADS, ids=lambda head: f"{type(head).__name__} {head.n_parameters}")
+def test_heads_are_normalised(head):
+    values, weights = checks.site_rule(head, points=161)
+    parameters = torch.randn(20, 1, head.n_parameters, generator=torch.Generator().manual_seed(1)).double().abs()
+    total = (head.log_prob(parameters, values.expand(20, -1)).exp() * weights).sum(1)
+    assert (total - 1).abs().max() < 1e-12
+
+
+@pytest.mark.parametrize("name", ["made 2x2", "made 3x2, 5 states", "made 2, beta", "frontier 2x2"])
+@pytest.mark.parametrize("bad", [math.nan, 7.0, -0.5])
+def test_wrong_values_are_refused(name, bad):
+    model = MODELS[name]()
+    s = model.sample(2, 0)[0]
+    s.view(-1)[0] = bad
+    with pytest.raises(ValueError, match="holds the value"):
+        model.log_prob(s)
+    with pytest.raises(ValueError, match="holds the value"):
+        fit(model, s, steps=1)
+
+
+def test_wrong_shapes_and_arguments_are_refused():
+    model = MODELS["made 2x2"]()
+    with pytest.raises(ValueError, match="shape"):
+        model.log_prob(torch.ones(3, 4))
+    with pytest.raises(ValueError, match="permutation"):
+        MADE(site_shape=(3,), head=Bernoulli(), order=[0, 1, 1])
+    with pytest.raises(ValueError, match="Bernoulli"):
+        MADE(site_shape=(3,), head=BetaMixture(), odd=True)
+    with pytest.raises(ValueError, match="hidden"):
+        MADE(site_shape=(3,), head=Bernoulli(), hidden=(0,))
+    with pytest.raises(ValueError, match="nothing would connect"):
+        MADE(site_shape=(3,), head=Bernoulli(), hidden=(), skip=False)
+
+
+# The checks themselves: each is shown something that must fail it ------------------------------------------
+
+
+def test_a_leaking_mask_is_caught():
+    model = MADE(site_shape=(2, 2), head=Bernoulli(), hidden=(8,), skip=False)
+    model.mask_0[0, 3] = True
+    with pytest.raises(checks.CheckFailed, match="conditional number 1 moves with site number 3"):
+        checks.check_autoregressive(model)
+    model = MADE(site_shape=(2, 2), head=Bernoulli(), hidden=(8,), order=[3, 2, 1, 0])
+    model.mask_2[2, 2] = True
+    with pytest.raises(checks.CheckFailed, match=r"number 2 moves with site itself \(flat index 1"):
+        checks.check_autoregressive(model)
+
+
+def test_a_wrong_site_order_is_caught():
+    class WrongOrder(MADE):
+        def unflatten(self, values):
+            return values[:, self.order].reshape(-1, *self.site_shape)
+
+    model = WrongOrder(site_shape=(3,), head=Bernoulli(), order=[1, 2, 0])
+    with pytest.raises(checks.CheckFailed, match="ln p from sample and from log_prob differ"):
+        checks.check_sample_log_prob(model)
+
+
+def test_a_wrong_cache_is_caught():
+    class WrongCache(MADE):
+        def incremental(self, n):
+            steps = super().incremental(n)
+            parameters = next(steps)
+            while True:
+                values = yield 1.01 * parameters
+                parameters = steps.send(values)
+
+    with pytest.raises(checks.CheckFailed, match="differ"):
+        checks.check_sample_log_prob(WrongCache(site_shape=(3,), head=Bernoulli()))
+
+
+def test_an_epsilon_in_the_logarithm_is_caught():
+    class Epsilon(Bernoulli):
+        def log_prob(self, parameters, values):
+            return torch.log(torch.sigmoid(values * parameters[..., 0]) + 1e-7)
+
+    with pytest.raises(checks.CheckFailed, match="not normalised"):
+        checks.check_normalised(MADE(site_shape=(3,), head=Epsilon()))
+
+
+def test_a_model_without_normalisation_is_caught():
+    class Unnormalised(Autoregressive):
+        def __init__(self):
+            super().__init__((2,), Bernoulli())
+            self.field = torch.nn.Parameter(torch.zeros(2))
+
+        def conditionals(self, values):
+            return (self.field + values.roll(1, dims=1))[..., None]
+
+    with pytest.raises(checks.CheckFailed, match="conditional number 0 moves with site number 1"):
+        checks.check_autoregressive(Unnormalised())
+    with pytest.raises(checks.CheckFailed, match="not normalised"):
+        checks.check_normalised(Unnormalised())
+
+
+def transition_matrix(energy, acceptance):
+    """One spin picked at random of three, accepted with probability acceptance(change of energy)."""
+    P = np.zeros((8, 8))
+    for i in range(8):
+        for bit in range(3):
+            j = i ^ (1 << bit)
+            P[i, j] = acceptance(energy[j] - energy[i]) / 3
+        P[i, i] = 1 - P[i].sum()
+    return P
+
+
+def test_detailed_balance():
+    energy = np.random.default_rng(1).normal(size=8)
+    good = transition_matrix(energy, lambda d: min(1.0, math.exp(-d)))
+    checks.check_detailed_balance(good, -energy)
+    biased = transition_matrix(energy, lambda d: min(1.0, math.exp(-d) + 1e-6))
+    with pytest.raises(checks.CheckFailed, match="no detailed balance"):
+        checks.check_detailed_balance(biased, -energy)
+    with pytest.raises(checks.CheckFailed, match="adds up"):
+        checks.check_detailed_balance(0.5 * good, -energy)
+
+
+def test_energy_differences():
+    s = np.random.default_rng(2).choice(np.array([-1, 1], dtype=np.int8), size=(5, 6))
+
+    def energy(s):
+        return -(s * np.roll(s, 1, 1)).sum(1, dtype=float)
+
+    def flip(s, site):
+        return 2.0 * s[:, site] * (s[:, site - 1] + s[:, (site + 1) % 6])
+
+    checks.check_energy_differences(energy, flip, s)
+    with pytest.raises(checks.CheckFailed, match="flip of site 0 in configuration"):
+        checks.check_energy_differences(energy, lambda s, site: flip(s, site) / 2, s)
+
+
+def test_the_mixture_of_betas_and_its_gradient_by_hand():
+    """Values against scipy; gradients against torch's own of the formula, also far from the uniform density."""
+    generator = torch.Generator().manual_seed(1)
+    parameters = (6 * torch.randn(50, 9, generator=generator, dtype=torch.float64)).requires_grad_()
+    values = torch.rand(50, generator=generator, dtype=torch.float64)
+    weight, a, b = BetaMixture(3)._components(parameters)
+    densities = stats.beta.pdf(values[:, None].numpy(), a.detach().numpy(), b.detach().numpy())
+    mine = BetaMixture(3).log_prob(parameters, values)
+    expected = np.log((torch.softmax(weight, -1).detach().numpy() * densities).sum(-1))
+    assert np.allclose(mine.detach().numpy(), expected, atol=1e-9)
+    terms = torch.distributions.Beta(a, b).log_prob(values[:, None]) + torch.log_softmax(weight, -1)
+    right = torch.autograd.grad(torch.logsumexp(terms, -1).sum(), parameters, retain_graph=True)[0]
+    by_hand = torch.autograd.grad(mine.sum(), parameters)[0]
+    assert float((by_hand - right).abs().max() / right.abs().max()) < 1e-8
+    x = torch.logspace(-3, 4, 200, dtype=torch.float64)
+    assert torch.allclose(heads._digamma(x), torch.digamma(x), rtol=1e-8, atol=1e-8)

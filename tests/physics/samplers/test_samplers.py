@@ -1,0 +1,320 @@
+"""The samplers against enumeration and exact energies.
+
+Every statistical check is a test at significance ALPHA with fixed seeds, corrected for the number of comparisons
+(Bonferroni), and each is shown to reject a sampler at a wrong temperature.
+"""
+
+import itertools
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from lib.samplers import ising_couplings, mcmc, metropolis, multispin, swendsen_wang
+from lib.statistics import integrated_time
+from lib.systems import ising
+
+ALPHA = 0.001
+WRONG = 1.03  # factor on beta of the broken samplers
+STATES = ising.enumerate_states(2)
+ENERGIES = ising.energy(STATES)
+
+
+def boltzmann(energies, beta):
+    p = np.exp(-beta * (energies - energies.min()))
+    return p / p.sum()
+
+
+def number(spins):
+    """Number of each configuration [n, L, L] in the order of `enumerate_states`."""
+    return (spins.reshape(len(spins), -1) < 0) @ (1 << np.arange(spins[0].size))
+
+
+def chi_square(counts, p):
+    """p-value of counts against p; cells that expect fewer than 5 are merged, impossible ones must be empty."""
+    assert counts[p < 1e-14].sum() == 0
+    counts, p = counts[p >= 1e-14], p[p >= 1e-14]
+    expected = p * counts.sum()
+    rare = expected < 5
+    counts, expected = (
+        np.append(counts[~rare], counts[rare].sum()),
+        np.append(expected[~rare], expected[rare].sum()),
+    )
+    if expected[-1] < 5:
+        counts, expected = counts[:-1], expected[:-1]
+    return stats.chi2.sf(((counts - expected) ** 2 / expected).sum(), max(1, len(counts) - 1))
+
+
+# ---------------------------------------------------------------- one update, exactly
+
+
+def single_site(beta, site):
+    """Transition matrix [16, 16] of one Metropolis update of one site, from `metropolis.acceptance`."""
+    P = np.zeros((16, 16))
+    for k, s in enumerate(STATES):
+        after = s.copy()
+        after.flat[site] *= -1
+        aligned = int(ising.energy(after[None])[0] - ENERGIES[k]) // 2
+        flip = metropolis.acceptance(beta)[aligned // 2 + 2]
+        P[k, number(after[None])[0]] += flip
+        P[k, k] += 1 - flip
+    return P
+
+
+def cluster_matrix(beta):
+    """Transition matrix [16, 16] of a Swendsen-Wang update: sum over all 2^8 bond configurations."""
+    bonds = [(2 * i + j, k) for i in (0, 1) for j in (0, 1) for k in (2 * i + 1 - j, 2 * (1 - i) + j)]
+    activate = -np.expm1(-2 * beta)
+    P = np.zeros((16, 16))
+    for k, s in enumerate(STATES.reshape(16, 4)):
+        satisfied = [s[a] == s[b] for a, b in bonds]
+        for active in itertools.product((0, 1), repeat=8):
+            if any(a and not ok for a, ok in zip(active, satisfied, strict=True)):
+                continue
+            weight = np.prod([activate if a else 1 - activate for a, ok in zip(active, satisfied, strict=True) if ok])
+            label = list(range(4))
+            for (a, b), on in zip(bonds, active, strict=True):
+                if on:
+                    label = [label[a] if x == label[b] else x for x in label]
+            roots = sorted(set(label))
+            for signs in itertools.product((1, -1), repeat=len(roots)):
+                after = np.array([[signs[roots.index(x)] for x in label]])
+                P[k, number(after)[0]] += weight / 2 ** len(roots)
+    return P
+
+
+@pytest.mark.parametrize("beta", [0.1, 0.44, 1.0])
+def test_detailed_balance_by_enumeration(beta):
+    p = boltzmann(ENERGIES, beta)
+    for P in [single_site(beta, site) for site in range(4)] + [cluster_matrix(beta)]:
+        assert np.allclose(P.sum(1), 1, atol=1e-14)
+        flow = p[:, None] * P
+        assert np.allclose(flow, flow.T, atol=1e-14)
+    for P in [single_site(WRONG * beta, 0), cluster_matrix(WRONG * beta)]:
+        assert not np.allclose(p[:, None] * P, (p[:, None] * P).T, atol=1e-6)
+
+
+def checkerboard(beta):
+    """Transition matrix of one sweep: sites (0, 0), (1, 1), then (0, 1), (1, 0)."""
+    return np.linalg.multi_dot([single_site(beta, site) for site in (0, 3, 1, 2)])
+
+
+def run_metropolis(start, beta, n, rng):
+    spins = np.repeat(start[None], n, axis=0)
+    metropolis.sweep(spins, beta, rng)
+    return spins
+
+
+def run_multispin(start, beta, n, rng):
+    up = np.where(start > 0, multispin.ONES, np.uint64(0)).astype(np.uint64)
+    spins = np.repeat(up[:, :, None], n // 64, axis=2)
+    multispin.sweep(spins, beta, rng)
+    return multispin.unpack(spins)
+
+
+def run_cluster(start, beta, n, rng):
+    spins = np.repeat(start[None], n, axis=0)
+    clusters = swendsen_wang.sweep(spins, beta, rng)
+    assert clusters.count.min() >= 1 and clusters.m2.max() <= 1
+    return spins
+
+
+@pytest.mark.parametrize(
+    "run, matrix",
+    [(run_metropolis, checkerboard), (run_multispin, checkerboard), (run_cluster, cluster_matrix)],
+    ids=["metropolis", "multispin", "swendsen_wang"],
+)
+def test_one_sweep_from_every_state(run, matrix):
+    """The compiled sweeps draw from their exact transition matrices, row by row (16 chi-square tests)."""
+    beta, n, rng = 0.3, 64 * 1500, np.random.default_rng(11)
+
+    def smallest(run_beta):
+        P = matrix(beta)
+        return min(
+            chi_square(np.bincount(number(run(s, run_beta, n, rng)), minlength=16), P[k]) for k, s in enumerate(STATES)
+        )
+
+    assert smallest(beta) > ALPHA / 16
+    assert smallest(WRONG * beta) < ALPHA / 16
+
+
+# ---------------------------------------------------------------- stationary distribution, L = 4
+
+
+def classes(spins):
+    return ising.energy(spins).astype(int) * 100 + ising.magnetization(spins).astype(int)
+
+
+@pytest.mark.parametrize("method", ["multispin", "swendsen_wang", "coupled"])
+@pytest.mark.parametrize("T", [1.5, 2.27, 3.5])
+def test_independent_samples_have_the_exact_distribution(method, T):
+    """Joint distribution of energy and magnetisation on the 4 x 4 lattice, against all 65536 states."""
+    states = ising.enumerate_states(4)
+    known, where = np.unique(classes(states), return_inverse=True)
+    p = np.bincount(where, weights=boltzmann(ising.energy(states), 1 / T))
+
+    def p_value(temperature):
+        n = 40_000
+        s = mcmc.sample(4, temperature, n, np.random.default_rng(5), method=method, thinning=25).configurations
+        counts = np.bincount(np.searchsorted(known, classes(s)), minlength=len(known))
+        return chi_square(counts, p)
+
+    assert p_value(T) > ALPHA / 9
+    assert p_value(T / WRONG) < ALPHA / 9
+
+
+@pytest.mark.parametrize("L", [3, 4])
+def test_coupled_against_enumeration(L):
+    couplings = {"nn": 0.7, "nnn": 0.2, "third": -0.15, "plaquette": 0.3, "field": 0.02}
+    states, T = ising.enumerate_states(L), 2.0
+    O = ising.operators(states)  # noqa: E741
+    p = boltzmann(-O @ ising_couplings.coupling_vector(couplings), 1 / T)
+    exact = p @ O
+
+    def worst(temperature):
+        n = 50_000
+        s = mcmc.sample(L, temperature, n, np.random.default_rng(7), couplings=couplings, thinning=12)
+        assert s.method == "coupled"
+        o = ising.operators(s.configurations)
+        return np.abs((o.mean(0) - exact) / (o.std(0) / np.sqrt(n))).max()
+
+    limit = stats.norm.isf(ALPHA / 2 / 10)
+    assert worst(T) < limit < worst(T / WRONG)
+
+
+def test_coupled_sites_are_in_detailed_balance():
+    """The tabulated probabilities satisfy p(s) w(s -> s') = p(s') w(s' -> s) for every local environment."""
+    J, beta = np.array([0.7, 0.2, -0.15, 0.3, 0.1]), 0.5
+    accept = (ising_couplings._thresholds(J, beta) + 1.0) / 2**32
+    f = np.stack(np.meshgrid(*[np.arange(-4, 5, 2)] * 4, indexing="ij"), -1).reshape(-1, 4)
+    # flipping the site changes the sign of s f: entry (s, f) goes to (-s, -f)
+    delta = 2 * (f @ J[:4] + J[4])
+    assert np.allclose(accept[625:] / accept[:625][::-1], np.exp(-beta * delta), rtol=1e-6)
+
+
+# ---------------------------------------------------------------- energies against Kaufman
+
+CASES = [(L, T) for L in (8, 16, 32) for T in (2.0, 2.27, 2.6)]
+LIMIT = stats.norm.isf(ALPHA / 2 / len(CASES))
+
+
+@pytest.mark.parametrize("L, T", CASES)
+def test_measured_energies(L, T):
+    def z(temperature):
+        m = mcmc.measure(L, temperature, 40_000 // L, np.random.default_rng(L))
+        assert m.configurations >= 2048
+        return abs(m.mean[0] - ising.exact(T, L).energy) / m.error[0]
+
+    assert z(T) < LIMIT
+    assert z(T / 1.002) > LIMIT
+
+
+@pytest.mark.parametrize("sweep", [metropolis.sweep, swendsen_wang.sweep], ids=["metropolis", "swendsen_wang"])
+def test_scalar_sampler_energies(sweep):
+    L, T, n = 8, 2.27, 400
+
+    def z(beta):
+        rng = np.random.default_rng(3)
+        spins, energies = np.ones((n, L, L), np.int8), []
+        for step in range(160):
+            sweep(spins, beta, rng)
+            if step >= 60:
+                energies.append(ising.energy(spins))
+        chains = np.mean(energies, axis=0)
+        return abs(chains.mean() - ising.exact(T, L).energy) / (chains.std() / np.sqrt(n))
+
+    limit = stats.norm.isf(ALPHA / 2 / 2)
+    assert z(1 / T) < limit < z(WRONG / T)
+
+
+def test_measured_moments():
+    m, exact = mcmc.measure(4, 2.5, 20_000, np.random.default_rng(8)), ising.enumerated(2.5, 4)
+    limit = stats.norm.isf(ALPHA / 2 / 6)
+    means = [exact.energy, exact.specific_heat * 2.5**2 + exact.energy**2, exact.abs_m, exact.m2, exact.m4]
+    assert np.all(np.abs(m.mean - means) < limit * m.error)
+    value, error = m.binder()
+    assert abs(value - exact.binder) < limit * error
+    value, error = m.specific_heat()
+    assert abs(value - exact.specific_heat / 16) < limit * error
+
+
+# ---------------------------------------------------------------- driver
+
+
+@pytest.mark.parametrize("T", [1.5, 2.27, 3.5])
+def test_configurations_are_independent_and_z2_symmetric(T):
+    n, L = 50_000, 16
+    x = mcmc.sample(L, T, n, np.random.default_rng(9))
+    s, exact = x.configurations, ising.exact(T, L)
+    assert s.shape == (n, L, L) and s.dtype == np.int8 and np.all(np.abs(s) == 1)
+    assert x.thinning >= 3 * x.tau_int >= 1.5 and x.discarded >= 20 * x.tau_int
+    e, m = ising.energy(s), ising.magnetization(s)
+    limit = stats.norm.isf(ALPHA / 2 / 9)
+    # the error of independent draws is exact: sqrt(C T^2 / n)
+    assert abs(e.mean() - exact.energy) < limit * np.sqrt(exact.specific_heat * T**2 / n)
+    assert abs(m.mean()) < limit * m.std() / np.sqrt(n)
+    neighbours = np.corrcoef(e[1:], e[:-1])[0, 1]
+    assert abs(neighbours) < limit / np.sqrt(n)
+
+
+def test_thinning_leaves_little_correlation():
+    rng = np.random.default_rng(10)
+    L, T = 16, 2.27
+    thinning = mcmc.sample(L, T, 1000, rng).thinning
+    spins = multispin.cold_start(L, 8, rng)
+    multispin.sweep(spins, 1 / T, rng, 1000)
+    series = np.array([np.abs(m) for _, m in multispin.run(spins, 1 / T, rng, 60, thinning)])
+    assert integrated_time(series) < 0.6  # 1/2 for independent values
+
+
+def test_same_seed_same_configurations():
+    a, b = (mcmc.sample(8, 2.27, 3000, np.random.default_rng(1)).configurations for _ in range(2))
+    assert np.array_equal(a, b)
+
+
+def test_integrated_time_of_a_known_process():
+    rng, a = np.random.default_rng(12), 0.9
+    x = np.zeros((4000, 50))
+    for t in range(1, len(x)):
+        x[t] = a * x[t - 1] + rng.normal(size=50)
+    assert integrated_time(x[200:]) == pytest.approx(0.5 + a / (1 - a), rel=0.05)
+    assert integrated_time(np.full((10, 3), 2.0)) == 0.5
+
+
+def test_replicas_of_a_word_are_independent():
+    """Replicas share a word and one rare random decision; their energies must not be correlated."""
+    rng = np.random.default_rng(13)
+    spins = multispin.cold_start(8, 8, rng)
+    multispin.sweep(spins, 1 / 2.27, rng, 200)
+    e = np.array([energy for energy, _ in multispin.run(spins, 1 / 2.27, rng, 2000, 10)], dtype=float)
+    # the mean over replicas fluctuates as for independent ones: ratio 1, over all and within words
+    independent = e.var(axis=0).mean()
+    n = len(e)
+    spread = e.mean(axis=1).var() * e.shape[1] / independent
+    within = e.reshape(n, 8, 64).mean(axis=2).var(axis=0).mean() * 64 / independent
+    assert abs(spread - 1) < stats.norm.isf(ALPHA / 4) * np.sqrt(2 / n) * 1.2
+    assert abs(within - 1) < stats.norm.isf(ALPHA / 4) * np.sqrt(2 / n / 8) * 1.2
+
+
+@pytest.mark.parametrize("arguments, name", [
+    ({"T": 0.0}, "T"), ({"T": -1.0}, "T"), ({"L": 7}, "L"), ({"L": 1}, "L"), ({"n": 0}, "n"),
+    ({"thinning": 0}, "thinning"),
+    ({"method": "wolf"}, "method"), ({"couplings": {"nnm": 1.0}}, "unknown coupling"),
+    ({"couplings": {"nn": 1, "field": 1}, "method": "multispin"}, "method"),
+])  # fmt: skip
+def test_bad_input_is_named_in_one_line(arguments, name):
+    values = {"L": 8, "T": 2.0, "n": 10} | arguments
+    with pytest.raises(ValueError) as error:
+        mcmc.sample(values.pop("L"), values.pop("T"), values.pop("n"), np.random.default_rng(1), **values)
+    assert "\n" not in str(error.value) and str(error.value).startswith(name)
+
+
+def test_odd_sides_are_refused_by_checkerboards():
+    rng = np.random.default_rng(1)
+    for call in (
+        lambda: metropolis.sweep(np.ones((1, 5, 5), np.int8), 0.4, rng),
+        lambda: multispin.sweep(np.zeros((5, 5, 8), np.uint64), 0.4, rng),
+        lambda: mcmc.measure(5, 2.0, 10, rng),
+    ):
+        with pytest.raises(ValueError, match="L = 5.*even"):
+            call()

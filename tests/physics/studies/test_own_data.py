@@ -1,0 +1,540 @@
+"""`python -m lib learn`: files that are refused, what a file says, the honesty box, and one run from end to end."""
+
+import html
+import importlib.util
+import itertools
+import json
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import nbformat
+import numpy as np
+import pytest
+import torch
+
+from lib import __main__ as command_line
+from lib import lattice
+from lib.analysis import own_data
+from lib.errors import BookError
+from lib.models.chain import ChainNetwork
+from lib.models.gaussian_mixture import GaussianMixture
+from lib.page import records
+from lib.paths import ROOT, data_file
+from lib.statistics import autocorrelation
+from lib.studies import diagnostics, own_learning, own_report, user_file
+from lib.studies.own_learning import Number, OwnAction, Reach
+from lib.systems import ising
+from tests.conftest import code, display, environment, notebook, one_line, write
+
+RNG = np.random.default_rng(3)
+SPINS = RNG.choice(np.array([-1, 1], np.int8), (400, 6, 6))
+ANGLES = RNG.uniform(0, 2 * np.pi, (400, 6, 6))
+PATHS = RNG.normal(size=(400, 12))
+
+
+def changed(array, index, value):
+    array = array.astype(float)
+    array[index] = value
+    return array
+
+
+# Files -----------------------------------------------------------------------------------------------------
+
+REFUSED = [  # kind, array, what the line says
+    ("ising", changed(SPINS, (7, 2, 2), np.nan), "NaN or infinity in 1 of 400 configurations, the first is number 7"),
+    ("path", changed(PATHS, (9, 0), np.inf), "the first is number 9"),
+    ("ising", (SPINS + 1) // 2, "save 2 * s - 1"),
+    ("ising", SPINS > 0, "save 2 * s - 1"),
+    ("ising", changed(SPINS, (5, 0, 0), 0.5), "spins must be +-1; 0.5 in configuration 5"),
+    ("ising", ANGLES, "spins must be +-1"),
+    ("ising", SPINS[:, :, :5], "the lattice is not square"),
+    ("ising", SPINS[:150], "150 configurations are too few, at least 200"),
+    ("ising", SPINS.reshape(400, 36), "save s.reshape(-1, 6, 6)"),
+    ("ising", SPINS[0], "shape (6, 6) is not [n, L, L] of +-1"),
+    ("ising", SPINS.ravel(), "one configuration alone is not enough"),
+    ("ising", SPINS[:, :3, :3], "L = 3 is not possible, 4 to 32"),
+    ("ising", np.moveaxis(SPINS, 0, 2)[:, :, :6], "6 configurations are too few"),
+    ("ising", np.ones_like(SPINS), "there is nothing to learn"),
+    ("ising", SPINS.astype(complex), "dtype complex128 is not numeric"),
+    ("ising", SPINS.astype(str), "is not numeric"),
+    ("xy", np.degrees(ANGLES), "look like degrees; save np.radians(theta) % (2 * np.pi)"),
+    ("xy", ANGLES - np.pi, "save theta % (2 * np.pi)"),
+    ("xy", ANGLES + 1, "must lie in [0, 2 pi)"),
+    ("xy", np.stack([np.cos(ANGLES), np.sin(ANGLES)], -1), "unit vectors? save angles, np.arctan2"),
+    ("xy", np.exp(1j * ANGLES), "save np.angle(z) % (2 * np.pi)"),
+    ("xy", SPINS, "give --kind ising"),
+    ("xy", SPINS.astype(float), "give --kind ising"),
+    ("xy", np.full_like(ANGLES, 1.0), "nothing to learn"),
+    ("path", np.zeros_like(PATHS), "nothing to learn"),
+    ("path", ANGLES, "is not [n, N] real values"),
+    ("path", PATHS[:, :3], "N = 3 is not possible, 4 to 512"),
+    ("path", np.sign(PATHS), "spins, not paths"),
+    ("path", np.rint(PATHS), "different values: a path needs real numbers"),
+    ("potts", SPINS, "give one of 'ising', 'xy', 'path'"),
+]
+
+
+@pytest.mark.parametrize("kind, array, text", REFUSED, ids=[text[:40] for *_, text in REFUSED])
+def test_arrays_that_are_refused(kind, array, text):
+    with pytest.raises(BookError) as caught:
+        user_file.check(array, kind)
+    assert text in one_line(str(caught.value))
+
+
+@pytest.mark.parametrize("kind, array", [("ising", SPINS), ("xy", ANGLES), ("path", PATHS)])
+def test_numeric_types_are_accepted(kind, array, tmp_path):
+    for dtype in ("int8", "int64", "float32", "float64") if kind == "ising" else ("float32", "float64"):
+        np.save(tmp_path / "a.npy", array.astype(dtype))
+        found = user_file.load(tmp_path / "a.npy", kind)
+        assert found.dtype == (np.int8 if kind == "ising" else np.float64) and type(found) is np.ndarray
+        np.testing.assert_allclose(found, array, atol=1e-6)
+
+
+def test_angles_of_two_pi_in_single_precision_are_zero():
+    angles = ANGLES.astype(np.float32)
+    angles[0, 0, 0] = np.float32(2 * np.pi)
+    assert float(angles[0, 0, 0]) > 2 * np.pi
+    assert user_file.check(angles, "xy").max() < 2 * np.pi
+
+
+def bad_files(folder):
+    """name -> what the line says; the files are made in the folder."""
+    with (folder / "zip.npy").open("wb") as file:
+        np.savez(file, SPINS)
+    np.savetxt(folder / "text.npy", SPINS[0])
+    np.save(folder / "object.npy", np.array([SPINS[0], "x"], dtype=object), allow_pickle=True)
+    np.save(folder / "whole.npy", SPINS)
+    (folder / "cut.npy").write_bytes((folder / "whole.npy").read_bytes()[:500])
+    (folder / "empty.npy").write_bytes(b"")
+    (folder / "folder.npy").mkdir()
+    return {
+        "zip.npy": "is a .npz or zip archive",
+        "text.npy": "is not a .npy file; text files",
+        "object.npy": "holds Python objects",
+        "cut.npy": "is damaged",
+        "empty.npy": "is not a .npy file",
+        "folder.npy": "is a folder",
+        "missing.npy": "no file",
+    }
+
+
+def test_files_that_are_refused(tmp_path):
+    for name, text in bad_files(tmp_path).items():
+        with pytest.raises(BookError) as caught:
+            user_file.load(tmp_path / name, "ising")
+        assert text in one_line(str(caught.value)) and name in str(caught.value)
+
+
+def test_a_relative_path_counts_from_the_repository():
+    assert user_file.load("data/ising_L8_T2.5.npy", "ising").shape == (4000, 8, 8)
+
+
+def test_the_included_file_is_what_its_generator_makes():
+    spec = importlib.util.spec_from_file_location("generator", ROOT / "data" / "ising_metropolis.py")
+    generator = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(generator)
+    stored = np.load(data_file("ising_L8_T2.5.npy"))
+    np.testing.assert_array_equal(generator.metropolis(L=8, T=2.5, n=20, every=4, seed=1), stored[:20])
+    assert stored.dtype == np.int8 and abs(ising.energy(stored).mean() / 64 - ising.exact(2.5, 8).energy / 64) < 0.015
+
+
+# What a file says ------------------------------------------------------------------------------------------
+
+
+def test_repeated_configurations_are_not_independent():
+    kind = own_data.ISING
+    once, thrice = own_data.summary(kind, SPINS), own_data.summary(kind, np.repeat(SPINS, 3, axis=0))
+    assert 0.5 <= once.tau_int < 0.8 and once.duplicates == once.repeats == 0
+    assert 1.3 < thrice.tau_int < 2.6 and 0.6 < thrice.n_effective / once.n_effective < 1.3
+    assert thrice.duplicates == thrice.repeats == 800
+    assert thrice.energy.error == pytest.approx(once.energy.error, rel=1e-6)
+
+
+def test_a_drift_is_noticed():
+    hot = np.where(RNG.random((400, 6, 6)) < np.linspace(0, 0.5, 400)[:, None, None], SPINS, 1).astype(np.int8)
+    assert own_data.summary(own_data.ISING, hot).drift > 5 > own_data.summary(own_data.ISING, SPINS).drift
+
+
+def test_autocorrelation_of_a_constant_and_of_noise():
+    assert autocorrelation(np.ones(50), 4).tolist() == [1, 0, 0, 0]
+    rho = autocorrelation(RNG.normal(size=4000), 5)
+    assert rho[0] == pytest.approx(1) and np.abs(rho[1:]).max() < 0.08
+
+
+def stripes(s, axis):
+    """Every second line of spins along `axis` a copy of the one before: correlations in one direction only."""
+    s = s.copy()
+    if axis == "row":
+        s[:, 1::2] = s[:, ::2]
+    return s
+
+
+def diagonal(s):
+    s = s.copy()
+    s[:, 1::2] = np.roll(s[:, ::2], 1, 2)
+    return s
+
+
+def glued(s):
+    """The first row a copy of the last."""
+    s = s.copy()
+    s[:, 0] = s[:, -1]
+    return s
+
+
+def lagged(x):
+    """Skew noise through a filter that looks back: not the same read backwards."""
+    x = x**2 - 1
+    return x + np.roll(x, 1, 1) * (x > 0)
+
+
+ASYMMETRIC = [  # kind, configurations, which symmetry is broken
+    ("ising", np.where(RNG.random(SPINS.shape) < 0.2, 1, SPINS).astype(np.int8), "flip"),
+    ("ising", stripes(SPINS, "row"), "axes"),
+    ("ising", diagonal(SPINS), "diagonals"),
+    ("ising", glued(SPINS), "boundary"),
+    ("xy", np.abs(ANGLES - np.pi), "rotation, sin"),
+    ("xy", np.abs(ANGLES - np.pi) + np.pi / 2, "rotation, cos"),
+    ("xy", (ANGLES.cumsum(2) / 20) % 6, "reflection"),
+    ("xy", glued(ANGLES), "boundary"),
+    ("path", PATHS + 0.3, "sign"),
+    ("path", np.where(PATHS > 1.2, 2 * PATHS, PATHS), "sign, cubic"),
+    ("path", np.cumsum(PATHS, 1), "boundary"),
+    ("path", lagged(PATHS), "reversal"),
+]
+
+
+@pytest.mark.parametrize("kind, c, name", ASYMMETRIC, ids=[f"{kind}-{name}" for kind, _, name in ASYMMETRIC])
+def test_a_broken_symmetry_is_noticed(kind, c, name):
+    assert own_data.asymmetries(own_data.KINDS[kind], c)[name].broken
+
+
+@pytest.mark.parametrize("kind, c", [("ising", SPINS), ("xy", ANGLES), ("path", PATHS)])
+def test_no_symmetry_of_noise_is_broken(kind, c):
+    assert not any(each.broken for each in own_data.asymmetries(own_data.KINDS[kind], c).values())
+
+
+@pytest.mark.parametrize("n, tau", [(200, 0.5), (400, 1.4), (4000, 5.0), (1003, 100.0)])
+def test_the_parts_of_a_split_stay_apart(n, tau):
+    parts = own_data.split(n, tau)
+    owner = np.full(n, -1)
+    for k, each in enumerate(parts[:3]):
+        assert (owner[each] == -1).all()
+        owner[each] = k
+    assert len(parts.train) >= n / 2 and min(len(parts.validation), len(parts.test)) >= 0.12 * n
+    used = np.flatnonzero(owner >= 0)
+    meets = owner[used][1:] != owner[used][:-1]
+    assert (np.diff(used)[meets] == parts.gap + 1).all() and meets.sum() == 11
+    assert parts.gap == (0 if tau == 0.5 else min(np.ceil(3 * tau), n // 80))
+
+
+def test_only_allowed_symmetries_are_shown():
+    for broken in itertools.chain.from_iterable(itertools.combinations(("axes", "diagonals"), r) for r in range(3)):
+        allowed = own_learning.points(set(broken))
+        s = np.arange(16).reshape(1, 4, 4)
+        images = {lattice.transform(s, p, (0, 0)).tobytes() for p in allowed}
+        products = {
+            lattice.transform(lattice.transform(s, p, (0, 0)), q, (0, 0)).tobytes() for p in allowed for q in allowed
+        }
+        assert products == images and len(images) == len(allowed)
+    assert [len(own_learning.points(b)) for b in (set(), {"axes"}, {"diagonals"}, {"axes", "diagonals"})] == [
+        8,
+        4,
+        4,
+        2,
+    ]
+    assert len(own_learning.lattice_images(6, set())) == 16 and len(own_learning.lattice_images(5, set())) == 8
+    assert len(own_learning.lattice_images(6, {"boundary"})) == 8 and len(own_learning.lattice_images(6, set(), 4)) == 4
+    generator, x = torch.Generator().manual_seed(1), torch.as_tensor(PATHS)
+    every = {"sign", "boundary", "reversal"}
+    assert torch.equal(own_learning._move_path(every)(x, generator), x)
+    moved = own_learning._move_path(every - {"reversal"})(x, generator)
+    back = (moved == x.flip(1)).all(1)
+    assert ((moved == x).all(1) | back).all() and 0.3 < back.double().mean() < 0.7
+    s = torch.as_tensor(SPINS)
+    kept = own_learning._move({"boundary", "axes", "diagonals"})(s, generator)
+    assert ((kept == s).all((1, 2)) | (kept == s.flip(1, 2)).all((1, 2))).all()
+
+
+# Learned ---------------------------------------------------------------------------------------------------
+
+
+def test_the_action_of_paths_in_other_units():
+    model = ChainNetwork(6, GaussianMixture(), seed=1).double()
+    one, other = OwnAction(model, 1.0, 1.0), OwnAction(model, 2.0, 3.0, 0.5)
+    x = RNG.normal(size=(5, 6))
+    np.testing.assert_allclose(other.log_prob(3 * x + 0.5), one.log_prob(x) - 6 * np.log(3), atol=1e-6)
+    step = np.zeros_like(x)
+    step[:, 2] = 1e-4
+    slope = (other.energy(x + step) - other.energy(x - step)) / 2e-4
+    np.testing.assert_allclose(other.gradient(x)[:, 2], slope, atol=1e-4)
+
+
+def exact_samples(T, n, seed):
+    """Independent 4 x 4 configurations at T, their exact ln p, as what a perfect network would have drawn."""
+    s = ising.enumerate_states(4)
+    log_p = -ising.energy(s) / T
+    log_p -= np.logaddexp.reduce(log_p)
+    chosen = s[np.random.default_rng(seed).choice(len(s), n, p=np.exp(log_p))]
+    kind = own_data.ISING
+    return SimpleNamespace(
+        energy=kind.energy(chosen),
+        order=kind.order(chosen),
+        operators=kind.operators(chosen),
+        log_prob_samples=-ising.energy(chosen) / T - ising.enumerated(T, 4).log_z,
+        configurations=chosen,
+    )
+
+
+def test_other_temperatures_of_a_perfect_network_are_exact():
+    each = [exact_samples(2.5, 20_000, seed) for seed in (1, 2)]
+    found = own_learning.reach(2.5, each, each[0].operators[:, :1], 1e12)
+    for k in np.flatnonzero(found.within):
+        exact = ising.enumerated(found.T[k], 4)
+        assert abs(found.energy[k] - exact.energy / 16) < 4 * found.energy_error[k]
+        assert abs(found.order[k] - exact.abs_m) < 4 * found.order_error[k]
+    assert found.ess[np.isclose(found.T, 2.5)] == pytest.approx(1)
+    assert found.low < 2.5 < found.high and (found.ess[found.within] > 0.09).all()
+
+
+def test_errors_of_predictions_hold_what_the_file_does_not_tell():
+    """d<E>/dK by linear response against the exact derivative, -T^2 C: only nn, n = 100 configurations."""
+    each = exact_samples(2.5, 40_000, 1)
+    sums = each.operators[:, :1]
+    inverse = np.linalg.pinv(np.atleast_2d(np.cov(sums.T)) * 100)
+    error = own_learning._response(each.energy[:, None], sums, np.zeros(len(sums)), inverse)[0]
+    variance = ising.enumerated(2.5, 4).specific_heat * 2.5**2
+    assert error == pytest.approx(np.sqrt(variance / 100) / 16, rel=0.02)
+    found = own_learning.reach(2.5, [each], sums, 100)
+    assert found.energy_error[np.isclose(found.T, 2.5)] >= 0.99 * error
+
+
+@pytest.mark.parametrize("kind, c", [("ising", SPINS), ("xy", ANGLES), ("path", PATHS)])
+def test_independent_sites_are_normalised_and_best_for_noise(kind, c):
+    """On noise their NLL is the entropy: ln 2, ln 2 pi, and that of a unit Gaussian, a site."""
+    entropy = {"ising": np.log(2), "xy": np.log(2 * np.pi), "path": 0.5 * np.log(2 * np.pi * np.e)}[kind]
+    found = own_learning.independent_sites(kind, c[:300], c[300:])
+    assert found.shape == (100,) and -found.mean() / c[0].size == pytest.approx(entropy, rel=0.05)
+
+
+def test_expected_duplicates():
+    each = exact_samples(2.0, 3000, 1)
+    s = each.configurations
+    found = own_learning.expected_duplicates(
+        "ising", 3000, [SimpleNamespace(log_prob=each.log_prob_samples, log_prob_train=each.log_prob_samples)]
+    )
+    assert found == pytest.approx(own_data.summary(own_data.ISING, s).duplicates, rel=0.05)
+    assert own_learning.expected_duplicates("xy", 3000, []) == 0
+
+
+@pytest.mark.parametrize("kind, c", [("xy", ANGLES[:200, :4, :4]), ("path", PATHS[:200])])
+def test_angles_and_paths_are_learned(kind, c):
+    broken = set()
+    trained = own_learning.train(kind, c[:150], c[150:], 1.0, broken, 10, 1)
+    found = own_learning.examine(kind, trained, c[150:], c[:50], broken, 60, 1)
+    assert np.isfinite(found.log_prob).all() and len(found.log_prob_samples) == 60
+    assert np.isfinite(found.couplings.values).all() and found.couplings.names == own_data.KINDS[kind].names
+    if kind == "xy":
+        assert found.violations["O(2) of the spins"][0] < 1e-3 < found.violations["translations"][0]
+    else:
+        assert found.schwinger_dyson.shape == (50,)
+
+
+def test_a_file_that_hardly_varies_has_no_couplings():
+    cold = np.ones((200, 6, 6), np.int8)
+    cold[np.arange(0, 200, 40), 1, 1] = -1
+    trained = own_learning.train("ising", cold[:150], cold[150:], 1.0, {"flip"}, 10, 1)
+    found = own_learning.examine("ising", trained, cold[150:], cold[:50], {"flip"}, 500, 1)
+    assert np.isnan(found.couplings.values).all() and len(found.couplings.values) == 5
+
+
+# The honesty box -------------------------------------------------------------------------------------------
+
+
+def findings(kind="ising", **changes):
+    """A stand-in for `Findings` of a faultless file, with changes; those of `summary` by name."""
+    names = own_data.KINDS[kind].names[:4]
+    average = own_data.Average(0.0, 0.02, 1.5)
+    asymmetries = {name: own_data.Asymmetry(0.0, 0.01, False) for name in own_data.KINDS[kind].asymmetries}
+    for name in changes.pop("broken", ()):
+        asymmetries[name] = own_data.Asymmetry(0.5, 0.01, True)
+    known = {"n": 4000, "site_shape": (8, 8), "energy": average, "order": own_data.Average(0.6, 0.01, 0.7)}
+    known |= {"signed": (average,), "tau_int": 0.7, "n_effective": 2857.0, "duplicates": 60, "repeats": 0}
+    known |= {"changes": 500, "drift": 1.0}
+    known |= {key: changes.pop(key) for key in list(changes) if key in known}
+    couplings = {name: Number(1.0 if k == 0 else 0.0, 0.01) for k, name in enumerate(names)}
+    T = own_learning.temperatures(2.5)
+    each = {
+        "kind": kind,
+        "T0": 2.5,
+        "summary": own_data.Summary(**known),
+        "asymmetries": asymmetries,
+        "nll": Number(25.0, 0.4),
+        "nll_each": [Number(25.0, 0.4), Number(25.1, 0.4)],
+        "gap": Number(0.1, 0.5),
+        "baseline": 44.0,
+        "gain": Number(19.0, 0.3),
+        "couplings": couplings,
+        "nearest": None if kind == "path" else Number(1.0, 0.003),
+        "classical": {"nn": Number(1.01, 0.01)} if kind == "ising" else None,
+        "explained": 0.999,
+        "violations": {"translations": (1.0, 0.2)},
+        "schwinger_dyson": Number(1.01, 0.02) if kind == "path" else None,
+        "at_T0": {"energy": (Number(-1.2, 0.01), Number(-1.21, 0.01)), "field": (Number(0.0, 0.01), Number(1.0, 0.01))},
+        "reach": Reach(T, T, T, T, T, np.ones(len(T)), 2.0, 3.2),
+        "improving": 0.01,
+        "expected_duplicates": 70.0,
+        "n_steps": 400,
+    }
+    return SimpleNamespace(**each | changes)
+
+
+@pytest.mark.parametrize("kind", user_file.KINDS)
+def test_a_faultless_file_has_the_two_warnings_of_every_file(kind):
+    box = diagnostics.box(findings(kind))
+    assert tuple(w.name for w in box) == diagnostics.ALWAYS
+    assert "no warning beyond" in diagnostics.verdict(box)
+
+
+FAULTS = [  # the warning, the kind, what is changed
+    ("not_identified", "ising", {"couplings": {"nn": Number(np.nan, np.nan), "nnn": Number(np.nan, np.nan)}}),
+    ("few_samples", "ising", {"n_effective": 900.0}),
+    ("correlated", "ising", {"tau_int": 1.2}),
+    ("short_file", "ising", {"tau_int": 50.0}),
+    ("order_unknown", "ising", {"tau_int": 0.5}),
+    ("drift", "xy", {"drift": 4.5}),
+    ("duplicates", "ising", {"duplicates": 200}),
+    ("one_phase", "ising", {"changes": 0, "broken": ("flip",)}),
+    ("one_phase", "path", {"changes": 0, "broken": ("sign",)}),
+    ("rare_flips", "path", {"changes": 5}),
+    ("field", "ising", {"broken": ("flip",)}),
+    ("field", "path", {"broken": ("sign, cubic",)}),
+    ("direction", "xy", {"broken": ("rotation, sin",)}),
+    ("not_periodic", "path", {"broken": ("boundary",)}),
+    ("anisotropic", "xy", {"broken": ("diagonals",)}),
+    ("irreversible", "path", {"broken": ("reversal",)}),
+    ("saturated", "ising", {"order": own_data.Average(0.95, 0.01, 0.7)}),
+    ("nothing_learned", "ising", {"gain": Number(0.5, 0.3)}),
+    ("overfitted", "ising", {"gap": Number(2.0, 0.5)}),
+    ("networks_differ", "xy", {"nll_each": [Number(25.0, 0.4), Number(26.0, 0.4)]}),
+    ("still_improving", "ising", {"improving": 0.2}),
+    ("samples_differ", "ising", {"at_T0": {"nnn": (Number(1.0, 0.01), Number(1.1, 0.01))}}),
+    (
+        "beyond_neighbours",
+        "ising",
+        {"couplings": {"nn": Number(1.0, 0.01), "nnn": Number(0.1, 0.02)}, "classical": None},
+    ),
+    ("unexplained", "path", {"explained": 0.9}),
+    ("classical_differs", "ising", {"classical": {"nn": Number(0.9, 0.01)}}),
+    ("schwinger_dyson", "path", {"schwinger_dyson": Number(1.2, 0.02)}),
+    ("narrow_window", "ising", {"reach": findings().reach._replace(low=2.45)}),
+]
+
+
+@pytest.mark.parametrize("name, kind, changes", FAULTS, ids=[f"{name}-{kind}" for name, kind, _ in FAULTS])
+def test_each_fault_is_warned_of_and_no_other(name, kind, changes):
+    box = diagnostics.box(findings(kind, **changes))
+    expected = {name, *diagnostics.ALWAYS} | ({"correlated"} if name == "short_file" else set())
+    assert {w.name for w in box} == expected
+    warned = next(w for w in box if w.name == name)
+    assert np.isfinite(warned.value) and len(one_line(warned.text)) > 20
+    assert "beyond the 2" in diagnostics.verdict(box) and html.escape(warned.text) in own_report.box_html(box)
+
+
+def test_every_warning_has_a_fault():
+    assert {check.__name__ for check in diagnostics.WARNINGS} == {name for name, *_ in FAULTS} | set(diagnostics.ALWAYS)
+
+
+# Records ---------------------------------------------------------------------------------------------------
+
+
+def test_measured_numbers_have_the_fields_of_a_claim(tmp_path):
+    made = records.record("learned.nll", np.float64(25.0), float("nan"), "test set", "nats")
+    assert made["value"] == 25.0 and made["error"] is None and made["passed"] is None
+    assert {"key", "value", "error", "reference", "published", "passed", "chapter"} <= set(made)
+    path = write(
+        notebook(code("x", outputs=[display({records.MIME: [made, made | {"value": 1.0}]})])), tmp_path / "a.ipynb"
+    )
+    assert records.read_notebook(path) == [made | {"value": 1.0}]
+    assert records.line(made) == "learned.nll = 25  (test set)"
+    assert records.line(records.record("learned.ess(T=2.5)", 1.0)) is None
+
+
+@pytest.mark.parametrize("kind", user_file.KINDS)
+def test_everything_found_is_recorded(kind):
+    f = findings(kind)
+    made = {each["key"]: each for each in own_report.records(f, diagnostics.box(f))}
+    assert json.loads(json.dumps(list(made.values()))) == list(made.values())
+    first = own_data.KINDS[kind].names[0]
+    for key in (
+        f"coupling.{first}",
+        "nll",
+        "violation.translations",
+        "T_low",
+        "ess(T=2.5)",
+        "warning.scale",
+        "n_effective",
+    ):
+        assert f"learned.{key}" in made
+
+
+# The command -----------------------------------------------------------------------------------------------
+
+
+def refused(arguments, capsys) -> str:
+    try:
+        assert command_line.main(["learn", *map(str, arguments)]) == 2
+    except SystemExit as stop:
+        assert stop.code == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    return one_line(printed.err)
+
+
+def test_the_command_refuses_before_anything_runs(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(command_line.runner, "execute", lambda *_, **__: pytest.fail("something ran"))
+    monkeypatch.setattr(command_line, "RUNS", tmp_path / "runs")
+    monkeypatch.chdir(tmp_path)
+    files = bad_files(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    for name, text in files.items():
+        assert text in refused([name, "--kind", "ising", "--T0", 2.5], capsys)
+    good = ["whole.npy", "--kind", "ising", "--T0", 2.5]
+    for arguments, text in (
+        (["whole.npy", "--kind", "path", "--T0", 1], "whole.npy: shape (400, 6, 6) is not [n, N]"),
+        (["whole.npy", "--kind", "ising", "--T0", -1], "T0=-1.0 is not possible"),
+        (["whole.npy", "--kind", "ising", "--T0", "hot"], "T0='hot' is not possible"),
+        (["whole.npy", "--kind", "potts", "--T0", 1], "--kind"),
+        (["whole.npy", "--kind", "ising"], "--T0"),
+        ([*good, "--n-networks", 1], "n_networks=1 is not possible"),
+        ([*good, "--steps", 2], "steps=2 is not possible"),
+        ([*good, "--out", tmp_path], "exists already"),
+    ):
+        assert text in refused(arguments, capsys)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_file_of_ones_own_from_end_to_end(tmp_path):
+    np.save(tmp_path / "mine.npy", SPINS[:240, :4, :4].astype(float))
+    arguments = ["learn", "mine.npy", "--kind", "ising", "--T0", "3", "--steps", "10", "--out", "out"]
+    result = subprocess.run(
+        [sys.executable, "-m", "lib", *arguments],
+        cwd=tmp_path,
+        env=environment() | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert result.returncode == 0 and result.stderr == "", result.stdout + result.stderr
+    out = tmp_path / "out"
+    assert sorted(p.name for p in out.iterdir()) == ["your_configurations.ipynb", "params.json", "results.json"]
+    found = {each["key"]: each for each in json.loads((out / "results.json").read_text())}
+    assert found["own.kl"]["verdict"].startswith("not applicable") and found["own.kl"]["passed"] is None
+    assert found["learned.n_configurations"]["value"] == 240
+    assert abs(found["learned.coupling.nn"]["value"]) < 1 and found["learned.coupling.nn"]["error"] > 0
+    assert {"learned.nll", "learned.ess(T=3)", "learned.warning.few_samples"} <= set(found)
+    assert "learned.warning.few_samples: 240 configurations count as" in result.stdout
+    made = nbformat.read(out / "your_configurations.ipynb", 4)
+    assert not [o for cell in made.cells for o in cell.get("outputs", []) if o.get("name") == "stderr"]
+    assert json.loads((out / "params.json").read_text())["parameters"]["file"] == str(tmp_path / "mine.npy")

@@ -1,0 +1,174 @@
+"""The twin experiment, small: every step is repeatable, the Curie temperature that was put in comes back, blur moves
+it.
+"""
+
+import numpy as np
+import pytest
+
+from lib.analysis import kerr, transitions
+from lib.analysis.couplings import cramer_rao
+from lib.samplers import mcmc
+from lib.studies import sources, synthetic_film
+from lib.systems import film, ising
+
+SMALL = {"L": 8, "n_images": 1000, "n_steps": 200}
+
+
+class Exact:
+    """The true Hamiltonian in the place of a learned one."""
+
+    T0 = 2.0
+
+    @staticmethod
+    def log_prob(s):
+        return -ising.energy(s) / Exact.T0
+
+
+def test_a_known_hamiltonian_has_its_curie_temperature():
+    s = (2 * np.random.default_rng(1).integers(2, size=(100, 8, 8)) - 1).astype(np.int8)
+    t_c, error = synthetic_film.curie_of(Exact, s, 300.0)
+    assert t_c == pytest.approx(300 / 2.0 * ising.critical_temperature(), rel=1e-6) and error < 1e-6
+
+
+def images(experiment):
+    """True spins and frames."""
+    return experiment.task.source.images(experiment.n_images, experiment.seed)
+
+
+def test_images_depend_on_the_seed_and_the_camera_only():
+    a = images(synthetic_film.Experiment(**SMALL))
+    b = images(synthetic_film.Experiment(**SMALL, network=5))
+    c = images(synthetic_film.Experiment(**SMALL, camera=film.Camera(blur=2)))
+    d = images(synthetic_film.Experiment(**SMALL, seed=2))
+    assert np.array_equal(a[0], b[0]) and np.array_equal(a[1], b[1])
+    assert np.array_equal(a[0], c[0]) and not np.array_equal(a[1], c[1])
+    assert not np.array_equal(a[0], d[0])
+
+
+@pytest.fixture(scope="module")
+def outcomes():
+    return synthetic_film.run_all([synthetic_film.Experiment(**SMALL, network=k) for k in (0, 1)])
+
+
+def test_the_curie_temperature_comes_back(outcomes):
+    """427.4 K within 4 errors of the classical estimate; the network, hardly trained, within 5 % of it."""
+    for o in outcomes:
+        assert o.wrong == 0
+        assert abs(o.classical[0] - 427.4) < 4 * o.classical[1] < 30
+        assert abs(o.network[0] / o.classical[0] - 1) < 0.05
+    assert outcomes[0].classical == outcomes[1].classical and outcomes[0].network != outcomes[1].network
+    (again,) = synthetic_film.run_all([outcomes[0].experiment])
+    assert again.network == outcomes[0].network
+    # the classical error is near the smallest possible
+    s = images(outcomes[0].experiment)[0]
+    bound = film.curie_temperature(0, cramer_rao(ising.operators(s, ("nn",)), 1.0, len(s))[0])[1]
+    assert 0.6 * bound < outcomes[0].classical[1] < 3 * bound
+
+
+def test_blur_makes_the_film_look_colder():
+    blurred = synthetic_film.Experiment(**SMALL, camera=film.Camera(blur=2.0))
+    truth, frames = images(blurred)
+    spins = sources.recover(frames, 4, 8)
+    assert (spins != truth).mean() > 0.003
+    assert synthetic_film.curie_classical(spins, 296.0)[0] > 1.2 * 427.4
+
+
+def test_errors_of_several_networks(outcomes):
+    value, error = synthetic_film.combine(outcomes)
+    a, b = (o.network[0] for o in outcomes)
+    assert value == pytest.approx((a + b) / 2)
+    assert error >= outcomes[0].classical[1] and error >= abs(a - b) / 2
+    other = outcomes[1]._replace(experiment=synthetic_film.Experiment(**SMALL, seed=2))
+    with pytest.raises(ValueError, match="same images"):
+        synthetic_film.combine([outcomes[0], other])
+
+
+@pytest.mark.parametrize("change, message", [({"n_images": 10}, "n_images = 10"), ({"T": 500.0}, "T = 500.0 K")])
+def test_experiments_that_cannot_be(change, message):
+    with pytest.raises(ValueError, match=message):
+        synthetic_film.Experiment(**change)
+
+
+# Where a bias begins ---------------------------------------------------------------------------------------
+
+
+def test_limit_of_a_straight_line():
+    x, sigma = synthetic_film.limit([0, 1, 2, 3], [400, 400, 412, 430], [2, 2, 2, 2], 400.0)
+    assert x == pytest.approx(1 + 8 / 12) and sigma == pytest.approx(2 / 12 * np.hypot(1 / 3, 2 / 3))
+    x, _ = synthetic_film.limit([1000, 100, 10], [400, 404, 360], [1, 1, 1], 400.0, logarithmic=True)
+    assert np.log10(x) == pytest.approx(2 - 12 / 44)  # from +1 % to -10 %: -2 % counts, not +2 %
+
+
+@pytest.mark.parametrize("t_c", [[400, 401, 402], [450, 400, 400]])
+def test_no_limit_where_nothing_passes_or_everything_does(t_c):
+    x, error = synthetic_film.limit([0, 1, 2], t_c, [1, 1, 1], 400.0)
+    assert np.isnan(x) and error is None
+
+
+def test_where_order_falls_below_a_level():
+    assert synthetic_film.falls_below([300, 310, 320], [0.9, 0.8, 0.4], 0.6) == pytest.approx(315)
+    assert np.isnan(synthetic_film.falls_below([300, 310], [0.9, 0.8], 0.6))
+    assert np.isnan(synthetic_film.falls_below([300, 310], [0.5, 0.4], 0.6))
+
+
+# Raising T -------------------------------------------------------------------------------------------------
+
+
+def test_a_known_hamiltonian_keeps_its_order_as_long_as_the_film(outcomes):
+    """The true H in the place of the learned one, proposals with a coupling 5 % off: |m| of direct Monte Carlo."""
+
+    class True_:
+        T0 = film.reduced_temperature()
+        energy = staticmethod(ising.energy)
+
+    known = outcomes[0]._replace(hamiltonian=True_, network=(1.05 * 427.4, 1.0))
+    found = synthetic_film.raise_temperature(known, [350.0, 440.0], 600, 1)
+    direct = transitions.direct(8, film.reduced_temperature(found.kelvin), 2000, 1)
+    for k in range(2):
+        assert abs(found.abs_m[k] - direct.values["abs_m"][k]) < 4 * found.error[k] < 0.1
+    assert found.drift.shape == (4, 2) and np.all(found.accepted > 0.5)
+    # what is left beside a coupling that is 5 % too large: D = -0.05 x the cost of the bonds, 2 J for each broken one
+    mean, scatter = synthetic_film.misjudged(known, [350.0, 440.0], 500, 1)
+    bonds = direct.values["energy"] * 64 + 128
+    np.testing.assert_allclose(mean, -0.05 * bonds, rtol=0.1)
+    np.testing.assert_allclose(found.excess, -0.05 * bonds, rtol=0.2)
+    assert np.all(scatter > 0)
+    again = synthetic_film.raise_temperature(known, [350.0, 440.0], 600, 1)
+    assert np.array_equal(found.abs_m, again.abs_m)
+
+
+# Stripes ---------------------------------------------------------------------------------------------------
+
+
+def test_a_film_with_stripes():
+    e = synthetic_film.Stripes(n_images=600, L=8, n_steps=100)
+    a, wide = synthetic_film.run_all([e, synthetic_film.Stripes(n_images=600, L=8, n_steps=100, wider=True)])
+    assert a.wrong == wide.wrong < 1e-3
+    true = film.shell_couplings(film.pair_kernel(8, 1.0, e.g))
+    assert a.classical.values[0] == pytest.approx(true[0], rel=0.1) and a.classical.values[1] < 0
+    assert a.structure.mean.shape == a.data.mean.shape
+    assert not np.array_equal(wide.network.values, a.network.values)
+
+
+# Patches of a larger film ----------------------------------------------------------------------------------
+
+
+def test_patches_of_a_larger_film_give_its_couplings():
+    """8 x 8 patches without periodic boundaries from 24 x 24 films at T = 3: K = 1/3, no other coupling, no field."""
+    s = mcmc.sample(24, 3.0, 300, np.random.default_rng(1)).configurations
+    patches = kerr.coarse_grain(s, 1, 8).spins
+    assert patches.shape == (2700, 8, 8)
+    found = synthetic_film.patches_classical(patches)
+    assert found.names == ("(0, 1)", "(1, 1)", "(0, 2)", "field")
+    assert np.all(np.abs(found.values - [1 / 3, 0, 0, 0]) < 4 * found.errors) and found.errors.max() < 0.01
+    network = synthetic_film.read_patches(patches, 200, 1)
+    assert network.values[0] == pytest.approx(1 / 3, abs=0.05)
+    assert np.abs(network.values[1:]).max() < 0.05
+
+
+def test_patches_with_a_field_show_it():
+    s = mcmc.sample(24, 3.0, 200, np.random.default_rng(2), couplings={"nn": 1.0, "field": 0.3}).configurations
+    patches = kerr.coarse_grain(s, 1, 8).spins
+    found = synthetic_film.patches_classical(patches)
+    assert np.all(np.abs(found.values - [1 / 3, 0, 0, 0.1]) < 4 * found.errors)
+    assert synthetic_film.read_patches(patches, 200, 1).values[3] == pytest.approx(0.1, abs=0.05)

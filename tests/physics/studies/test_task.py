@@ -1,0 +1,188 @@
+"""One task: what it trains on, what it never sees in training, and in which order trainings are carried out."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from lib import cache
+from lib.analysis.divergence import kl_divergence
+from lib.models.fit import fit
+from lib.studies import ising as study
+from lib.studies import recipes, rg, synthetic_film, task, variational, xy
+from lib.studies.double_well import paths
+from lib.studies.recipes import RECIPES
+from lib.studies.sources import Angles, Paths, Spins
+from lib.studies.task import Task, learn, learn_all, replicas
+from lib.systems import ising
+
+EVERY = {
+    **{name: Spins(4, 2.6) for name in ("made", "made_symmetric", "linear", "frontier")},
+    **{name: Spins(4, 2.6) for name in ("stride_1", "stride_1_sums", "stride_1_remember", "stride_2")},
+    "majority": rg.MajorityBlocks(16, 2.6),
+    **{name: Spins(8, 2.6) for name in ("film", "film_wider", "patch")},
+    **{name: Angles(4, 1.0) for name in RECIPES if name.startswith("xy.")},
+    **{name: Paths(10.0, 16) for name in RECIPES if name.startswith("path.")},
+}
+
+
+def rows(configurations):
+    """A set of configurations, to look for copies."""
+    return {np.asarray(c, np.float32).tobytes() for c in configurations}
+
+
+def test_every_recipe_is_tried_here():
+    assert set(EVERY) == {name for name in RECIPES if not name.startswith("reverse.")}
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_held_out_configurations_enter_no_batch(name, monkeypatch):
+    """The trainer is given two parts of the data: together all of it, and disjoint as places of the data are."""
+    given = {}
+
+    def record(model, configurations, held_out=None, **arguments):
+        given.update(train=np.asarray(configurations), held_out=held_out, batch=arguments["batch"])
+        return fit(model, configurations, held_out=held_out, **arguments | {"steps": 1})
+
+    monkeypatch.setattr(task, "fit", record)
+    source, recipe = EVERY[name], RECIPES[name]
+    learn(Task(name, source, 200, 1, 3))
+    data = source.configurations(200, 3, "train")
+    data = np.asarray(data if recipe.preprocess is None else recipe.preprocess(data))
+    n = int(200 * recipe.held_out)
+    assert np.array_equal(given["train"], data[n:]) and given["batch"] <= 200 - n
+    assert given["held_out"] is None if n == 0 else np.array_equal(given["held_out"], data[:n])
+
+
+@dataclass(frozen=True)
+class Recording(Spins):
+    """Spins that remember, outside themselves, which of them were handed out for what."""
+
+    def configurations(self, n, seed, purpose="train"):
+        found = super().configurations(n, seed, purpose)
+        HANDED_OUT.append((purpose, found))
+        return found
+
+
+HANDED_OUT: list = []
+
+
+def test_the_kl_is_taken_on_configurations_that_were_not_trained_on():
+    HANDED_OUT.clear()
+    learned = learn(Task("frontier", Recording(8, 6.0), 500, 5, 3))
+    (first, train), (second, test) = HANDED_OUT
+    assert (first, second) == ("train", "test") and not rows(train) & rows(test)
+    assert learned.kl == kl_divergence(learned.task.source.log_prob(test), learned.hamiltonian.log_prob(test))
+    assert (
+        learned.kl.value
+        != kl_divergence(learned.task.source.log_prob(train), learned.hamiltonian.log_prob(train)).value
+    )
+
+
+def test_networks_of_sums_are_judged_without_the_control_variate():
+    """They give some probability to sums that no spins have: <exp(-d)> = 1 does not hold for them."""
+    source = Spins(4, 2.6)
+    learned = learn(Task("stride_1_remember", source, 500, 30, 1))
+    test = source.configurations(10_000, 1, "test")
+    d = source.log_prob(test) - learned.hamiltonian.log_prob(test)
+    assert learned.kl.value == pytest.approx(d.mean()) and np.exp(-d).mean() < 0.9
+    assert kl_divergence(source.log_prob(test), learned.hamiltonian.log_prob(test)).value < 0.9 * d.mean()
+
+
+def test_learned_energies_are_compared_with_true_ones_in_this_order():
+    class Steep:
+        T0 = 2.27
+
+        @staticmethod
+        def energy(s):
+            return 1.1 * ising.energy(s)
+
+    assert study.compare_at(Steep, 4, [2.27, 3.0], 50, 1)[1].slope == pytest.approx(1.1)
+
+
+def _name(learned):
+    return learned.task.source.T, learned.n_weights
+
+
+def test_a_start_is_learned_once_and_first(monkeypatch):
+    monkeypatch.setenv("DAN_BOOK_WORKERS", "1")  # in this process, where the calls can be counted
+    order = []
+    plain = task.learn
+
+    def counted(one):
+        order.append(one)
+        return plain(one)
+
+    monkeypatch.setattr(task, "learn", counted)
+    (first,) = replicas("frontier", Spins(4, 2.6), 300, 3, 1, 1)
+    followers = [replace(first, source=Spins(4, T), start=first) for T in (2.4, 2.8)]
+    learned = learn_all({"followers": followers, "again": followers[:1]}, then=_name)
+    assert order[0] == first and len(order) == 3 and learned["again"] == learned["followers"][:1]
+
+
+def test_a_network_starts_from_the_trained_one_and_leaves_it_alone():
+    (first,) = replicas("frontier", Spins(4, 2.6), 300, 30, 1, 1)
+    second = replace(first, source=Spins(4, 2.4), start=first, n_steps=1)
+    learned = learn_all({"both": [first, second]})["both"]
+    alone = learn(first)
+    s = ising.enumerate_states(4)[:200]
+    assert np.array_equal(alone.hamiltonian.log_prob(s), learned[0].hamiltonian.log_prob(s))
+    from_start = np.abs(learned[1].hamiltonian.log_prob(s) - learned[0].hamiltonian.log_prob(s)).max()
+    from_nothing = np.abs(
+        learn(replace(second, start=None)).hamiltonian.log_prob(s) - learned[0].hamiltonian.log_prob(s)
+    ).max()
+    assert 0 < from_start < 0.3 * from_nothing
+
+
+def test_every_network_gets_the_same_time():
+    (chain,), (hop,) = paths("chain", 10.0, 16, 100, 1000, 1, 1), paths("hop", 10.0, 16, 100, 1000, 1, 1)
+    assert chain.n_steps == 1000 and hop.n_steps == round(1000 * RECIPES["path.hop"].share)
+
+
+def test_larger_lattices_have_smaller_batches():
+    recipe = RECIPES["frontier"]
+    assert [recipe.batch_for(n) for n in (64, 256, 1024, 2**20)] == [
+        4 * recipe.batch,
+        recipe.batch,
+        recipe.batch // 4,
+        1,
+    ]
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        *study.spins("frontier", 4, 2.6, 10, 1, 1, 1),
+        *xy.angles("can", 4, 1.0, 10, 1, 1, 1, n_components=2),
+        *paths("hop", 10.0, 16, 10, 1, 1, 1),
+        *variational.replicas("frontier", 4, 2.0, 1, 1, 1, field=0.1),
+        synthetic_film.Experiment(start=synthetic_film.Experiment()).task,
+        synthetic_film.Stripes().task,
+        Task("majority", rg.MajorityBlocks(16, 2.27), 10, 1, 1),
+    ],
+    ids=lambda one: one.network,
+)
+def test_what_was_learned_can_be_kept(one):
+    """Every kind of task has a value by which the cache knows it, another for another seed."""
+    key = cache.key(learn, one)
+    assert key is not None and key == cache.key(learn, replace(one)) != cache.key(learn, replace(one, seed=77))
+
+
+def test_an_unknown_network_is_refused():
+    with pytest.raises(ValueError, match="network = 'mad': choose from made, "):
+        Task("mad", Spins(4, 2.6), 10, 1, 1)
+
+
+def test_symmetries_that_are_shown_keep_the_energy():
+    import torch
+
+    generator = torch.Generator().manual_seed(1)
+    s = Spins(4, 2.6).configurations(32, 1)
+    assert np.array_equal(ising.energy(recipes.flip_and_move(s, generator).numpy()), ising.energy(s))
+    turned = recipes.turn(torch.as_tensor(s), generator).numpy()
+    assert np.array_equal(ising.energy(turned), ising.energy(s))
+    corner = {(0, 0), (0, 3), (3, 0), (3, 3)}  # no translation: corners stay corners
+    marked = np.zeros((64, 4, 4), np.int8)
+    marked[:, 0, 0] = 1
+    moved = recipes.turn(torch.as_tensor(marked), generator).numpy()
+    assert {tuple(map(int, place[1:])) for place in np.argwhere(moved)} == corner
