@@ -10,7 +10,7 @@ from timing import median_seconds
 from lib import lattice
 from lib.models.autoregressive import log_prob_in_batches
 from lib.models.fit import fit
-from lib.models.heads import Bernoulli
+from lib.models.heads.discrete import Bernoulli
 from lib.models.made import MADE
 from lib.models.markov_lattice import FrontierNetwork
 

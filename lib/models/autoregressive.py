@@ -45,7 +45,7 @@ class Autoregressive(torch.nn.Module, ABC):
         It yields the parameters of site 0, is sent the values [n] drawn there, yields those of site 1, and so on.
         This default evaluates the whole network for every site; trunks with a cache override it.
         """
-        values = torch.zeros(n, self.n_sites, dtype=self.dtype, device=self.device)
+        values = torch.zeros(n, self.n_sites, dtype=self.dtype)
         for k in range(self.n_sites):
             values[:, k] = yield self.conditionals(values)[:, k]
 
@@ -53,16 +53,12 @@ class Autoregressive(torch.nn.Module, ABC):
     def dtype(self):
         return next(self.parameters()).dtype
 
-    @property
-    def device(self):
-        return self.order.device
-
     def flatten(self, configurations):
         """Configurations [n, *site_shape] (array or tensor) -> values [n, N] in drawing order, in the model's dtype.
 
         Raises ValueError when the shape does not fit or a value is outside the head's range (NaN included).
         """
-        values = torch.as_tensor(configurations, device=self.device)
+        values = torch.as_tensor(configurations)
         if tuple(values.shape[1:]) != self.site_shape:
             raise ValueError(
                 f"configurations of shape {tuple(values.shape)}: this network was built for [n, {self.site_shape}]"
@@ -86,10 +82,10 @@ class Autoregressive(torch.nn.Module, ABC):
 
         seed: int. naive=True takes the slow way, the whole network once per site; same numbers, for tests.
         """
-        generator = torch.Generator(self.device).manual_seed(seed)
+        generator = torch.Generator().manual_seed(seed)
         steps = Autoregressive.incremental(self, n) if naive else self.incremental(n)
-        values = torch.empty(n, self.n_sites, dtype=self.dtype, device=self.device)
-        log_prob = torch.zeros(n, dtype=self.dtype, device=self.device)
+        values = torch.empty(n, self.n_sites, dtype=self.dtype)
+        log_prob = torch.zeros(n, dtype=self.dtype)
         parameters = next(steps)
         for k in range(self.n_sites):
             values[:, k] = self.head.sample(parameters, generator)
@@ -106,4 +102,4 @@ def log_prob_in_batches(model, configurations, batch=128):
     The default keeps a network of the size used here in the processor's cache.
     """
     parts = [model.log_prob(configurations[k : k + batch]) for k in range(0, len(configurations), batch)]
-    return torch.cat(parts).double().cpu().numpy()
+    return torch.cat(parts).double().numpy()

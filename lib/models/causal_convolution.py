@@ -69,7 +69,7 @@ class CausalConvolution(Autoregressive):
         return units @ self.output + context @ self.output_context
 
     def incremental(self, n):
-        nothing = torch.zeros(n, 1, self.head.n_features, dtype=self.dtype, device=self.device)
+        nothing = torch.zeros(n, 1, self.head.n_features, dtype=self.dtype)
         history = [nothing.new_zeros(2**number, n, 1, self.channels) for number in range(self.depth)]
         previous = first = nothing
         for k in range(self.n_sites):

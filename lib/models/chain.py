@@ -79,7 +79,7 @@ class ChainNetwork(Autoregressive):
 
     def incremental(self, n):
         weights = self._folded()
-        previous = first = torch.zeros(1, n, self.head.n_features, dtype=self.dtype, device=self.device)
+        previous = first = torch.zeros(1, n, self.head.n_features, dtype=self.dtype)
         for k in range(self.n_sites):
             values = yield self._conditional(self._inputs(previous, first), weights[k : k + 1])[0]
             previous = self.head.encode(values)[None]

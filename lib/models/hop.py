@@ -24,7 +24,7 @@ import numpy as np
 import torch
 
 from lib.models.autoregressive import Autoregressive
-from lib.models.log_polynomial import LogPolynomial
+from lib.models.heads.real import LogPolynomial
 
 
 def maximum_likelihood(table, log_weights, front, at_values, start, tolerance=1e-6, most=100):

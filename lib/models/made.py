@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 
 from lib.models.autoregressive import Autoregressive
-from lib.models.heads import Bernoulli
+from lib.models.heads.discrete import Bernoulli
 
 
 class MADE(Autoregressive):
@@ -90,8 +90,8 @@ class MADE(Autoregressive):
         """The parameters site by site; every hidden unit is computed once, when the last site it sees is drawn."""
         layers, output, skip = self._masked()
         n_features, n_parameters = self.head.n_features, self.head.n_parameters
-        features = torch.empty(n, self.n_sites * n_features, dtype=self.dtype, device=self.device)
-        units = [torch.empty(n, width, dtype=self.dtype, device=self.device) for width in self.hidden]
+        features = torch.empty(n, self.n_sites * n_features, dtype=self.dtype)
+        units = [torch.empty(n, width, dtype=self.dtype) for width in self.hidden]
         for k in range(self.n_sites):
             drawn = k * n_features
             below, n_below = features, drawn
@@ -102,7 +102,7 @@ class MADE(Autoregressive):
                     units[number][:, new] = torch.tanh(F.linear(below[:, :n_below], weight[new, :n_below], bias))
                 below, n_below = units[number], new.stop
             out = slice(k * n_parameters, (k + 1) * n_parameters)
-            parameters = torch.zeros(n, n_parameters, dtype=self.dtype, device=self.device)
+            parameters = torch.zeros(n, n_parameters, dtype=self.dtype)
             if not self.odd:
                 parameters = parameters + self.biases[len(layers)][out]
             if output is not None:

@@ -26,8 +26,8 @@ import math
 import torch
 
 from lib.models.autoregressive import Autoregressive
-from lib.models.heads import Bernoulli
-from lib.models.two_layers import draw_spins, two_layers
+from lib.models.heads.discrete import Bernoulli
+from lib.models.kernels.two_layers import draw_spins, two_layers
 
 
 class _Softsign(torch.autograd.Function):

@@ -107,10 +107,7 @@ class MaskedConvolution(Autoregressive):
             torch.cat([above, beside], 3)[:, :, 0].permute(2, 1, 0)
             for above, beside in zip(self.above, self.beside, strict=True)
         ]
-        kept = [
-            torch.zeros(self.n_sites + 1, n, weight.shape[1], dtype=self.dtype, device=self.device)
-            for weight in weights
-        ]
+        kept = [torch.zeros(self.n_sites + 1, n, weight.shape[1], dtype=self.dtype) for weight in weights]
         biases = list(self.bias)
         if self.closure:
             closing = torch.cat([self.first_row, self.row_start], 3)[:, :, 0].permute(2, 1, 0)

@@ -12,7 +12,7 @@ network computes with harmonics and invariants only:
 
 Rotations act as they should; reflections (complex conjugation) too, since the weights are real. Hence ln p does not
 change under O(2), up to rounding, whatever the weights. No angle is singled out, not even that of a first site. The
-weights depend on the place as in `markov_lattice.py`. The layers themselves are in `vector_layers.py`.
+weights depend on the place as in `markov_lattice.py`. The layers themselves are in `kernels/o2_layers.py`.
 """
 
 import math
@@ -20,9 +20,9 @@ import math
 import torch
 
 from lib.models.autoregressive import Autoregressive
-from lib.models.fourier import FourierDensity
+from lib.models.heads.angle import FourierDensity
+from lib.models.kernels.o2_layers import o2_layers
 from lib.models.markov_lattice import context_index, initial_amplitudes, initial_scale
-from lib.models.vector_layers import vector_layers
 
 
 def nearest(side):
@@ -89,7 +89,7 @@ class EquivariantFrontier(Autoregressive):
     def _conditional(self, features, sites, first, skip, output):
         """Parameters [S, 2 M, n] of `sites`, a slice, from the features [M, N + 1, 2, n], the last site zero."""
         by_site = first[sites], skip[:, sites], output[:, sites]
-        return vector_layers(features, self.context[sites], *by_site, self.second, self.gate, self.gate_bias)
+        return o2_layers(features, self.context[sites], *by_site, self.second, self.gate, self.gate_bias)
 
     def conditionals(self, values):
         features = self._waves(values)

@@ -96,11 +96,11 @@ class AlternatingSums:
         L = self.side
         S = 2 * values.reshape(-1, L, L) - 4
         if self.remember:
-            sums = S.cpu().numpy().astype(np.int8)
+            sums = S.numpy().astype(np.int8)
             out = np.empty((len(sums), L, L, self.n_inputs), np.float32)
             _remember(sums, out)
             return torch.from_numpy(out).to(values).reshape(len(values), L * L, -1)
-        sign = 1 - 2 * (torch.arange(L, device=values.device) % 2).to(values.dtype)
+        sign = 1 - 2 * (torch.arange(L) % 2).to(values.dtype)
         above = -self._before(sign[:, None] * S, 1)[:, :, self.frame] * sign[:, None, None]
         left = -self._before(sign * S, 2) * sign
         return torch.cat([above, left[..., None]], dim=3).reshape(len(values), L * L, -1) / 4

@@ -27,9 +27,9 @@ from lib.analysis.divergence import kl_divergence
 from lib.analysis.importance import effective_sample_size, reweight
 from lib.analysis.own_data import KINDS, asymmetries, average, split, summary
 from lib.models.chain import ChainNetwork
-from lib.models.gaussian_mixture import GaussianMixture
 from lib.models.hamiltonian import LearnedHamiltonian
-from lib.models.heads import Bernoulli
+from lib.models.heads.discrete import Bernoulli
+from lib.models.heads.real import GaussianMixture
 from lib.models.learned_action import LearnedAction
 from lib.models.learned_xy import LearnedXY, as_angle
 from lib.models.markov_lattice import FrontierNetwork

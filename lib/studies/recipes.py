@@ -42,9 +42,10 @@ from lib import lattice
 from lib.analysis import blocking
 from lib.models.causal_convolution import CausalConvolution
 from lib.models.chain import ChainNetwork
-from lib.models.gaussian_mixture import GaussianMixture, OnInterval
 from lib.models.hamiltonian import LearnedHamiltonian
-from lib.models.heads import Bernoulli, BetaMixture, SymmetricCategorical
+from lib.models.heads.angle import VonMisesMixture
+from lib.models.heads.discrete import Bernoulli, SymmetricCategorical
+from lib.models.heads.real import BetaMixture, BetaOnInterval, GaussianMixture
 from lib.models.hop import HopNetwork
 from lib.models.learned_action import LearnedAction
 from lib.models.learned_xy import LearnedXY, as_angle, as_fraction
@@ -53,7 +54,6 @@ from lib.models.markov_lattice import FrontierNetwork
 from lib.models.masked_convolution import MaskedConvolution
 from lib.models.o2_equivariant import EquivariantFrontier
 from lib.models.staggered_sums import AlternatingSums
-from lib.models.von_mises import VonMisesMixture
 from lib.systems import ising, xy
 
 
@@ -227,7 +227,7 @@ def _chain(source, seed, _):
 
 
 def _chain_beta(source, seed, _):
-    return ChainNetwork(source.n_sites, OnInterval(), hidden=16, seed=seed)
+    return ChainNetwork(source.n_sites, BetaOnInterval(), hidden=16, seed=seed)
 
 
 def _path_convolution(source, seed, _):
@@ -235,7 +235,7 @@ def _path_convolution(source, seed, _):
 
 
 def _path_made(source, seed, _):
-    return MADE(site_shape=(source.n_sites,), head=OnInterval(), hidden=(256,), seed=seed)
+    return MADE(site_shape=(source.n_sites,), head=BetaOnInterval(), hidden=(256,), seed=seed)
 
 
 def fraction_energy(s):

@@ -273,7 +273,7 @@ import numpy as np
 from lib.analysis import couplings, transitions
 from lib.models.markov_lattice import FrontierNetwork
 from lib.models.hamiltonian import LearnedHamiltonian
-from lib.models.heads import Bernoulli
+from lib.models.heads.discrete import Bernoulli
 from lib.samplers import mcmc
 from lib.systems import ising
 learned = LearnedHamiltonian(FrontierNetwork(4, Bernoulli(), odd=True, seed=3), 2.27)

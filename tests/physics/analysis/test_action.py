@@ -7,7 +7,7 @@ import torch
 from lib.analysis import action
 from lib.models.autoregressive import Autoregressive
 from lib.models.chain import ChainNetwork
-from lib.models.gaussian_mixture import GaussianMixture
+from lib.models.heads.real import GaussianMixture
 from lib.models.learned_action import LearnedAction, symmetry_images
 from lib.studies import double_well as study
 from lib.studies.recipes import move_path

@@ -7,7 +7,7 @@ import torch
 from lib.analysis import blocking
 from lib.models.fit import fit
 from lib.models.hamiltonian import LearnedHamiltonian
-from lib.models.heads import SymmetricCategorical
+from lib.models.heads.discrete import SymmetricCategorical
 from lib.models.markov_lattice import FrontierNetwork
 from lib.models.staggered_sums import AlternatingSums
 from lib.samplers import mcmc

@@ -14,7 +14,7 @@ import torch
 from lib import parallel
 from lib.errors import BookError
 from lib.models.fit import fit, learning_rate_factor
-from lib.models.heads import Bernoulli
+from lib.models.heads.discrete import Bernoulli
 from lib.models.made import MADE
 from lib.models.markov_lattice import FrontierNetwork
 from lib.page import tables

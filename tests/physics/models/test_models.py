@@ -9,17 +9,17 @@ from scipy import stats
 from torch.utils.flop_counter import FlopCounterMode
 
 from lib import checks
-from lib.models import heads
 from lib.models.autoregressive import Autoregressive
 from lib.models.fit import fit
-from lib.models.fourier import FourierDensity
-from lib.models.heads import Bernoulli, BetaMixture, Categorical, SymmetricCategorical
+from lib.models.heads import real
+from lib.models.heads.angle import FourierDensity, VonMisesMixture
+from lib.models.heads.discrete import Bernoulli, Categorical, SymmetricCategorical
+from lib.models.heads.real import BetaMixture
 from lib.models.linear_gaussian import LinearGaussian
 from lib.models.made import MADE
 from lib.models.markov_lattice import FrontierNetwork
 from lib.models.o2_equivariant import EquivariantFrontier
 from lib.models.staggered_sums import AlternatingSums
-from lib.models.von_mises import VonMisesMixture
 
 PERMUTED = [4, 0, 5, 2, 1, 3]
 
@@ -304,4 +304,4 @@ def test_the_mixture_of_betas_and_its_gradient_by_hand():
     by_hand = torch.autograd.grad(mine.sum(), parameters)[0]
     assert float((by_hand - right).abs().max() / right.abs().max()) < 1e-8
     x = torch.logspace(-3, 4, 200, dtype=torch.float64)
-    assert torch.allclose(heads._digamma(x), torch.digamma(x), rtol=1e-8, atol=1e-8)
+    assert torch.allclose(real._digamma(x), torch.digamma(x), rtol=1e-8, atol=1e-8)

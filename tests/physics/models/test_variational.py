@@ -10,7 +10,8 @@ from lib import checks
 from lib.analysis.importance import effective_sample_size
 from lib.models.autoregressive import log_prob_in_batches
 from lib.models.fit_variational import annealed, fit_variational, surrogate
-from lib.models.heads import Bernoulli, BetaMixture
+from lib.models.heads.discrete import Bernoulli
+from lib.models.heads.real import BetaMixture
 from lib.models.made import MADE
 from lib.models.markov_lattice import FrontierNetwork
 from lib.models.masked_convolution import MaskedConvolution

@@ -7,10 +7,9 @@ from scipy import stats
 
 from lib import checks, lattice
 from lib.analysis import bkt, vortices, xy_phases
-from lib.models.fourier import FourierDensity
+from lib.models.heads.angle import FourierDensity, VonMisesMixture
 from lib.models.made import MADE
 from lib.models.o2_equivariant import EquivariantFrontier
-from lib.models.von_mises import VonMisesMixture
 from lib.samplers import xy as sampler
 from lib.studies import recipes
 from lib.studies import xy as study

@@ -18,7 +18,7 @@ from lib import lattice
 from lib.analysis import own_data
 from lib.errors import BookError
 from lib.models.chain import ChainNetwork
-from lib.models.gaussian_mixture import GaussianMixture
+from lib.models.heads.real import GaussianMixture
 from lib.page import records
 from lib.paths import ROOT, data_file
 from lib.statistics import autocorrelation

@@ -9,9 +9,9 @@ from lib.analysis.action import Readable
 from lib.analysis.divergence import kl_divergence
 from lib.analysis.importance import effective_sample_size
 from lib.models.fit import fit
+from lib.models.heads.real import LogPolynomial
 from lib.models.hop import HopNetwork, independent, markov_chain
 from lib.models.learned_action import LearnedAction
-from lib.models.log_polynomial import LogPolynomial
 from lib.samplers import path
 from lib.statistics import Estimate, over_networks
 from lib.studies import prediction
@@ -210,7 +210,7 @@ def test_a_shift_that_all_networks_share_is_in_the_error():
 
 
 def small_network(n_sites=3, seed=0):
-    return HopNetwork(n_sites, LogPolynomial(degree=4, reach=1.5, bound=2.0), hidden=3, rank=2, seed=seed)
+    return HopNetwork(n_sites, LogPolynomial(degree=4, scale=1.5, bound=2.0), hidden=3, rank=2, seed=seed)
 
 
 def test_hop_network_keeps_the_laws():
@@ -228,7 +228,7 @@ def test_hop_network_sees_the_previous_and_the_first_site_only():
 
 
 def test_log_polynomial_is_normalised_and_draws_from_its_density():
-    head = LogPolynomial(degree=4, reach=1.5, bound=2.0)
+    head = LogPolynomial(degree=4, scale=1.5, bound=2.0)
     generator = torch.Generator().manual_seed(3)
     parameters = torch.tensor([0.3, -0.8, 0.2, -0.3], dtype=torch.float64)
     x, weights = head.site_rule(200)

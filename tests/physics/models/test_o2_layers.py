@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lib import checks
-from lib.models import vector_layers
+from lib.models.kernels import o2_layers
 from lib.models.o2_equivariant import EquivariantFrontier
 
 
@@ -13,7 +13,7 @@ def _squash(z):
 
 
 def _by_torch(model, values):
-    """Parameters [n, N, 2 M], the formulas of `vector_layers` in complex numbers."""
+    """Parameters [n, N, 2 M], the formulas of `o2_layers` in complex numbers."""
     first, skip, output = (w.to(torch.complex128) for w in model._folded())
     order = torch.arange(1, model.harmonics + 1)
     waves = torch.polar(torch.ones(1, dtype=torch.float64), values[..., None] * order)  # [n, N, M]
@@ -46,14 +46,14 @@ def test_parameters_and_gradients_agree_with_torch(harmonics, monkeypatch):
     weight = torch.randn(7, 16, 2 * harmonics, generator=generator, dtype=torch.float64)
     parameters, errors = _worst(model, values, weight)
     assert parameters < 1e-12 and max(errors.values()) < 1e-8, errors
-    right = vector_layers._backward
+    right = o2_layers._backward
     for forgotten in range(6):  # a gradient that is left out is seen
 
         def wrong(*arguments, forgotten=forgotten):
             right(*arguments)
             arguments[-6 + forgotten][:] = 0
 
-        monkeypatch.setattr(vector_layers, "_backward", wrong)
+        monkeypatch.setattr(o2_layers, "_backward", wrong)
         assert max(_worst(model, values, weight)[1].values()) > 0.1
 
 
