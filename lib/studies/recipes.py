@@ -42,13 +42,11 @@ from lib import lattice
 from lib.analysis import blocking
 from lib.models.causal_convolution import CausalConvolution
 from lib.models.chain import ChainNetwork
-from lib.models.hamiltonian import LearnedHamiltonian
 from lib.models.heads.angle import VonMisesMixture
 from lib.models.heads.discrete import Bernoulli, SymmetricCategorical
 from lib.models.heads.real import BetaMixture, BetaOnInterval, GaussianMixture
 from lib.models.hop import HopNetwork
-from lib.models.learned_action import LearnedAction
-from lib.models.learned_xy import LearnedXY, as_angle, as_fraction
+from lib.models.learned import Fraction, Units
 from lib.models.made import MADE
 from lib.models.markov_lattice import FrontierNetwork
 from lib.models.masked_convolution import MaskedConvolution
@@ -67,7 +65,6 @@ class Recipe:
     preprocess: configurations -> what the network sees, None for the configurations themselves.
     exact: preprocess loses nothing, so ln p of what the network sees is known where the source knows it.
     same_support: whatever the network can draw can be seen in data; not so for overlapping sums (`divergence.py`).
-    learned: (model, T, view=preprocess) -> learned Hamiltonian.
     batch: configurations per step, for the number of sites the recipe was tuned at (`sites`); with more sites fewer.
     held_out: part of the data kept for early stopping, looked at `checks` times; 0 trains to the end.
     share: steps that take as long as one of the reference network of the system (frontier, equivariant, chain), so that
@@ -81,7 +78,6 @@ class Recipe:
     preprocess: Callable | None = None
     exact: bool = True
     same_support: bool = True
-    learned: Callable = LearnedHamiltonian
     learning_rate: float = 1e-2
     window: float = 0.05
     batch: int = 64
@@ -243,10 +239,6 @@ def fraction_energy(s):
     return xy.energy(xy.TWO_PI * s)
 
 
-def _learned_action(model, T, view=None):
-    return LearnedAction(model)
-
-
 # ---------------------------------------------------------------- the registry
 
 _FRONTIER = Recipe(_frontier)
@@ -254,17 +246,16 @@ _BLOCKS = Recipe(_overlapping, preprocess=stride_1, same_support=False, batch=64
 _XY = Recipe(
     _equivariant,
     augment=rotate_and_move,
-    preprocess=as_angle,
-    learned=LearnedXY,
+    preprocess=Units(),
     learning_rate=2e-2,
     window=0.03,
     batch=32,
     held_out=0.1,
 )
-_XY_FRACTION = replace(_XY, preprocess=as_fraction, augment=None)  # like the papers' networks
+_XY_FRACTION = replace(_XY, preprocess=Fraction(), augment=None)  # like the papers' networks
 # the noise of the gradient matters more than in a training from data: larger batches, a longer average
 _REVERSE = Recipe(_frontier, energy=ising.energy, batch=256, learning_rate=1.5e-2, window=0.1)
-_PATH = Recipe(_chain, augment=move_path, learned=_learned_action, learning_rate=6e-3, window=0.1, batch=64, sites=128)
+_PATH = Recipe(_chain, augment=move_path, learning_rate=6e-3, window=0.1, batch=64, sites=128)
 
 RECIPES = {
     "made": Recipe(_made, augment=None, learning_rate=1e-3, held_out=0.1),

@@ -28,8 +28,8 @@ import numpy as np
 
 from lib.analysis import blocking, couplings
 from lib.models.fit import fit
-from lib.models.hamiltonian import LearnedHamiltonian
 from lib.models.heads.discrete import Bernoulli
+from lib.models.learned import LearnedHamiltonian
 from lib.models.markov_lattice import FrontierNetwork
 from lib.samplers import swendsen_wang
 from lib.statistics import NoFeature, block_sums, integrated_time, jackknife, over_networks

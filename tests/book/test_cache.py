@@ -18,8 +18,8 @@ import torch
 
 from lib import cache, paths
 from lib.book.notebooks import Parameter
-from lib.models.hamiltonian import LearnedHamiltonian
 from lib.models.heads.discrete import Bernoulli
+from lib.models.learned import LearnedHamiltonian
 from lib.models.markov_lattice import FrontierNetwork
 from lib.paths import ROOT
 from lib.systems import ising

@@ -272,7 +272,7 @@ CODE = """
 import numpy as np
 from lib.analysis import couplings, transitions
 from lib.models.markov_lattice import FrontierNetwork
-from lib.models.hamiltonian import LearnedHamiltonian
+from lib.models.learned import LearnedHamiltonian
 from lib.models.heads.discrete import Bernoulli
 from lib.samplers import mcmc
 from lib.systems import ising

@@ -6,8 +6,8 @@ import torch
 
 from lib.analysis import blocking
 from lib.models.fit import fit
-from lib.models.hamiltonian import LearnedHamiltonian
 from lib.models.heads.discrete import SymmetricCategorical
+from lib.models.learned import LearnedHamiltonian
 from lib.models.markov_lattice import FrontierNetwork
 from lib.models.staggered_sums import AlternatingSums
 from lib.samplers import mcmc
@@ -121,7 +121,7 @@ def test_five_states_against_the_exact_distribution():
     fit(model, states, weights=q, steps=1000, learning_rate=1e-2)
     log_q = LearnedHamiltonian(model, T).log_prob(states)
     assert 0 <= (q * (np.log(q) - log_q)).sum() < 1e-3
-    assert LearnedHamiltonian(model, T, view=recipes.stride_2).log_prob(s[:100]) == pytest.approx(
+    assert LearnedHamiltonian(model, T, preprocess=recipes.stride_2).log_prob(s[:100]) == pytest.approx(
         LearnedHamiltonian(model, T).log_prob(recipes.stride_2(s[:100]))
     )
 

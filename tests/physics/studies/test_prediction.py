@@ -11,7 +11,7 @@ from lib.analysis.importance import effective_sample_size
 from lib.models.fit import fit
 from lib.models.heads.real import LogPolynomial
 from lib.models.hop import HopNetwork, independent, markov_chain
-from lib.models.learned_action import LearnedAction
+from lib.models.learned import LearnedHamiltonian
 from lib.samplers import path
 from lib.statistics import Estimate, over_networks
 from lib.studies import prediction
@@ -280,9 +280,9 @@ def test_short_training_comes_close_to_the_exact_distribution():
     test = path.sample(couplings, N, 4000, rng).paths
     exact = TransferMatrix(couplings, N).log_prob(test)
     model = HopNetwork.from_paths(data, LogPolynomial(degree=8), seed=1, hidden=8, n_pairs=20_000)
-    before = kl_divergence(exact, -LearnedAction(model).action(test))
+    before = kl_divergence(exact, -LearnedHamiltonian(model, 1.0).action(test))
     fit(model, data, steps=200, batch=128, learning_rate=4e-3, augment=move_path, seed=1)
-    after = kl_divergence(exact, -LearnedAction(model).action(test))
+    after = kl_divergence(exact, -LearnedHamiltonian(model, 1.0).action(test))
     assert after.value > -3 * after.error
     assert after.value < 0.02 < 0.04 < before.value
 
