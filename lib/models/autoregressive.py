@@ -20,7 +20,8 @@ import torch
 class Autoregressive(torch.nn.Module, ABC):
     """Base class of all deep autoregressive networks.
 
-    site_shape: shape of one configuration, `(L, L)` or `(N,)`. head: a `heads.Head`.
+    site_shape: shape of one configuration, `(L, L)` or `(N,)`.
+    head: a `heads.Head`.
     order: permutation of 0 ... N-1, the flat site indices in the order in which they are drawn (default: row by row).
     """
 
@@ -33,7 +34,7 @@ class Autoregressive(torch.nn.Module, ABC):
         if not torch.equal(order.sort().values, torch.arange(self.n_sites)):
             raise ValueError(f"order must be a permutation of the {self.n_sites} sites")
         self.register_buffer("order", order)
-        self.register_buffer("place", order.argsort())
+        self.register_buffer("inverse_order", order.argsort())
 
     @abstractmethod
     def conditionals(self, values):
@@ -69,7 +70,7 @@ class Autoregressive(torch.nn.Module, ABC):
 
     def unflatten(self, values):
         """Values [n, N] in drawing order -> configurations [n, *site_shape]."""
-        return values[:, self.place].reshape(-1, *self.site_shape)
+        return values[:, self.inverse_order].reshape(-1, *self.site_shape)
 
     def log_prob(self, configurations):
         """ln p(s) of configurations [n, *site_shape], as a tensor [n]; differentiable in the network's weights."""

@@ -92,7 +92,7 @@ class LinearGaussian(Autoregressive):
 
     def precision(self):
         """The precision matrix K [N, N] float64, in lattice order."""
-        factor = self.precision_factor()[:, self.place.numpy()]
+        factor = self.precision_factor()[:, self.inverse_order.numpy()]
         return factor.T @ factor
 
 

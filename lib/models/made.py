@@ -8,6 +8,10 @@ degree <= d; output k sees hidden units of degree < k, hence sites 0 ... k-1 onl
     mask(output k <- unit of degree d)          = [d < k]
     mask(output k <- site j)                    = [j < k]          (the linear skip)
 
+    x x x x x      x  seen: every site drawn before
+    x x x s -      s  drawn now
+    - - - - -      -  not drawn yet
+
 Degrees are fixed, not drawn: spread evenly over 0 ... N-2 in ascending order, so the masks are staircases, and a unit
 of degree d is final as soon as site d is drawn. Cached sampling therefore uses each weight once per configuration: it
 costs about one pass through the network instead of N.
@@ -26,9 +30,13 @@ from lib.models.heads.discrete import Bernoulli
 class MADE(Autoregressive):
     """Masked autoencoder for distribution estimation.
 
-    site_shape: shape of a configuration. head: a `heads.Head`. hidden: widths of the hidden layers, () for none.
-    order: the drawing order (see `Autoregressive`). skip: masked linear weights from input to output as well.
-    odd: Z2 exact, for the Bernoulli head. seed: of the initial weights, which are scaled to the inputs a mask leaves.
+    site_shape: shape of a configuration.
+    head: a `heads.Head`.
+    hidden: widths of the hidden layers, () for none.
+    order: the drawing order (see `Autoregressive`).
+    skip: masked linear weights from input to output as well.
+    odd: Z2 exact, for the Bernoulli head.
+    seed: of the initial weights, which are scaled to the inputs a mask leaves.
     """
 
     def __init__(self, *, site_shape, head, hidden=(256,), order=None, skip=True, odd=False, seed=0):

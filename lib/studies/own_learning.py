@@ -26,12 +26,12 @@ from lib.analysis import action, couplings, symmetry, xy_phases
 from lib.analysis.divergence import kl_divergence
 from lib.analysis.importance import effective_sample_size, reweight
 from lib.analysis.own_data import KINDS, asymmetries, average, split, summary
-from lib.models.chain import ChainNetwork
 from lib.models.heads.discrete import Bernoulli
 from lib.models.heads.real import GaussianMixture
 from lib.models.learned import LearnedHamiltonian, Units
-from lib.models.markov_lattice import FrontierNetwork
-from lib.models.o2_equivariant import EquivariantFrontier
+from lib.models.markov_lattice import MarkovLattice
+from lib.models.markov_ring import MarkovRing
+from lib.models.o2_markov_lattice import O2MarkovLattice
 from lib.statistics import over_networks
 from lib.studies import ising as study
 from lib.studies import task
@@ -117,13 +117,13 @@ def train(kind, c, validation, T0, broken, steps, seed):
     """
     side, preprocess = c.shape[1], None
     if kind == "ising":
-        model = FrontierNetwork(side, Bernoulli(), odd=holds(broken, "flip"), seed=seed)
+        model = MarkovLattice(side, Bernoulli(), odd=holds(broken, "flip"), seed=seed)
         recipe = replace(RECIPES["frontier"], augment=_move(broken))
     elif kind == "xy":
-        model, preprocess = EquivariantFrontier(side, seed=seed), Units()
+        model, preprocess = O2MarkovLattice(side, seed=seed), Units()
         recipe = replace(RECIPES["xy.equivariant"], augment=_move(broken))
     else:
-        model = ChainNetwork(side, GaussianMixture(), seed=seed)
+        model = MarkovRing(side, GaussianMixture(), seed=seed)
         recipe = replace(RECIPES["path.chain"], augment=_move_path(broken))
         centre = 0.0 if holds(broken, "sign", "sign, cubic") else float(c.mean())
         preprocess = Units(float(np.sqrt(((c - centre) ** 2).mean())), centre)

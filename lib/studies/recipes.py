@@ -6,12 +6,12 @@ What a recipe is told about the physics, by name:
     made_symmetric    MADE, shown every configuration under random symmetries of the lattice and global flips
     linear            one linear layer, odd: what remains of MADE without hidden units; symmetric as above
     frontier          which sites a conditional can depend on, Z2 built in, lattice symmetries by augmentation
-    stride_1, ...     frontier networks of the 2x2 block sums of the spins, five states a site, Z2 built in:
-                      overlapping blocks from the last row and the first (`stride_1`), with the running alternating sums
+    stride_1, ...     Markov lattices of the 2x2 block sums of the spins, five states a site, Z2 built in:
+                      overlapping blocks from the last row and the first (`stride_1`), with the running staggered sums
                       (`stride_1_sums`), with what they have told so far (`stride_1_remember`); adjoining blocks from
                       the last two rows and the first (`stride_2`)
-    majority          a frontier network of majority blocks, two rows of context: block couplings reach further
-    film, film_wider  the frontier network of film images; one that looks twice as far
+    majority          a Markov lattice of majority blocks, two rows of context: block couplings reach further
+    film, film_wider  the Markov lattice of film images; one that looks twice as far
     patch             the same for patches of a larger film: no field excluded, rotations and reflections only
 
     xy.made_beta      MADE, Beta mixtures of theta / 2 pi: nothing, as in the talk
@@ -21,7 +21,7 @@ What a recipe is told about the physics, by name:
     xy.equivariant    which sites matter, and O(2) exactly; a Fourier density of 3 harmonics
 
     path.hop          which sites matter, and that neighbours are coupled by x x'; polynomials as log densities
-    path.chain        which sites matter (`models/chain.py`); mixture of Gaussians
+    path.chain        which sites matter (`models/markov_ring.py`); mixture of Gaussians
     path.chain_beta   the same with the papers' mixture of Beta densities on an interval
     path.convolution  causality only, and the first site; mixture of Gaussians
     path.made         nothing; mixture of Beta densities
@@ -41,17 +41,17 @@ import torch
 from lib import lattice
 from lib.analysis import blocking
 from lib.models.causal_convolution import CausalConvolution
-from lib.models.chain import ChainNetwork
 from lib.models.heads.angle import VonMisesMixture
 from lib.models.heads.discrete import Bernoulli, SymmetricCategorical
 from lib.models.heads.real import BetaMixture, BetaOnInterval, GaussianMixture
-from lib.models.hop import HopNetwork
+from lib.models.kinetic_ring import KineticRing
 from lib.models.learned import Fraction, Units
 from lib.models.made import MADE
-from lib.models.markov_lattice import FrontierNetwork
+from lib.models.markov_lattice import MarkovLattice
+from lib.models.markov_ring import MarkovRing
 from lib.models.masked_convolution import MaskedConvolution
-from lib.models.o2_equivariant import EquivariantFrontier
-from lib.models.staggered_sums import AlternatingSums
+from lib.models.o2_markov_lattice import O2MarkovLattice
+from lib.models.staggered_sums import StaggeredSums
 from lib.systems import ising, xy
 
 
@@ -153,7 +153,7 @@ def _made_narrow(source, seed, data):
 
 
 def _frontier(source, seed, _, rows=1, odd=True):
-    return FrontierNetwork(source.L, Bernoulli(), odd=odd, reach=rows * source.L, first_rows=rows, seed=seed)
+    return MarkovLattice(source.L, Bernoulli(), odd=odd, last_sites=rows * source.L, first_rows=rows, seed=seed)
 
 
 def _frontier_free(source, seed, data):
@@ -169,24 +169,26 @@ def _patch(source, seed, data):
 
 
 def _majority(source, seed, _):
-    return FrontierNetwork(source.side, Bernoulli(), odd=True, reach=2 * source.side, seed=seed)
+    return MarkovLattice(source.side, Bernoulli(), odd=True, last_sites=2 * source.side, seed=seed)
 
 
 def _overlapping(source, seed, _, memory=None):
-    return FrontierNetwork(source.L, SymmetricCategorical(5), odd=True, reach=source.L + 1, memory=memory, seed=seed)
+    return MarkovLattice(source.L, SymmetricCategorical(5), odd=True, last_sites=source.L + 1, memory=memory, seed=seed)
 
 
 def _overlapping_sums(source, seed, data):
-    return _overlapping(source, seed, data, AlternatingSums(source.L))
+    return _overlapping(source, seed, data, StaggeredSums(source.L))
 
 
 def _overlapping_remember(source, seed, _):
-    memory = AlternatingSums(source.L, remember=True)
-    return FrontierNetwork(source.L, SymmetricCategorical(5), odd=True, reach=2, first_rows=0, memory=memory, seed=seed)
+    memory = StaggeredSums(source.L, remember=True)
+    return MarkovLattice(
+        source.L, SymmetricCategorical(5), odd=True, last_sites=2, first_rows=0, memory=memory, seed=seed
+    )
 
 
 def _adjoining(source, seed, _):
-    return FrontierNetwork(source.L // 2, SymmetricCategorical(5), odd=True, reach=source.L, seed=seed)
+    return MarkovLattice(source.L // 2, SymmetricCategorical(5), odd=True, last_sites=source.L, seed=seed)
 
 
 def _xy_made(source, seed, _, head):
@@ -211,19 +213,19 @@ def _convolution(source, seed, _, n_components=3):
 
 
 def _equivariant(source, seed, _):
-    return EquivariantFrontier(source.L, seed=seed)
+    return O2MarkovLattice(source.L, seed=seed)
 
 
 def _hop(_, seed, data):
-    return HopNetwork.from_paths(data, hidden=16, rank=4, seed=seed)
+    return KineticRing.from_paths(data, hidden=16, rank=4, seed=seed)
 
 
 def _chain(source, seed, _):
-    return ChainNetwork(source.n_sites, GaussianMixture(), hidden=16, seed=seed)
+    return MarkovRing(source.n_sites, GaussianMixture(), hidden=16, seed=seed)
 
 
 def _chain_beta(source, seed, _):
-    return ChainNetwork(source.n_sites, BetaOnInterval(), hidden=16, seed=seed)
+    return MarkovRing(source.n_sites, BetaOnInterval(), hidden=16, seed=seed)
 
 
 def _path_convolution(source, seed, _):

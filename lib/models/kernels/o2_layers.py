@@ -1,4 +1,4 @@
-r"""The layers of an equivariant frontier network, one site after the other, with gradients by hand.
+r"""The layers of the O(2) Markov lattice, one site after the other, with gradients by hand.
 
 For site i, with harmonics x_m [C, n] of n configurations (complex; x_m = e^(i m theta) of the sites it sees) and real
 weights of its own (first W_i, output O_mi, skip S_mi),

@@ -7,9 +7,9 @@ import torch
 from lib import lattice
 from lib.analysis import action
 from lib.models.autoregressive import Autoregressive
-from lib.models.chain import ChainNetwork
 from lib.models.heads.real import GaussianMixture
 from lib.models.learned import LearnedHamiltonian
+from lib.models.markov_ring import MarkovRing
 from lib.studies import double_well as study
 from lib.studies.recipes import move_path
 from lib.studies.sources import Paths
@@ -73,7 +73,7 @@ def test_a_wrong_action_fails_them():
 def test_averaging_over_images():
     group = lattice.ring_group(N, 3)
     assert len({g(PATHS[:1]).tobytes() for g in group}) == 12
-    model = ChainNetwork(N, GaussianMixture(3), seed=2).double()
+    model = MarkovRing(N, GaussianMixture(3), seed=2).double()
     with torch.no_grad():
         for weight in model.parameters():
             weight += 0.2 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(3), dtype=torch.float64)

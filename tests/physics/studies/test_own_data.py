@@ -17,9 +17,9 @@ from lib import __main__ as command_line
 from lib import lattice
 from lib.analysis import own_data
 from lib.errors import BookError
-from lib.models.chain import ChainNetwork
 from lib.models.heads.real import GaussianMixture
 from lib.models.learned import LearnedHamiltonian, Units
+from lib.models.markov_ring import MarkovRing
 from lib.page import records
 from lib.paths import ROOT, data_file
 from lib.statistics import autocorrelation
@@ -262,7 +262,7 @@ def test_only_allowed_symmetries_are_shown():
 
 
 def test_the_action_of_paths_in_other_units():
-    model = ChainNetwork(6, GaussianMixture(), seed=1).double()
+    model = MarkovRing(6, GaussianMixture(), seed=1).double()
     one = LearnedHamiltonian(model, 1.0)
     other = LearnedHamiltonian(model, 2.0, preprocess=Units(3.0, 0.5, np.float64))
     x = RNG.normal(size=(5, 6))

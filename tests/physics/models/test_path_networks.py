@@ -9,15 +9,15 @@ import torch
 
 from lib import checks
 from lib.models.causal_convolution import CausalConvolution
-from lib.models.chain import ChainNetwork
 from lib.models.heads.real import BetaOnInterval, GaussianMixture
 from lib.models.kernels import simd
 from lib.models.made import MADE
+from lib.models.markov_ring import MarkovRing
 
 MODELS = {
-    "chain 2, gauss": lambda: ChainNetwork(2, GaussianMixture(2), hidden=4, rank=1, seed=1),
-    "chain 2, beta": lambda: ChainNetwork(2, BetaOnInterval(2), hidden=5, seed=2),
-    "chain 9, gauss": lambda: ChainNetwork(9, GaussianMixture(3), hidden=7, seed=3),
+    "ring 2, gauss": lambda: MarkovRing(2, GaussianMixture(2), hidden=4, rank=1, seed=1),
+    "ring 2, beta": lambda: MarkovRing(2, BetaOnInterval(2), hidden=5, seed=2),
+    "ring 9, gauss": lambda: MarkovRing(9, GaussianMixture(3), hidden=7, seed=3),
     "convolution 2, gauss": lambda: CausalConvolution(2, GaussianMixture(2), channels=4, depth=2, seed=4),
     "convolution 11, gauss": lambda: CausalConvolution(11, GaussianMixture(2), channels=4, depth=2, seed=5),
     "made 2, gauss": lambda: MADE(site_shape=(2,), head=GaussianMixture(2), hidden=(6,), seed=6),
@@ -42,8 +42,8 @@ def test_sample_agrees_with_log_prob_and_with_the_naive_one(name):
     checks.check_sample_log_prob(MODELS[name]())
 
 
-def test_a_chain_sees_its_neighbour_and_the_first_site_only():
-    depends = checks.check_autoregressive(MODELS["chain 9, gauss"]())
+def test_a_ring_sees_its_neighbour_and_the_first_site_only():
+    depends = checks.check_autoregressive(MODELS["ring 9, gauss"]())
     expected = np.zeros((9, 9), bool)
     expected[1:, 0] = True
     expected[np.arange(1, 9), np.arange(8)] = True
@@ -169,10 +169,10 @@ def test_refuse():
         lambda: GaussianMixture(0),
         lambda: GaussianMixture(2, 0.0),
         lambda: BetaOnInterval(2, -1.0),
-        lambda: ChainNetwork(1, GaussianMixture()),
+        lambda: MarkovRing(1, GaussianMixture()),
         lambda: CausalConvolution(8, GaussianMixture(), depth=0),
-        lambda: ChainNetwork(4, BetaOnInterval(2, 1.0)).log_prob(torch.full((1, 4), 1.5)),
-        lambda: ChainNetwork(4, GaussianMixture(2)).log_prob(torch.full((1, 4), math.nan)),
+        lambda: MarkovRing(4, BetaOnInterval(2, 1.0)).log_prob(torch.full((1, 4), 1.5)),
+        lambda: MarkovRing(4, GaussianMixture(2)).log_prob(torch.full((1, 4), math.nan)),
     ):
         with pytest.raises(ValueError) as error:
             make()
