@@ -119,19 +119,26 @@ class LearnedHamiltonian:
         return -self.T0 * log_prob, -self.T0 * slope / self.scale
 
     def sample(self, n, seed):
-        """n configurations drawn from p, float64 [n, ...], and their ln p [n]: each a random image of one drawn."""
+        """n configurations drawn from p, float64 [n, ...], and their ln p [n].
+
+        Each is a random image of one that the network draws. ValueError if what the network sees, like block spins,
+        does not fix the configuration.
+        """
+        if not (self.preprocess is None or isinstance(self.preprocess, Units)):
+            raise ValueError("this network sees functions of the configurations only: it cannot draw configurations")
         values = self.model.sample(n, seed)[0].double().numpy()
         chosen = np.random.default_rng([seed, 5]).integers(len(self.group), size=n)
         for k, g in enumerate(self.group):
             values[chosen == k] = g(values[chosen == k])
-        configurations = self.preprocess.inverse(values) if isinstance(self.preprocess, Units) else values
+        configurations = values if self.preprocess is None else self.preprocess.inverse(values)
         return configurations, self.log_prob(configurations)
 
     def in_double_precision(self):
         """The same Hamiltonian evaluated in float64."""
-        exact = self.preprocess
-        exact = replace(exact, dtype=np.float64) if isinstance(exact, Units) else exact
-        return LearnedHamiltonian(copy.deepcopy(self.model).double(), self.T0, self.group, exact)
+        preprocess = self.preprocess
+        if isinstance(preprocess, Units):
+            preprocess = replace(preprocess, dtype=np.float64)
+        return LearnedHamiltonian(copy.deepcopy(self.model).double(), self.T0, self.group, preprocess)
 
 
 def _with_slope(model, g, values):

@@ -39,13 +39,17 @@ class LinearGaussian(Autoregressive):
             mean = values[:, :k] @ self.coefficients[k, :k]
             values[:, k] = yield torch.stack([mean, self.log_scale[k].expand_as(mean)], dim=-1)
 
-    @torch.no_grad()
-    def fit_regression(self, configurations):
-        """Maximum likelihood for configurations [n, *site_shape] in closed form: N least-squares problems."""
+    def _moments(self, configurations):
+        """<phi_i phi_j> of configurations [n, *site_shape], [N, N] in drawing order."""
         values = self.flatten(configurations)
         if len(values) < self.n_sites:
             raise ValueError(f"{len(values)} configurations: at least {self.n_sites} are needed, one per site")
-        moments = values.T @ values / len(values)
+        return values.T @ values / len(values)
+
+    @torch.no_grad()
+    def fit_regression(self, configurations):
+        """Maximum likelihood for configurations [n, *site_shape] in closed form: N least-squares problems."""
+        moments = self._moments(configurations)
         self.coefficients.zero_()
         for k in range(self.n_sites):
             a = torch.linalg.solve(moments[:k, :k], moments[:k, k])
@@ -59,10 +63,7 @@ class LinearGaussian(Autoregressive):
         with the same moments stand in for all n and a step costs the same for any n. Returns the largest derivative
         of ln p per configuration that is left. Raises ValueError if there are fewer configurations than sites.
         """
-        values = self.flatten(configurations)
-        if len(values) < self.n_sites:
-            raise ValueError(f"{len(values)} configurations: at least {self.n_sites} are needed, one per site")
-        moments = values.T @ values / len(values)
+        moments = self._moments(configurations)
         stand_in = self.unflatten(self.n_sites**0.5 * torch.linalg.cholesky(moments).T)
         optimizer = torch.optim.LBFGS(
             self.parameters(),

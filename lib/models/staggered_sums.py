@@ -73,7 +73,8 @@ def _remember(S, out):
 class StaggeredSums:
     """Extra inputs of a `MarkovLattice` (its `memory`) for stride-1 sums of 2x2 blocks, states 0 ... 4.
 
-    side: of the lattice, even (ValueError otherwise). remember: see the top of this file.
+    side: of the lattice, even (ValueError otherwise).
+    remember: see the top of this file.
     """
 
     def __init__(self, side, remember=False):

@@ -1,8 +1,8 @@
 r"""From configurations somebody else made to what networks have learned from them: train, test, read, reweight.
 
-The networks are the book's: the frontier network for spins, the equivariant one for angles, the chain network with
+The networks are the book's: the Markov lattice for spins, the O(2) one for angles, the Markov ring with
 mixtures of Gaussians for paths (in units of the root mean square of x). A symmetry is imposed, by construction or by
-augmentation, only where the file does not contradict it (`own_data.asymmetries`); the O(2) of the equivariant network
+augmentation, only where the file does not contradict it (`own_data.asymmetries`); the O(2) of that lattice
 is the exception, it cannot be switched off.
 
 T0 is the number in the weight exp(-H / T0) of the file. For a path the weight is exp(-S / T0): T0 = 1 gives the action

@@ -28,7 +28,7 @@ What a recipe is told about the physics, by name:
 
     reverse.*         trained without data, from the energy alone (`fit_variational`)
 
-Batch and learning rate were tuned once on KL for a given time of one core: with care for the frontier, chain and hop
+Batch and learning rate were tuned once on KL for a given time of one core: with care for the Markov
 networks and those of angles, in a few trials for `path.convolution` and `path.made`, not for `made` and `linear`.
 """
 
