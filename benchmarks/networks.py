@@ -10,9 +10,9 @@ from timing import median_seconds
 from lib import lattice
 from lib.models.autoregressive import log_prob_in_batches
 from lib.models.fit import fit
-from lib.models.heads import Bernoulli
+from lib.models.heads.discrete import Bernoulli
 from lib.models.made import MADE
-from lib.models.markov_lattice import FrontierNetwork
+from lib.models.markov_lattice import MarkovLattice
 
 
 def main():
@@ -21,7 +21,7 @@ def main():
     for L in (8, 16, 32):
         s = np.where(np.random.default_rng(1).random((2000, L, L)) < 0.5, 1, -1).astype(np.int8)
         networks = {
-            "frontier": FrontierNetwork(L, Bernoulli(), odd=True),
+            "frontier": MarkovLattice(L, Bernoulli(), odd=True),
             "MADE": MADE(site_shape=(L, L), head=Bernoulli(), hidden=(512,)),
         }
         for name, model in networks.items():

@@ -31,8 +31,7 @@ def shaken(model, seed=0, scale=0.3):
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for weight in model.parameters():
-            noise = torch.randn(weight.shape, generator=generator, dtype=torch.float64)
-            weight += scale * noise.to(weight.device)
+            weight += scale * torch.randn(weight.shape, generator=generator, dtype=torch.float64)
     return model
 
 
@@ -78,7 +77,6 @@ def check_autoregressive(model, n=8, seed=0):
     allowed, _ = site_rule(model.head)
     index = torch.randint(len(allowed), (n, model.n_sites), generator=generator)
     other = (index + torch.randint(1, len(allowed), index.shape, generator=generator)) % len(allowed)
-    allowed = allowed.to(model.device)
     base, changed = allowed[index], allowed[other]
     before = model.conditionals(base)
     depends = np.zeros((model.n_sites, model.n_sites), dtype=bool)
@@ -86,7 +84,7 @@ def check_autoregressive(model, n=8, seed=0):
         values = base.clone()
         values[:, j] = changed[:, j]
         moved = (model.conditionals(values) - before).abs().amax((0, 2))
-        depends[:, j] = (moved > 1e-12 * (1 + before.abs().amax((0, 2)))).cpu().numpy()
+        depends[:, j] = (moved > 1e-12 * (1 + before.abs().amax((0, 2)))).numpy()
     leaks = np.argwhere(np.triu(depends))
     if len(leaks):
         k, j = leaks[0]
@@ -106,7 +104,7 @@ def check_normalised(model, tolerance=None, seed=0, points=81, largest=2_000_000
     tolerance: 1e-12 by default for discrete sites; 1e-6 for continuous ones, whose density may diverge at an end.
     """
     model = shaken(model, seed)
-    values, weights = (t.to(model.device) for t in site_rule(model.head, points))
+    values, weights = site_rule(model.head, points)
     if tolerance is None:
         tolerance = 1e-12 if bool((weights == 1).all()) else 1e-6
     n = len(values) ** model.n_sites
@@ -115,7 +113,7 @@ def check_normalised(model, tolerance=None, seed=0, points=81, largest=2_000_000
     total = 0.0
     states = itertools.product(range(len(values)), repeat=model.n_sites)
     while chunk := list(itertools.islice(states, 100_000)):
-        index = torch.tensor(chunk, device=model.device)
+        index = torch.tensor(chunk)
         log_prob = model.log_prob(model.unflatten(values[index]))
         total += float((log_prob.exp() * weights[index].prod(1)).sum())
     if not abs(total - 1) <= tolerance:

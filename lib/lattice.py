@@ -56,3 +56,26 @@ def random_transform(configurations, generator, points=tuple(range(8)), translat
 def subgroup(side):
     """16 elements that form a group, as `Image`: D4 times the shift by (L/2, L/2). Averages over it are invariant."""
     return [Image(point, shift) for shift in ((0, 0), (side // 2, side // 2)) for point in range(8)]
+
+
+class RingImage(NamedTuple):
+    """One symmetry of a ring of N sites as a function of paths [n, N]: y_i = sign x_(start + direction i)."""
+
+    start: int
+    direction: int
+    sign: int
+
+    def __call__(self, paths):
+        n_sites = paths.shape[1]
+        return self.sign * paths[:, (self.start + self.direction * np.arange(n_sites)) % n_sites]
+
+
+def ring_group(n_sites, shifts):
+    """4 x `shifts` elements that form a group, as `RingImage`.
+
+    They are translations by multiples of N / shifts, reversal and change of sign. ValueError unless `shifts` divides N.
+    """
+    if shifts < 1 or n_sites % shifts:
+        raise ValueError(f"shifts = {shifts}: it must divide the number of sites, {n_sites}")
+    starts = range(0, n_sites, n_sites // shifts)
+    return [RingImage(start, way, sign) for sign in (1, -1) for start in starts for way in (1, -1)]

@@ -145,7 +145,7 @@ def _integrate(temperatures, moments):
 
 def by_reweighting(hamiltonian, temperatures, n, seed):
     """`Curves` by plain reweighting of n configurations drawn from the network itself, hence at T0."""
-    configurations = hamiltonian.model.sample(n, seed)[0].cpu().numpy().astype(np.int8)
+    configurations = hamiltonian.model.sample(n, seed)[0].numpy().astype(np.int8)
     n_sites = configurations[0].size
     log_prob, E = hamiltonian.log_prob(configurations), ising.energy(configurations)
     H, m, E0 = -hamiltonian.T0 * log_prob, ising.magnetization(configurations) / n_sites, E.mean()

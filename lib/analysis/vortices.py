@@ -39,7 +39,7 @@ def surprise(hamiltonian, theta, excess=False, batch=64):
     model, maps = hamiltonian.model, []
     grid = torch.arange(ANGLES, dtype=model.dtype) * (xy.TWO_PI / ANGLES)
     for start in range(0, len(theta), batch):
-        values = model.flatten(hamiltonian.view(theta[start : start + batch]))
+        values = model.flatten(hamiltonian.preprocess(theta[start : start + batch]))
         parameters = model.conditionals(values)
         log_q = model.head.log_prob(parameters, values)
         if excess:

@@ -20,7 +20,8 @@ import torch
 class Autoregressive(torch.nn.Module, ABC):
     """Base class of all deep autoregressive networks.
 
-    site_shape: shape of one configuration, `(L, L)` or `(N,)`. head: a `heads.Head`.
+    site_shape: shape of one configuration, `(L, L)` or `(N,)`.
+    head: a `heads.Head`.
     order: permutation of 0 ... N-1, the flat site indices in the order in which they are drawn (default: row by row).
     """
 
@@ -33,7 +34,7 @@ class Autoregressive(torch.nn.Module, ABC):
         if not torch.equal(order.sort().values, torch.arange(self.n_sites)):
             raise ValueError(f"order must be a permutation of the {self.n_sites} sites")
         self.register_buffer("order", order)
-        self.register_buffer("place", order.argsort())
+        self.register_buffer("inverse_order", order.argsort())
 
     @abstractmethod
     def conditionals(self, values):
@@ -45,7 +46,7 @@ class Autoregressive(torch.nn.Module, ABC):
         It yields the parameters of site 0, is sent the values [n] drawn there, yields those of site 1, and so on.
         This default evaluates the whole network for every site; trunks with a cache override it.
         """
-        values = torch.zeros(n, self.n_sites, dtype=self.dtype, device=self.device)
+        values = torch.zeros(n, self.n_sites, dtype=self.dtype)
         for k in range(self.n_sites):
             values[:, k] = yield self.conditionals(values)[:, k]
 
@@ -53,16 +54,12 @@ class Autoregressive(torch.nn.Module, ABC):
     def dtype(self):
         return next(self.parameters()).dtype
 
-    @property
-    def device(self):
-        return self.order.device
-
     def flatten(self, configurations):
         """Configurations [n, *site_shape] (array or tensor) -> values [n, N] in drawing order, in the model's dtype.
 
         Raises ValueError when the shape does not fit or a value is outside the head's range (NaN included).
         """
-        values = torch.as_tensor(configurations, device=self.device)
+        values = torch.as_tensor(configurations)
         if tuple(values.shape[1:]) != self.site_shape:
             raise ValueError(
                 f"configurations of shape {tuple(values.shape)}: this network was built for [n, {self.site_shape}]"
@@ -73,7 +70,7 @@ class Autoregressive(torch.nn.Module, ABC):
 
     def unflatten(self, values):
         """Values [n, N] in drawing order -> configurations [n, *site_shape]."""
-        return values[:, self.place].reshape(-1, *self.site_shape)
+        return values[:, self.inverse_order].reshape(-1, *self.site_shape)
 
     def log_prob(self, configurations):
         """ln p(s) of configurations [n, *site_shape], as a tensor [n]; differentiable in the network's weights."""
@@ -86,10 +83,10 @@ class Autoregressive(torch.nn.Module, ABC):
 
         seed: int. naive=True takes the slow way, the whole network once per site; same numbers, for tests.
         """
-        generator = torch.Generator(self.device).manual_seed(seed)
+        generator = torch.Generator().manual_seed(seed)
         steps = Autoregressive.incremental(self, n) if naive else self.incremental(n)
-        values = torch.empty(n, self.n_sites, dtype=self.dtype, device=self.device)
-        log_prob = torch.zeros(n, dtype=self.dtype, device=self.device)
+        values = torch.empty(n, self.n_sites, dtype=self.dtype)
+        log_prob = torch.zeros(n, dtype=self.dtype)
         parameters = next(steps)
         for k in range(self.n_sites):
             values[:, k] = self.head.sample(parameters, generator)
@@ -106,4 +103,4 @@ def log_prob_in_batches(model, configurations, batch=128):
     The default keeps a network of the size used here in the processor's cache.
     """
     parts = [model.log_prob(configurations[k : k + batch]) for k in range(0, len(configurations), batch)]
-    return torch.cat(parts).double().cpu().numpy()
+    return torch.cat(parts).double().numpy()

@@ -1,9 +1,13 @@
 r"""A causal, dilated convolution along a chain (the WaveNet of van den Oord et al. 2016, without its gates).
 
 Layer l combines its input at i and at i - 2^l, and adds the result to what it was given; the first layer sees site
-i - 1. So output i depends on x_{i-1}, ..., x_{i - 2^depth}, with the same weights everywhere. Every layer is also given
-the first site, x_0, which the periodic boundary makes a neighbour of the last one, and numbers that say where i is.
-Unlike `chain.py` it is not told that x_{i-1} and x_0 suffice.
+i - 1. So output i depends on x_{i-1}, ..., x_{i - 2^depth}, with the same weights everywhere:
+
+    x - . - . - x - x - x - x - s - (-) - (-)      x  seen       .  drawn, not seen
+    first       |- 2^depth  |                      s  drawn now  -  not drawn yet
+
+Every layer is also given the first site, x_0, which the periodic boundary makes a neighbour of the last one, and
+numbers that say where i is. Unlike `markov_ring.py` it is not told that x_{i-1} and x_0 suffice.
 
 Sampling keeps the last 2^l inputs of every layer, and so costs about one pass through the network.
 """
@@ -13,13 +17,19 @@ import math
 import torch
 
 from lib.models.autoregressive import Autoregressive
+from lib.models.markov import with_one
+from lib.models.markov_ring import ring_amplitudes
 
 
 class CausalConvolution(Autoregressive):
-    """Masked convolution for chains of `n_sites` sites.
+    """Causal convolution for chains.
 
-    head: a `heads.Head`. channels: width. depth: number of layers, with dilations 1, 2, ..., 2^(depth - 1). rank:
-    ranges of the exponentials that tell the distance to the end. seed: of the initial weights.
+    n_sites: N.
+    head: a `heads.Head`.
+    channels: width.
+    depth: number of layers, with dilations 1, 2, ..., 2^(depth - 1).
+    rank: number of exponentials that tell the distance to the end.
+    seed: of the initial weights.
     """
 
     def __init__(self, n_sites, head, *, channels=32, depth=4, rank=4, seed=0):
@@ -31,9 +41,7 @@ class CausalConvolution(Autoregressive):
             )
         self.channels, self.depth = channels, depth
         generator = torch.Generator().manual_seed(seed)
-        site = torch.arange(float(n_sites))[:, None]
-        ranges = torch.logspace(0, math.log10(n_sites / 2), rank)
-        where = torch.cat([torch.ones(n_sites, 1), (site == 0).float(), torch.exp((site + 1 - n_sites) / ranges)], 1)
+        where = with_one(ring_amplitudes(n_sites, rank))
         self.register_buffer("where", where)
         n_context = (1 + head.n_features) * where.shape[1]
 
@@ -69,7 +77,7 @@ class CausalConvolution(Autoregressive):
         return units @ self.output + context @ self.output_context
 
     def incremental(self, n):
-        nothing = torch.zeros(n, 1, self.head.n_features, dtype=self.dtype, device=self.device)
+        nothing = torch.zeros(n, 1, self.head.n_features, dtype=self.dtype)
         history = [nothing.new_zeros(2**number, n, 1, self.channels) for number in range(self.depth)]
         previous = first = nothing
         for k in range(self.n_sites):

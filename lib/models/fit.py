@@ -78,13 +78,15 @@ def fit(
 ):
     """Fit `model` to `configurations` [n, *site_shape] by maximum likelihood, in place, and return a FitResult.
 
-    batch: configurations per step.
+    steps, batch: training steps, configurations per step.
+    learning_rate: of Adam, at its largest.
     window: of the average of the weights, as a part of all steps; 0 returns the last weights.
     augment: function (batch, torch.Generator) -> batch, a random symmetry operation on it, or None.
     weights: probabilities [n] of the configurations, for a distribution that is known exactly: every step then uses all
-    of them, and neither batches nor `augment` come in.
-    held_out: configurations [m, *site_shape] for early stopping, evaluated `checks` times; training stops after
-    `patience` checks without improvement. None: train to the end.
+        of them, and neither batches nor `augment` come in.
+    seed: of the batches and of `augment`.
+    held_out: configurations [m, *site_shape] for early stopping, or None to train to the end.
+    checks, patience: training stops after `patience` of the `checks` looks at them without improvement.
     Raises ValueError for configurations that do not fit the model, naming the reason; FloatingPointError when the NLL
     is no longer finite.
     """

@@ -56,8 +56,9 @@ def annealed(step, steps, annealing):
 def surrogate(model, configurations, beta_energy, log_drawn=None):
     """A number whose gradient is the estimate above; beta F_q from the batch, and the standard deviation of f in it.
 
-    configurations [n, ...]: drawn from the model. beta_energy: beta E of each, tensor [n]. log_drawn: ln q [n] when
-    they were drawn; None: the model is still the same.
+    configurations: [n, ...], drawn from the model.
+    beta_energy: beta E of each, tensor [n].
+    log_drawn: ln q [n] when they were drawn; None: the model is still the same.
     """
     log_q = model.log_prob(configurations)
     f = beta_energy.to(log_q) + log_q.detach()
@@ -84,10 +85,13 @@ def fit_variational(
 ):
     """Fit `model` to exp(-beta energy) by reverse KL, in place and without data; returns a `VariationalResult`.
 
-    energy: function of configurations, a tensor [n, *site_shape] -> energies [n], tensor or numpy array. batch:
-    configurations per step. reuse: batches drawn at once. window: of the average of the weights, as a part of all
-    steps; 0 returns the last weights. annealing: part of the training in which beta rises from 0; 0 for none. seed: of
-    the draws.
+    energy: function of configurations, a tensor [n, *site_shape] -> energies [n], tensor or numpy array.
+    beta: inverse temperature, in units of 1 / energy.
+    batch: configurations per step.
+    reuse: batches drawn at once.
+    window: of the average of the weights, as a part of all steps; 0 returns the last weights.
+    annealing: part of the training in which beta rises from 0; 0 for none.
+    seed: of the draws.
     ValueError for a beta that is not positive and finite, for sizes that cannot be, for energies of the wrong shape.
     """
     if not 0 < beta < math.inf:

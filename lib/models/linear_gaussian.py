@@ -13,43 +13,11 @@ stochastic ascent as for any other network (`lib.models.fit.fit`). All aim at th
 covariance.
 """
 
-import math
-
 import numpy as np
 import torch
 
 from lib.models.autoregressive import Autoregressive
-from lib.models.heads import Head
-
-
-class Gaussian(Head):
-    """A real value with parameters mean and ln(standard deviation)."""
-
-    n_parameters = 2
-    n_features = 1
-
-    def check(self, values):
-        wrong = ~torch.isfinite(values)
-        if bool(wrong.any()):
-            first = values[wrong][0].item()
-            raise ValueError(f"a configuration holds the value {first}: field values must be finite")
-
-    def encode(self, values):
-        return values[..., None]
-
-    def log_prob(self, parameters, values):
-        mean, log_scale = parameters.unbind(-1)
-        return -0.5 * ((values - mean) * (-log_scale).exp()) ** 2 - log_scale - 0.5 * math.log(2 * math.pi)
-
-    def sample(self, parameters, generator):
-        mean, log_scale = parameters.unbind(-1)
-        noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype, device=mean.device)
-        return mean + log_scale.exp() * noise
-
-    def site_rule(self, points):
-        """Trapezoidal rule on (-12, 12), for `lib.checks`."""
-        values = torch.linspace(-12, 12, points, dtype=torch.float64)
-        return values, torch.full_like(values, 24 / (points - 1))
+from lib.models.heads.real import Gaussian
 
 
 class LinearGaussian(Autoregressive):
@@ -66,18 +34,22 @@ class LinearGaussian(Autoregressive):
         return torch.stack([mean, self.log_scale.expand_as(mean)], dim=-1)
 
     def incremental(self, n):
-        values = torch.zeros(n, self.n_sites, dtype=self.dtype, device=self.device)
+        values = torch.zeros(n, self.n_sites, dtype=self.dtype)
         for k in range(self.n_sites):
             mean = values[:, :k] @ self.coefficients[k, :k]
             values[:, k] = yield torch.stack([mean, self.log_scale[k].expand_as(mean)], dim=-1)
 
-    @torch.no_grad()
-    def fit_regression(self, configurations):
-        """Maximum likelihood for configurations [n, *site_shape] in closed form: N least-squares problems."""
+    def _moments(self, configurations):
+        """<phi_i phi_j> of configurations [n, *site_shape], [N, N] in drawing order."""
         values = self.flatten(configurations)
         if len(values) < self.n_sites:
             raise ValueError(f"{len(values)} configurations: at least {self.n_sites} are needed, one per site")
-        moments = values.T @ values / len(values)
+        return values.T @ values / len(values)
+
+    @torch.no_grad()
+    def fit_regression(self, configurations):
+        """Maximum likelihood for configurations [n, *site_shape] in closed form: N least-squares problems."""
+        moments = self._moments(configurations)
         self.coefficients.zero_()
         for k in range(self.n_sites):
             a = torch.linalg.solve(moments[:k, :k], moments[:k, k])
@@ -91,10 +63,7 @@ class LinearGaussian(Autoregressive):
         with the same moments stand in for all n and a step costs the same for any n. Returns the largest derivative
         of ln p per configuration that is left. Raises ValueError if there are fewer configurations than sites.
         """
-        values = self.flatten(configurations)
-        if len(values) < self.n_sites:
-            raise ValueError(f"{len(values)} configurations: at least {self.n_sites} are needed, one per site")
-        moments = values.T @ values / len(values)
+        moments = self._moments(configurations)
         stand_in = self.unflatten(self.n_sites**0.5 * torch.linalg.cholesky(moments).T)
         optimizer = torch.optim.LBFGS(
             self.parameters(),
@@ -120,11 +89,11 @@ class LinearGaussian(Autoregressive):
         """T [N, N] float64, lower triangular with positive diagonal, in drawing order: precision = T^T T."""
         one = torch.eye(self.n_sites, dtype=self.dtype)
         factor = (-self.log_scale).exp()[:, None] * (one - self.coefficients.tril(-1))
-        return factor.double().cpu().numpy()
+        return factor.double().numpy()
 
     def precision(self):
         """The precision matrix K [N, N] float64, in lattice order."""
-        factor = self.precision_factor()[:, self.place.cpu().numpy()]
+        factor = self.precision_factor()[:, self.inverse_order.numpy()]
         return factor.T @ factor
 
 

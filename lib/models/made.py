@@ -8,6 +8,10 @@ degree <= d; output k sees hidden units of degree < k, hence sites 0 ... k-1 onl
     mask(output k <- unit of degree d)          = [d < k]
     mask(output k <- site j)                    = [j < k]          (the linear skip)
 
+    x x x x x      x  seen: every site drawn before
+    x x x s -      s  drawn now
+    - - - - -      -  not drawn yet
+
 Degrees are fixed, not drawn: spread evenly over 0 ... N-2 in ascending order, so the masks are staircases, and a unit
 of degree d is final as soon as site d is drawn. Cached sampling therefore uses each weight once per configuration: it
 costs about one pass through the network instead of N.
@@ -20,15 +24,19 @@ import torch
 import torch.nn.functional as F
 
 from lib.models.autoregressive import Autoregressive
-from lib.models.heads import Bernoulli
+from lib.models.heads.discrete import Bernoulli
 
 
 class MADE(Autoregressive):
     """Masked autoencoder for distribution estimation.
 
-    site_shape: shape of a configuration. head: a `heads.Head`. hidden: widths of the hidden layers, () for none.
-    order: the drawing order (see `Autoregressive`). skip: masked linear weights from input to output as well.
-    odd: Z2 exact, for the Bernoulli head. seed: of the initial weights, which are scaled to the inputs a mask leaves.
+    site_shape: shape of a configuration.
+    head: a `heads.Head`.
+    hidden: widths of the hidden layers, () for none.
+    order: the drawing order (see `Autoregressive`).
+    skip: masked linear weights from input to output as well.
+    odd: Z2 exact, for the Bernoulli head.
+    seed: of the initial weights, which are scaled to the inputs a mask leaves.
     """
 
     def __init__(self, *, site_shape, head, hidden=(256,), order=None, skip=True, odd=False, seed=0):
@@ -90,8 +98,8 @@ class MADE(Autoregressive):
         """The parameters site by site; every hidden unit is computed once, when the last site it sees is drawn."""
         layers, output, skip = self._masked()
         n_features, n_parameters = self.head.n_features, self.head.n_parameters
-        features = torch.empty(n, self.n_sites * n_features, dtype=self.dtype, device=self.device)
-        units = [torch.empty(n, width, dtype=self.dtype, device=self.device) for width in self.hidden]
+        features = torch.empty(n, self.n_sites * n_features, dtype=self.dtype)
+        units = [torch.empty(n, width, dtype=self.dtype) for width in self.hidden]
         for k in range(self.n_sites):
             drawn = k * n_features
             below, n_below = features, drawn
@@ -102,7 +110,7 @@ class MADE(Autoregressive):
                     units[number][:, new] = torch.tanh(F.linear(below[:, :n_below], weight[new, :n_below], bias))
                 below, n_below = units[number], new.stop
             out = slice(k * n_parameters, (k + 1) * n_parameters)
-            parameters = torch.zeros(n, n_parameters, dtype=self.dtype, device=self.device)
+            parameters = torch.zeros(n, n_parameters, dtype=self.dtype)
             if not self.odd:
                 parameters = parameters + self.biases[len(layers)][out]
             if output is not None:

@@ -5,16 +5,23 @@ Sites are drawn row by row. A layer is a 3 x 3 convolution of which only what wa
     above left   above   above right
     left         itself  .                  "itself" in every layer but the first
 
-so `depth` layers see `depth` rows up, and `depth` columns to either side. This is the continuous autoregressive
+so `depth` layers see `depth` rows up, and `depth` columns to either side. For depth 2:
+
+    . . . . . . .      x  seen
+    . x x x x x .      .  drawn, not seen
+    . x x x x x .      s  drawn now
+    . x x s - - -      -  not drawn yet
+
+This is the continuous autoregressive
 network (CAN) of the XY papers, Chin. Phys. Lett. 39, 120502 = arXiv:2005.04857, and of their code
 (github.com/Anguswlx/CAN2XY): depth 3, width 16 to 64, PReLU, zeros beyond the edges, Beta densities of theta / 2 pi,
-a first site that is uniform. One thing differs: their mixture of Betas has equal weights, `heads.BetaMixture` learns
-them.
+a first site that is uniform. One thing differs: their mixture of Betas has equal weights, `heads.real.BetaMixture`
+learns them.
 
 What the torus asks for can be switched on. `periodic_columns`: the row above is closed to a ring; it is complete, so
 no order is broken. `closure`: every site is shown the three nearest sites of the first row, which are its neighbours
 across the boundary once the last row is reached, the first site of its own row, which the last site touches, and its
-place, as biases of the first layer by row and by column: how much the boundary matters depends on it.
+position, as biases of the first layer by row and by column: how much the boundary matters depends on it.
 The pixel version of this network: van den Oord et al. 2016; for spin systems: Wu, Wang and Zhang 2019.
 """
 
@@ -29,10 +36,15 @@ from lib.models.autoregressive import Autoregressive
 class MaskedConvolution(Autoregressive):
     """Masked 3 x 3 convolutions over an L x L lattice, drawn row by row.
 
-    side: L. head: a `heads.Head`. depth: layers. width: channels between them. periodic_columns, closure: what the
-    paper's network lacks, see above. uniform_first: the parameters of the first site are zero, which with the heads of
-    `heads.py` is the uniform distribution; else it is what the biases make of it. seed: of the initial weights, small
-    in the last layer: sites start nearly independent. ValueError for a size that is too small.
+    side: L.
+    head: a `heads.Head`.
+    depth: number of layers.
+    width: channels between them.
+    periodic_columns, closure: what the paper's network lacks, see above.
+    uniform_first: the parameters of the first site are zero, the uniform distribution of most heads; else it is what
+        the biases make of it.
+    seed: of the initial weights, small in the last layer: sites start nearly independent.
+    ValueError for a size that is too small.
     """
 
     def __init__(
@@ -57,8 +69,8 @@ class MaskedConvolution(Autoregressive):
             scale = 1 / math.sqrt(4 * head.n_features)
             self.first_row = torch.nn.Parameter(scale * torch.randn(width, head.n_features, 1, 3, generator=generator))
             self.row_start = torch.nn.Parameter(scale * torch.randn(width, head.n_features, 1, 1, generator=generator))
-            self.place_row = torch.nn.Parameter(0.1 * torch.randn(width, side, 1, generator=generator))
-            self.place_column = torch.nn.Parameter(0.1 * torch.randn(width, 1, side, generator=generator))
+            self.row_bias = torch.nn.Parameter(0.1 * torch.randn(width, side, 1, generator=generator))
+            self.column_bias = torch.nn.Parameter(0.1 * torch.randn(width, 1, side, generator=generator))
 
     def _sideways(self, rows, periodic):
         """[..., L] -> [..., L + 2]: one more column at either side, the opposite one or zeros."""
@@ -70,7 +82,7 @@ class MaskedConvolution(Autoregressive):
         start = F.conv2d(features[:, :, :, :1], self.row_start)
         below_top = F.pad(top.expand(-1, -1, self.side - 1, -1), (0, 0, 1, 0))
         right_of_start = F.pad(start.expand(-1, -1, -1, self.side - 1), (1, 0))
-        return below_top + right_of_start + self.place_row + self.place_column
+        return below_top + right_of_start + self.row_bias + self.column_bias
 
     def conditionals(self, values):
         features = units = self.head.encode(values).transpose(1, 2).unflatten(2, self.site_shape)
@@ -107,15 +119,12 @@ class MaskedConvolution(Autoregressive):
             torch.cat([above, beside], 3)[:, :, 0].permute(2, 1, 0)
             for above, beside in zip(self.above, self.beside, strict=True)
         ]
-        kept = [
-            torch.zeros(self.n_sites + 1, n, weight.shape[1], dtype=self.dtype, device=self.device)
-            for weight in weights
-        ]
+        kept = [torch.zeros(self.n_sites + 1, n, weight.shape[1], dtype=self.dtype) for weight in weights]
         biases = list(self.bias)
         if self.closure:
             closing = torch.cat([self.first_row, self.row_start], 3)[:, :, 0].permute(2, 1, 0)
             weights[0] = torch.cat([weights[0], closing])
-            biases[0] = self.bias[0] + (self.place_row + self.place_column).flatten(1).T
+            biases[0] = self.bias[0] + (self.row_bias + self.column_bias).flatten(1).T
         for k in range(self.n_sites):
             row, column = divmod(k, side)
             for layer in range(self.depth):

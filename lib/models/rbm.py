@@ -22,7 +22,12 @@ import numpy as np
 
 
 class GaussianRBM:
-    """weights: W [N_v, N_h]. mu2: mu^2, the cutoff. sigma2: variance of a hidden variable without coupling."""
+    """A field coupled to hidden variables.
+
+    weights: W [N_v, N_h].
+    mu2: mu^2, the cutoff.
+    sigma2: variance of a hidden variable without coupling.
+    """
 
     def __init__(self, weights, mu2, sigma2=1.0):
         if not (mu2 > 0 and sigma2 > 0):
@@ -103,7 +108,8 @@ def train_exact(rbm, covariance, *, steps, rate=0.5, preconditioned=False, recor
 
     The step is the plain gradient (C - K^-1) W, or, `preconditioned`, (K C K - K) W; the module's text says why.
     rate: step size in units of 1 / (mu^2 lambda^2), or 1 / (mu^4 lambda) if preconditioned, lambda the largest
-    eigenvalue of C; unstable above about 1. record: steps after which to keep the weights, 0 among them if wanted.
+        eigenvalue of C; unstable above about 1.
+    record: steps after which to keep the weights, 0 among them if wanted.
     Returns {step: weights}. Raises ValueError when the plain gradient meets a K that is not positive definite.
     """
     largest = np.linalg.eigvalsh(covariance)[-1]

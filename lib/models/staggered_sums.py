@@ -1,17 +1,17 @@
-r"""What overlapping block sums remember: running alternating sums, and the spins that follow from them.
+r"""What overlapping block sums remember: running staggered sums, and the spins that follow from them.
 
 Stride-1 sums of 2x2 blocks are sums of vertical pairs, S_IJ = t_IJ + t_{I,J+1} with t_IJ = s_IJ + s_{I+1,J}, so they
 telescope:
 
     beta_I(J) = sum_{c < J} (-1)^c S_Ic = t_I0 - (-1)^J t_IJ,
 
-and likewise down the columns. On a torus of even side the alternating sum of a whole row, or column, vanishes: the
+and likewise down the columns. On a torus of even side the staggered sum of a whole row, or column, vanishes: the
 last row and the last column are fixed by the rest. A conditional that sees the last rows only cannot know, because
 such a sum runs over all the lattice. Two ways to tell it, both causal (what a site gets depends on earlier sites only)
 and odd under S -> -S:
 
-* `AlternatingSums(side)`: the running sums themselves, of all columns down to the row above, and of the row so far.
-* `AlternatingSums(side, remember=True)`: what they have told. Each t is -2, 0 or 2, so a running sum restricts t_I0,
+* `StaggeredSums(side)`: the running sums themselves, of all columns down to the row above, and of the row so far.
+* `StaggeredSums(side, remember=True)`: what they have told. Each t is -2, 0 or 2, so a running sum restricts t_I0,
   and after a few sites one value is left: then all t of the row are known. A t of 2 or -2 gives two spins; a t of 0
   hands the spin above on, reversed. The site gets the spins it touches, +1, -1, or 0 for "not known yet": those just
   above, the first row's, those revealed in the row below; and what is known of its own sum. A spin stays unknown only
@@ -70,15 +70,16 @@ def _remember(S, out):
                 above[c] = now[c]
 
 
-class AlternatingSums:
-    """Extra inputs of a `FrontierNetwork` (its `memory`) for stride-1 sums of 2x2 blocks, states 0 ... 4.
+class StaggeredSums:
+    """Extra inputs of a `MarkovLattice` (its `memory`) for stride-1 sums of 2x2 blocks, states 0 ... 4.
 
-    side: of the lattice, even (ValueError otherwise). remember: see the top of this file.
+    side: of the lattice, even (ValueError otherwise).
+    remember: see the top of this file.
     """
 
     def __init__(self, side, remember=False):
         if side % 2:
-            raise ValueError(f"side = {side}: alternating sums vanish on a torus of even side only")
+            raise ValueError(f"side = {side}: staggered sums vanish on a torus of even side only")
         self.side, self.remember = side, remember
         self.n_inputs = 2 * side + 2 if remember else side + 1
         column = torch.arange(side)
@@ -96,11 +97,11 @@ class AlternatingSums:
         L = self.side
         S = 2 * values.reshape(-1, L, L) - 4
         if self.remember:
-            sums = S.cpu().numpy().astype(np.int8)
+            sums = S.numpy().astype(np.int8)
             out = np.empty((len(sums), L, L, self.n_inputs), np.float32)
             _remember(sums, out)
             return torch.from_numpy(out).to(values).reshape(len(values), L * L, -1)
-        sign = 1 - 2 * (torch.arange(L, device=values.device) % 2).to(values.dtype)
+        sign = 1 - 2 * (torch.arange(L) % 2).to(values.dtype)
         above = -self._before(sign[:, None] * S, 1)[:, :, self.frame] * sign[:, None, None]
         left = -self._before(sign * S, 2) * sign
         return torch.cat([above, left[..., None]], dim=3).reshape(len(values), L * L, -1) / 4

@@ -7,7 +7,7 @@ from lib import lattice
 from lib.analysis import couplings
 from lib.analysis.divergence import kl_divergence
 from lib.analysis.hamiltonian_error import compare
-from lib.models.hamiltonian import LearnedHamiltonian
+from lib.models.learned import LearnedHamiltonian
 from lib.studies.sources import Spins
 from lib.studies.task import replicas
 from lib.systems import ising
@@ -53,4 +53,5 @@ def symmetrised(hamiltonian, images=16):
     if images not in (8, 16):
         raise ValueError(f"images = {images}: 8 or 16 of them form a group")
     (side, _) = hamiltonian.model.site_shape
-    return LearnedHamiltonian(hamiltonian.model, hamiltonian.T0, lattice.subgroup(side)[:images], hamiltonian.view)
+    group = lattice.subgroup(side)[:images]
+    return LearnedHamiltonian(hamiltonian.model, hamiltonian.T0, group, hamiltonian.preprocess)

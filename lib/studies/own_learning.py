@@ -1,8 +1,8 @@
 r"""From configurations somebody else made to what networks have learned from them: train, test, read, reweight.
 
-The networks are the book's: the frontier network for spins, the equivariant one for angles, the chain network with
+The networks are the book's: the Markov lattice for spins, the O(2) one for angles, the Markov ring with
 mixtures of Gaussians for paths (in units of the root mean square of x). A symmetry is imposed, by construction or by
-augmentation, only where the file does not contradict it (`own_data.asymmetries`); the O(2) of the equivariant network
+augmentation, only where the file does not contradict it (`own_data.asymmetries`); the O(2) of that lattice
 is the exception, it cannot be switched off.
 
 T0 is the number in the weight exp(-H / T0) of the file. For a path the weight is exp(-S / T0): T0 = 1 gives the action
@@ -26,14 +26,12 @@ from lib.analysis import action, couplings, symmetry, xy_phases
 from lib.analysis.divergence import kl_divergence
 from lib.analysis.importance import effective_sample_size, reweight
 from lib.analysis.own_data import KINDS, asymmetries, average, split, summary
-from lib.models.chain import ChainNetwork
-from lib.models.gaussian_mixture import GaussianMixture
-from lib.models.hamiltonian import LearnedHamiltonian
-from lib.models.heads import Bernoulli
-from lib.models.learned_action import LearnedAction
-from lib.models.learned_xy import LearnedXY, as_angle
-from lib.models.markov_lattice import FrontierNetwork
-from lib.models.o2_equivariant import EquivariantFrontier
+from lib.models.heads.discrete import Bernoulli
+from lib.models.heads.real import GaussianMixture
+from lib.models.learned import LearnedHamiltonian, Units
+from lib.models.markov_lattice import MarkovLattice
+from lib.models.markov_ring import MarkovRing
+from lib.models.o2_markov_lattice import O2MarkovLattice
 from lib.statistics import over_networks
 from lib.studies import ising as study
 from lib.studies import task
@@ -69,6 +67,14 @@ def lattice_images(side, broken, most=16):
     return images if len(images) <= most else [lattice.Image(p, (0, 0)) for p in allowed if p < 4]
 
 
+def _group(kind, side, broken):
+    """The group to average p over, None for none: of the lattice, or of the ring if the file contradicts none of it."""
+    if kind != "path":
+        return lattice_images(side, broken, most=4 if kind == "xy" else 16)
+    every = holds(broken, "sign", "sign, cubic", "boundary", "reversal")
+    return lattice.ring_group(side, 2 if side % 2 == 0 else 1) if every else None
+
+
 def _move(broken):
     return functools.partial(
         lattice.random_transform, points=tuple(points(broken)), translations=holds(broken, "boundary")
@@ -94,33 +100,6 @@ def _move_path(broken):
 # ---------------------------------------------------------------- train
 
 
-class OwnAction:
-    """S_theta = -T0 ln p of paths [n, N] in their own units. The network sees (x - centre) / scale.
-
-    shifts: as in `LearnedAction`; needs centre = 0.
-    """
-
-    def __init__(self, model, T0, scale, centre=0.0, shifts=None):
-        self.model, self.T0, self.scale, self.centre = model, float(T0), float(scale), float(centre)
-        self.inner = LearnedAction(model, shifts)
-
-    def seen(self, paths):
-        """What the network sees of paths."""
-        return (paths - self.centre) / self.scale
-
-    def log_prob(self, paths):
-        """ln p with respect to dx, float64 [n]."""
-        return -self.inner.action(self.seen(paths)) - paths.shape[1] * np.log(self.scale)
-
-    def energy(self, paths):
-        """S_theta, float64 [n]."""
-        return -self.T0 * self.log_prob(paths)
-
-    def gradient(self, paths):
-        """dS_theta / dx_i, float64 [n, N]."""
-        return self.T0 * self.inner.gradient(self.seen(paths)) / self.scale
-
-
 class Trained(NamedTuple):
     """One network: `bare`, and `hamiltonian` with p averaged over images. history: (step, validation NLL)."""
 
@@ -136,37 +115,26 @@ def train(kind, c, validation, T0, broken, steps, seed):
 
     kind: "ising", "xy" or "path". broken: names of the symmetries that the file contradicts.
     """
-    side, view, centre, scale = c.shape[1], None, 0.0, 1.0
+    side, preprocess = c.shape[1], None
     if kind == "ising":
-        model = FrontierNetwork(side, Bernoulli(), odd=holds(broken, "flip"), seed=seed)
+        model = MarkovLattice(side, Bernoulli(), odd=holds(broken, "flip"), seed=seed)
         recipe = replace(RECIPES["frontier"], augment=_move(broken))
     elif kind == "xy":
-        model, view = EquivariantFrontier(side, seed=seed), as_angle
+        model, preprocess = O2MarkovLattice(side, seed=seed), Units()
         recipe = replace(RECIPES["xy.equivariant"], augment=_move(broken))
     else:
-        model = ChainNetwork(side, GaussianMixture(), seed=seed)
+        model = MarkovRing(side, GaussianMixture(), seed=seed)
         recipe = replace(RECIPES["path.chain"], augment=_move_path(broken))
         centre = 0.0 if holds(broken, "sign", "sign, cubic") else float(c.mean())
-        scale = float(np.sqrt(((c - centre) ** 2).mean()))
-
-        def view(x):
-            return ((x - centre) / scale).astype(np.float32)
+        preprocess = Units(float(np.sqrt(((c - centre) ** 2).mean())), centre)
 
     def seen(x):
-        return x if view is None else view(x)
+        return x if preprocess is None else preprocess(x)
 
     recipe = replace(recipe, checks=10)
     result = task.train(recipe, model, seen(c), steps, seed, held_out=seen(validation))
-    if kind == "path":
-        every = holds(broken, "sign", "sign, cubic", "boundary", "reversal")
-        bare = OwnAction(model, T0, scale, centre)
-        hamiltonian = OwnAction(model, T0, scale, centre, (2 if side % 2 == 0 else 1) if every else None)
-    elif kind == "xy":
-        bare = LearnedXY(model, T0, view=as_angle)
-        hamiltonian = LearnedXY(model, T0, lattice_images(side, broken, most=4), as_angle)
-    else:
-        bare = LearnedHamiltonian(model, T0)
-        hamiltonian = LearnedHamiltonian(model, T0, lattice_images(side, broken))
+    bare = LearnedHamiltonian(model, T0, preprocess=preprocess)
+    hamiltonian = LearnedHamiltonian(model, T0, _group(kind, side, broken), preprocess)
     n_weights = sum(weight.numel() for weight in model.parameters())
     return Trained(bare, hamiltonian, result.history, result.steps, n_weights)
 
@@ -225,7 +193,7 @@ def examine(kind, trained, test, some, broken, n_samples, seed):
         read = couplings.read_moves(tried, hamiltonian.T0)
         nearest = couplings.read_moves(tried, hamiltonian.T0, ("nn",))
         explained = _explained(tried, read, hamiltonian.T0)
-    drawn = draw(kind, hamiltonian, n_samples, seed)
+    drawn, log_prob_drawn = draw(kind, hamiltonian, n_samples, seed)
     return Examined(
         hamiltonian.log_prob(test),
         hamiltonian.log_prob(some),
@@ -237,7 +205,7 @@ def examine(kind, trained, test, some, broken, n_samples, seed):
         quantities.energy(drawn),
         quantities.order(drawn),
         quantities.operators(drawn),
-        hamiltonian.log_prob(drawn),
+        log_prob_drawn,
     )
 
 
@@ -272,20 +240,11 @@ def violations(kind, hamiltonian, c, seed):
 
 
 def draw(kind, hamiltonian, n, seed):
-    """n independent configurations from p averaged over images: one of the network, under a random image each."""
-    values = hamiltonian.model.sample(n, seed)[0].double().numpy()
-    rng = np.random.default_rng([seed, 5])
+    """n independent configurations from p averaged over images, as a file of this kind would hold them; their ln p."""
+    drawn, log_prob = hamiltonian.sample(n, seed)
     if kind == "path":
-        if hamiltonian.inner.images is None:
-            return values * hamiltonian.scale + hamiltonian.centre
-        index, sign = (part.numpy() for part in hamiltonian.inner.images)
-        chosen = rng.integers(len(sign), size=n)
-        return np.take_along_axis(values, index[chosen], 1) * sign[chosen, None] * hamiltonian.scale
-    values = values.astype(np.int8) if kind == "ising" else values % (2 * np.pi)
-    chosen = rng.integers(len(hamiltonian.images), size=n)
-    for k, image in enumerate(hamiltonian.images):
-        values[chosen == k] = image(values[chosen == k])
-    return values
+        return drawn, log_prob
+    return (drawn.astype(np.int8) if kind == "ising" else drawn % (2 * np.pi)), log_prob
 
 
 # ---------------------------------------------------------------- all networks together

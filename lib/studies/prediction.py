@@ -23,7 +23,7 @@ from lib import parallel
 from lib.analysis import action
 from lib.analysis.divergence import kl_divergence
 from lib.analysis.importance import Control, effective_sample_size, log_mean_weight, reweight
-from lib.models.learned_action import LearnedAction
+from lib.models.learned import LearnedHamiltonian
 from lib.samplers import path
 from lib.statistics import Estimate, block_sums, jackknife, over_networks
 from lib.studies import task as task_
@@ -101,12 +101,15 @@ def read_values(paths, values, blocks=50):
 
 
 class Learned(NamedTuple):
-    """A trained network. action: `LearnedAction`; kl: from the exact distribution, on paths it has not seen; readable,
-    from_forces: `action.Readable` on such paths of its own beta, by `read_values` and by `action.read`; cpu_seconds: of
-    one core, for the training."""
+    """A trained network.
+
+    action: the `LearnedHamiltonian` with T0 = 1. kl: from the exact distribution, on paths it has not seen. readable,
+    from_forces: `action.Readable` on such paths of its own beta, by `read_values` and by `action.read`. cpu_seconds: of
+    one core, for the training.
+    """
 
     task: task_.Task
-    action: LearnedAction
+    action: LearnedHamiltonian
     kl: Estimate
     readable: action.Readable
     from_forces: action.Readable

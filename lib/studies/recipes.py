@@ -6,12 +6,12 @@ What a recipe is told about the physics, by name:
     made_symmetric    MADE, shown every configuration under random symmetries of the lattice and global flips
     linear            one linear layer, odd: what remains of MADE without hidden units; symmetric as above
     frontier          which sites a conditional can depend on, Z2 built in, lattice symmetries by augmentation
-    stride_1, ...     frontier networks of the 2x2 block sums of the spins, five states a site, Z2 built in:
-                      overlapping blocks from the last row and the first (`stride_1`), with the running alternating sums
+    stride_1, ...     Markov lattices of the 2x2 block sums of the spins, five states a site, Z2 built in:
+                      overlapping blocks from the last row and the first (`stride_1`), with the running staggered sums
                       (`stride_1_sums`), with what they have told so far (`stride_1_remember`); adjoining blocks from
                       the last two rows and the first (`stride_2`)
-    majority          a frontier network of majority blocks, two rows of context: block couplings reach further
-    film, film_wider  the frontier network of film images; one that looks twice as far
+    majority          a Markov lattice of majority blocks, two rows of context: block couplings reach further
+    film, film_wider  the Markov lattice of film images; one that looks twice as far
     patch             the same for patches of a larger film: no field excluded, rotations and reflections only
 
     xy.made_beta      MADE, Beta mixtures of theta / 2 pi: nothing, as in the talk
@@ -21,14 +21,14 @@ What a recipe is told about the physics, by name:
     xy.equivariant    which sites matter, and O(2) exactly; a Fourier density of 3 harmonics
 
     path.hop          which sites matter, and that neighbours are coupled by x x'; polynomials as log densities
-    path.chain        which sites matter (`models/chain.py`); mixture of Gaussians
+    path.chain        which sites matter (`models/markov_ring.py`); mixture of Gaussians
     path.chain_beta   the same with the papers' mixture of Beta densities on an interval
     path.convolution  causality only, and the first site; mixture of Gaussians
     path.made         nothing; mixture of Beta densities
 
     reverse.*         trained without data, from the energy alone (`fit_variational`)
 
-Batch and learning rate were tuned once on KL for a given time of one core: with care for the frontier, chain and hop
+Batch and learning rate were tuned once on KL for a given time of one core: with care for the Markov
 networks and those of angles, in a few trials for `path.convolution` and `path.made`, not for `made` and `linear`.
 """
 
@@ -41,19 +41,17 @@ import torch
 from lib import lattice
 from lib.analysis import blocking
 from lib.models.causal_convolution import CausalConvolution
-from lib.models.chain import ChainNetwork
-from lib.models.gaussian_mixture import GaussianMixture, OnInterval
-from lib.models.hamiltonian import LearnedHamiltonian
-from lib.models.heads import Bernoulli, BetaMixture, SymmetricCategorical
-from lib.models.hop import HopNetwork
-from lib.models.learned_action import LearnedAction
-from lib.models.learned_xy import LearnedXY, as_angle, as_fraction
+from lib.models.heads.angle import VonMisesMixture
+from lib.models.heads.discrete import Bernoulli, SymmetricCategorical
+from lib.models.heads.real import BetaMixture, BetaOnInterval, GaussianMixture
+from lib.models.kinetic_ring import KineticRing
+from lib.models.learned import Fraction, Units
 from lib.models.made import MADE
-from lib.models.markov_lattice import FrontierNetwork
+from lib.models.markov_lattice import MarkovLattice
+from lib.models.markov_ring import MarkovRing
 from lib.models.masked_convolution import MaskedConvolution
-from lib.models.o2_equivariant import EquivariantFrontier
-from lib.models.staggered_sums import AlternatingSums
-from lib.models.von_mises import VonMisesMixture
+from lib.models.o2_markov_lattice import O2MarkovLattice
+from lib.models.staggered_sums import StaggeredSums
 from lib.systems import ising, xy
 
 
@@ -67,7 +65,6 @@ class Recipe:
     preprocess: configurations -> what the network sees, None for the configurations themselves.
     exact: preprocess loses nothing, so ln p of what the network sees is known where the source knows it.
     same_support: whatever the network can draw can be seen in data; not so for overlapping sums (`divergence.py`).
-    learned: (model, T, view=preprocess) -> learned Hamiltonian.
     batch: configurations per step, for the number of sites the recipe was tuned at (`sites`); with more sites fewer.
     held_out: part of the data kept for early stopping, looked at `checks` times; 0 trains to the end.
     share: steps that take as long as one of the reference network of the system (frontier, equivariant, chain), so that
@@ -81,7 +78,6 @@ class Recipe:
     preprocess: Callable | None = None
     exact: bool = True
     same_support: bool = True
-    learned: Callable = LearnedHamiltonian
     learning_rate: float = 1e-2
     window: float = 0.05
     batch: int = 64
@@ -157,7 +153,7 @@ def _made_narrow(source, seed, data):
 
 
 def _frontier(source, seed, _, rows=1, odd=True):
-    return FrontierNetwork(source.L, Bernoulli(), odd=odd, reach=rows * source.L, first_rows=rows, seed=seed)
+    return MarkovLattice(source.L, Bernoulli(), odd=odd, last_sites=rows * source.L, first_rows=rows, seed=seed)
 
 
 def _frontier_free(source, seed, data):
@@ -173,24 +169,26 @@ def _patch(source, seed, data):
 
 
 def _majority(source, seed, _):
-    return FrontierNetwork(source.side, Bernoulli(), odd=True, reach=2 * source.side, seed=seed)
+    return MarkovLattice(source.side, Bernoulli(), odd=True, last_sites=2 * source.side, seed=seed)
 
 
 def _overlapping(source, seed, _, memory=None):
-    return FrontierNetwork(source.L, SymmetricCategorical(5), odd=True, reach=source.L + 1, memory=memory, seed=seed)
+    return MarkovLattice(source.L, SymmetricCategorical(5), odd=True, last_sites=source.L + 1, memory=memory, seed=seed)
 
 
 def _overlapping_sums(source, seed, data):
-    return _overlapping(source, seed, data, AlternatingSums(source.L))
+    return _overlapping(source, seed, data, StaggeredSums(source.L))
 
 
 def _overlapping_remember(source, seed, _):
-    memory = AlternatingSums(source.L, remember=True)
-    return FrontierNetwork(source.L, SymmetricCategorical(5), odd=True, reach=2, first_rows=0, memory=memory, seed=seed)
+    memory = StaggeredSums(source.L, remember=True)
+    return MarkovLattice(
+        source.L, SymmetricCategorical(5), odd=True, last_sites=2, first_rows=0, memory=memory, seed=seed
+    )
 
 
 def _adjoining(source, seed, _):
-    return FrontierNetwork(source.L // 2, SymmetricCategorical(5), odd=True, reach=source.L, seed=seed)
+    return MarkovLattice(source.L // 2, SymmetricCategorical(5), odd=True, last_sites=source.L, seed=seed)
 
 
 def _xy_made(source, seed, _, head):
@@ -215,19 +213,19 @@ def _convolution(source, seed, _, n_components=3):
 
 
 def _equivariant(source, seed, _):
-    return EquivariantFrontier(source.L, seed=seed)
+    return O2MarkovLattice(source.L, seed=seed)
 
 
 def _hop(_, seed, data):
-    return HopNetwork.from_paths(data, hidden=16, rank=4, seed=seed)
+    return KineticRing.from_paths(data, hidden=16, rank=4, seed=seed)
 
 
 def _chain(source, seed, _):
-    return ChainNetwork(source.n_sites, GaussianMixture(), hidden=16, seed=seed)
+    return MarkovRing(source.n_sites, GaussianMixture(), hidden=16, seed=seed)
 
 
 def _chain_beta(source, seed, _):
-    return ChainNetwork(source.n_sites, OnInterval(), hidden=16, seed=seed)
+    return MarkovRing(source.n_sites, BetaOnInterval(), hidden=16, seed=seed)
 
 
 def _path_convolution(source, seed, _):
@@ -235,16 +233,12 @@ def _path_convolution(source, seed, _):
 
 
 def _path_made(source, seed, _):
-    return MADE(site_shape=(source.n_sites,), head=OnInterval(), hidden=(256,), seed=seed)
+    return MADE(site_shape=(source.n_sites,), head=BetaOnInterval(), hidden=(256,), seed=seed)
 
 
 def fraction_energy(s):
     """Energy of the XY model from s = theta / 2 pi, [n, L, L] -> [n]."""
     return xy.energy(xy.TWO_PI * s)
-
-
-def _learned_action(model, T, view=None):
-    return LearnedAction(model)
 
 
 # ---------------------------------------------------------------- the registry
@@ -254,17 +248,16 @@ _BLOCKS = Recipe(_overlapping, preprocess=stride_1, same_support=False, batch=64
 _XY = Recipe(
     _equivariant,
     augment=rotate_and_move,
-    preprocess=as_angle,
-    learned=LearnedXY,
+    preprocess=Units(),
     learning_rate=2e-2,
     window=0.03,
     batch=32,
     held_out=0.1,
 )
-_XY_FRACTION = replace(_XY, preprocess=as_fraction, augment=None)  # like the papers' networks
+_XY_FRACTION = replace(_XY, preprocess=Fraction(), augment=None)  # like the papers' networks
 # the noise of the gradient matters more than in a training from data: larger batches, a longer average
 _REVERSE = Recipe(_frontier, energy=ising.energy, batch=256, learning_rate=1.5e-2, window=0.1)
-_PATH = Recipe(_chain, augment=move_path, learned=_learned_action, learning_rate=6e-3, window=0.1, batch=64, sites=128)
+_PATH = Recipe(_chain, augment=move_path, learning_rate=6e-3, window=0.1, batch=64, sites=128)
 
 RECIPES = {
     "made": Recipe(_made, augment=None, learning_rate=1e-3, held_out=0.1),

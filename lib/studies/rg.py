@@ -28,9 +28,9 @@ import numpy as np
 
 from lib.analysis import blocking, couplings
 from lib.models.fit import fit
-from lib.models.hamiltonian import LearnedHamiltonian
-from lib.models.heads import Bernoulli
-from lib.models.markov_lattice import FrontierNetwork
+from lib.models.heads.discrete import Bernoulli
+from lib.models.learned import LearnedHamiltonian
+from lib.models.markov_lattice import MarkovLattice
 from lib.samplers import swendsen_wang
 from lib.statistics import NoFeature, block_sums, integrated_time, jackknife, over_networks
 from lib.studies.task import Task, learn_all
@@ -177,7 +177,7 @@ def exact_couplings(blocks, p, operators=blocking.TORUS_2):
 
 def exact_path(blocks, p, seed):
     """The same couplings read by flips from a network that is fitted to p itself, without any sampling."""
-    model = FrontierNetwork(2, Bernoulli(), hidden=8, odd=True, seed=seed)
+    model = MarkovLattice(2, Bernoulli(), hidden=8, odd=True, seed=seed)
     fit(model, blocks, weights=p, steps=1000, learning_rate=1e-2)
     learned = LearnedHamiltonian(model, 1.0)
     return couplings.read_network(learned, blocks, blocking.TORUS_2, ising.flip_one, moves=32, seed=seed).values

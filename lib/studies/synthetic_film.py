@@ -22,7 +22,7 @@ import numpy as np
 from lib import parallel
 from lib.analysis import couplings
 from lib.models.fit import FitResult
-from lib.models.hamiltonian import LearnedHamiltonian
+from lib.models.learned import LearnedHamiltonian
 from lib.samplers import delayed_acceptance, mcmc
 from lib.statistics import over_networks
 from lib.studies import task as task_

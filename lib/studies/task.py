@@ -16,6 +16,7 @@ from lib import cache, parallel
 from lib.analysis.divergence import kl_divergence
 from lib.models.fit import FitResult, fit
 from lib.models.fit_variational import VariationalResult, fit_variational
+from lib.models.learned import LearnedHamiltonian
 from lib.statistics import Estimate
 from lib.studies.recipes import RECIPES, Recipe
 from lib.systems import ising
@@ -132,7 +133,7 @@ def learn(task):
     begin = time.process_time()
     result = train(recipe, model, data, task.n_steps, task.seed, learning_rate=rate)
     seconds = time.process_time() - begin
-    hamiltonian = recipe.learned(model, source.T, view=recipe.preprocess)
+    hamiltonian = LearnedHamiltonian(model, source.T, preprocess=recipe.preprocess)
     return Learned(task, hamiltonian, result, _divergence(task, hamiltonian), _n_weights(model), seconds)
 
 
@@ -160,7 +161,7 @@ def _learn_without_data(task):
         model, recipe.energy, 1 / task.source.T, **arguments, annealing=how.annealing, seed=2 * task.seed
     )
     seconds = time.process_time() - begin
-    hamiltonian = recipe.learned(model, task.source.T)
+    hamiltonian = LearnedHamiltonian(model, task.source.T)
     return Learned(task, hamiltonian, result, None, _n_weights(model), seconds)
 
 

@@ -25,7 +25,7 @@ from lib.analysis.hamiltonian_error import compare
 from lib.analysis.importance import effective_sample_size, log_mean_weight, reweight
 from lib.models.fit import FitResult
 from lib.models.fit_variational import VariationalResult
-from lib.models.hamiltonian import LearnedHamiltonian
+from lib.models.learned import LearnedHamiltonian
 from lib.statistics import Estimate, mean
 from lib.studies.ising import configurations as observed
 from lib.studies.recipes import RECIPES

@@ -18,9 +18,9 @@ import torch
 
 from lib import cache, paths
 from lib.book.notebooks import Parameter
-from lib.models.hamiltonian import LearnedHamiltonian
-from lib.models.heads import Bernoulli
-from lib.models.markov_lattice import FrontierNetwork
+from lib.models.heads.discrete import Bernoulli
+from lib.models.learned import LearnedHamiltonian
+from lib.models.markov_lattice import MarkovLattice
 from lib.paths import ROOT
 from lib.systems import ising
 from tests.conftest import environment
@@ -330,7 +330,7 @@ def test_the_folder_is_in_build(monkeypatch):
 
 
 def test_a_network_comes_back_as_it_was(tmp_path):
-    network = FrontierNetwork(4, Bernoulli(), odd=True, seed=3)
+    network = MarkovLattice(4, Bernoulli(), odd=True, seed=3)
     learned = LearnedHamiltonian(network, 2.27)
     cache._write(tmp_path / "x.pkl", cache.pickle.dumps(learned))
     s = np.random.default_rng(1).choice(np.array([-1, 1], np.int8), (50, 4, 4))

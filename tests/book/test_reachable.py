@@ -271,12 +271,12 @@ print(json.dumps(sorted(executed)))
 CODE = """
 import numpy as np
 from lib.analysis import couplings, transitions
-from lib.models.markov_lattice import FrontierNetwork
-from lib.models.hamiltonian import LearnedHamiltonian
-from lib.models.heads import Bernoulli
+from lib.models.markov_lattice import MarkovLattice
+from lib.models.learned import LearnedHamiltonian
+from lib.models.heads.discrete import Bernoulli
 from lib.samplers import mcmc
 from lib.systems import ising
-learned = LearnedHamiltonian(FrontierNetwork(4, Bernoulli(), odd=True, seed=3), 2.27)
+learned = LearnedHamiltonian(MarkovLattice(4, Bernoulli(), odd=True, seed=3), 2.27)
 s = np.random.default_rng(1).choice(np.array([-1, 1], np.int8), (500, 4, 4))
 learned.energy(s)
 couplings.pseudolikelihood(ising.local_sums(s, ("nn", "nnn")), 2.27, ("nn", "nnn"))

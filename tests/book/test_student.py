@@ -11,7 +11,7 @@ from lib import checks
 from lib.book import execute, notebooks, student
 from lib.book.notebooks import tags
 from lib.errors import BookError
-from lib.models.heads import Bernoulli
+from lib.models.heads.discrete import Bernoulli
 from lib.models.made import MADE
 from lib.page import grading, parameters
 from lib.paths import BOOK, ROOT

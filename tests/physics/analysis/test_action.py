@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from lib import lattice
 from lib.analysis import action
 from lib.models.autoregressive import Autoregressive
-from lib.models.chain import ChainNetwork
-from lib.models.gaussian_mixture import GaussianMixture
-from lib.models.learned_action import LearnedAction, symmetry_images
+from lib.models.heads.real import GaussianMixture
+from lib.models.learned import LearnedHamiltonian
+from lib.models.markov_ring import MarkovRing
 from lib.studies import double_well as study
 from lib.studies.recipes import move_path
 from lib.studies.sources import Paths
@@ -33,13 +34,13 @@ class Exact(Autoregressive):
         raise NotImplementedError
 
     def log_prob(self, x):
-        k, quadratic, quartic, constant = COUPLINGS
+        x, (k, quadratic, quartic, constant) = torch.as_tensor(x), COUPLINGS
         s = k / 2 * (x.roll(-1, 1) - x).square() + quadratic / 2 * x**2 + quartic / 4 * x**4 + constant
         return -(s + self.extra * x**4 * torch.arange(N)).sum(1) - MATRIX.log_z
 
 
 def test_an_exact_action_passes_every_test():
-    learned = LearnedAction(Exact())
+    learned = LearnedHamiltonian(Exact(), 1.0)
     found = action.against_exact(learned.action(PATHS), dw.action(PATHS, COUPLINGS))
     assert abs(found.slope - 1) < 1e-12 and found.residual < 1e-9 and abs(found.offset - MATRIX.log_z) < 1e-9
     gradient = learned.gradient(PATHS)
@@ -62,7 +63,7 @@ def test_the_tails_can_be_left_out():
 
 
 def test_a_wrong_action_fails_them():
-    gradient = LearnedAction(Exact(0.02)).gradient(PATHS)
+    gradient = LearnedHamiltonian(Exact(0.02), 1.0).gradient(PATHS)
     mean, error = action.schwinger_dyson(PATHS, gradient)
     assert np.abs((mean - 1) / error).max() > SIGMAS
     readable = action.read(PATHS, gradient)
@@ -70,13 +71,13 @@ def test_a_wrong_action_fails_them():
 
 
 def test_averaging_over_images():
-    index, sign = symmetry_images(N, 3)
-    assert len({(*i.tolist(), s.item()) for i, s in zip(index, sign, strict=True)}) == 12
-    model = ChainNetwork(N, GaussianMixture(3), seed=2).double()
+    group = lattice.ring_group(N, 3)
+    assert len({g(PATHS[:1]).tobytes() for g in group}) == 12
+    model = MarkovRing(N, GaussianMixture(3), seed=2).double()
     with torch.no_grad():
         for weight in model.parameters():
             weight += 0.2 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
-    symmetric, plain = LearnedAction(model, shifts=3), LearnedAction(model)
+    symmetric, plain = LearnedHamiltonian(model, 1.0, group), LearnedHamiltonian(model, 1.0)
     x = PATHS[:50]
     for image in (-x, np.roll(x[:, ::-1], 1, 1), np.roll(x, 4, 1)):
         assert np.allclose(symmetric.action(image), symmetric.action(x), atol=1e-9)
@@ -110,6 +111,6 @@ def test_random_symmetry_leaves_the_action_alone():
 
 def test_refuses():
     with pytest.raises(ValueError, match="shifts"):
-        symmetry_images(12, 5)
+        lattice.ring_group(12, 5)
     with pytest.raises(ValueError, match="network"):
         Task("none", Paths(BETA, N), 10, 10, 1)

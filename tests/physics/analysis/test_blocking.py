@@ -6,10 +6,10 @@ import torch
 
 from lib.analysis import blocking
 from lib.models.fit import fit
-from lib.models.hamiltonian import LearnedHamiltonian
-from lib.models.heads import SymmetricCategorical
-from lib.models.markov_lattice import FrontierNetwork
-from lib.models.staggered_sums import AlternatingSums
+from lib.models.heads.discrete import SymmetricCategorical
+from lib.models.learned import LearnedHamiltonian
+from lib.models.markov_lattice import MarkovLattice
+from lib.models.staggered_sums import StaggeredSums
 from lib.samplers import mcmc
 from lib.studies import recipes, rg
 from lib.systems import ising
@@ -117,11 +117,11 @@ def test_five_states_against_the_exact_distribution():
     s, p = exact_L4()
     S, q = blocking.exact_sums(s, p)
     states = blocking.states(S)
-    model = FrontierNetwork(2, SymmetricCategorical(5), hidden=16, odd=True, seed=1)
+    model = MarkovLattice(2, SymmetricCategorical(5), hidden=16, odd=True, seed=1)
     fit(model, states, weights=q, steps=1000, learning_rate=1e-2)
     log_q = LearnedHamiltonian(model, T).log_prob(states)
     assert 0 <= (q * (np.log(q) - log_q)).sum() < 1e-3
-    assert LearnedHamiltonian(model, T, view=recipes.stride_2).log_prob(s[:100]) == pytest.approx(
+    assert LearnedHamiltonian(model, T, preprocess=recipes.stride_2).log_prob(s[:100]) == pytest.approx(
         LearnedHamiltonian(model, T).log_prob(recipes.stride_2(s[:100]))
     )
 
@@ -134,7 +134,7 @@ def spins_of(frame, L):
 def test_what_is_remembered_is_true_and_causal(L):
     s = mcmc.sample(L, T, 200, np.random.default_rng(4)).configurations
     states = torch.as_tensor(recipes.stride_1(s)).float().reshape(len(s), -1)
-    memory = AlternatingSums(L, remember=True)
+    memory = StaggeredSums(L, remember=True)
     inputs = memory(states)
     near, first, own = spins_of(inputs.reshape(-1, L, L, memory.n_inputs).numpy(), L)
     below, known = np.roll(s, -1, 1), 0
@@ -153,22 +153,22 @@ def test_what_is_remembered_is_true_and_causal(L):
     middle = L * L // 2 + 1
     later = states.clone()
     later[:, middle:] = states.flip(0)[:, middle:]
-    for extra in (memory, AlternatingSums(L)):
+    for extra in (memory, StaggeredSums(L)):
         assert torch.equal(extra(later)[:, : middle + 1], extra(states)[:, : middle + 1])
         assert torch.equal(extra(4 - states), -extra(states))  # odd under a flip of all spins
 
 
-def test_alternating_sums_vanish_around_the_torus():
+def test_staggered_sums_vanish_around_the_torus():
     s = mcmc.sample(8, T, 100, np.random.default_rng(5)).configurations
     states = torch.as_tensor(recipes.stride_1(s)).float().reshape(len(s), -1)
-    memory = AlternatingSums(8)
+    memory = StaggeredSums(8)
     inputs = memory(states).reshape(-1, 8, 8, 9)
     S = torch.as_tensor(blocking.sums(s, 2, 1))
     # before the last row, the running sum of every column is already the sum that the last row must cancel
     assert torch.equal(4 * inputs[:, -1, 0, :8], S[:, -1].float())
     assert torch.equal(4 * inputs[:, :, -1, 8], S[:, :, -1].float())
     with pytest.raises(ValueError, match="even side"):
-        AlternatingSums(5)
+        StaggeredSums(5)
 
 
 def test_a_symmetric_categorical_site_by_hand():

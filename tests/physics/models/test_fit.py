@@ -14,9 +14,9 @@ import torch
 from lib import parallel
 from lib.errors import BookError
 from lib.models.fit import fit, learning_rate_factor
-from lib.models.heads import Bernoulli
+from lib.models.heads.discrete import Bernoulli
 from lib.models.made import MADE
-from lib.models.markov_lattice import FrontierNetwork
+from lib.models.markov_lattice import MarkovLattice
 from lib.page import tables
 
 DATA = np.where(np.random.default_rng(1).random((400, 3)) < [0.9, 0.5, 0.2], 1, -1).astype(np.int8)
@@ -46,7 +46,7 @@ def test_same_seed_same_weights():
 def test_early_stopping_restores_the_best_weights():
     random = np.where(np.random.default_rng(2).random((12, 4, 4)) < 0.5, 1, -1)
     held_out = np.where(np.random.default_rng(3).random((300, 4, 4)) < 0.5, 1, -1)
-    model = FrontierNetwork(4, Bernoulli(), seed=1)
+    model = MarkovLattice(4, Bernoulli(), seed=1)
     result = fit(model, random, steps=2000, batch=12, learning_rate=1e-2, held_out=held_out, checks=40)
     assert result.stopped_early and result.steps < 2000
     assert result.nll_held_out == min(nll for _, nll in result.history)

@@ -7,7 +7,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lib import checks
 from lib.models.fit import fit
-from lib.models.heads import Bernoulli, BetaMixture, Categorical
+from lib.models.heads.discrete import Bernoulli, Categorical
+from lib.models.heads.real import BetaMixture
 from lib.models.masked_convolution import MaskedConvolution
 
 MODELS = {

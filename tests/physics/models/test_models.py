@@ -9,17 +9,17 @@ from scipy import stats
 from torch.utils.flop_counter import FlopCounterMode
 
 from lib import checks
-from lib.models import heads
 from lib.models.autoregressive import Autoregressive
 from lib.models.fit import fit
-from lib.models.fourier import FourierDensity
-from lib.models.heads import Bernoulli, BetaMixture, Categorical, SymmetricCategorical
+from lib.models.heads import real
+from lib.models.heads.angle import FourierDensity, VonMisesMixture
+from lib.models.heads.discrete import Bernoulli, Categorical, SymmetricCategorical
+from lib.models.heads.real import BetaMixture
 from lib.models.linear_gaussian import LinearGaussian
 from lib.models.made import MADE
-from lib.models.markov_lattice import FrontierNetwork
-from lib.models.o2_equivariant import EquivariantFrontier
-from lib.models.staggered_sums import AlternatingSums
-from lib.models.von_mises import VonMisesMixture
+from lib.models.markov_lattice import MarkovLattice
+from lib.models.o2_markov_lattice import O2MarkovLattice
+from lib.models.staggered_sums import StaggeredSums
 
 PERMUTED = [4, 0, 5, 2, 1, 3]
 
@@ -33,26 +33,33 @@ MODELS = {
     "made 1 site": lambda: MADE(site_shape=(1,), head=Bernoulli(), hidden=(4,), seed=6),
     "made 3x2, 5 states": lambda: MADE(site_shape=(3, 2), head=Categorical(5), hidden=(15,), order=PERMUTED, seed=7),
     "made 2, beta": lambda: MADE(site_shape=(2,), head=BetaMixture(2), hidden=(6,), order=[1, 0], seed=8),
-    "frontier 2x2": lambda: FrontierNetwork(2, Bernoulli(), hidden=6, seed=1),
-    "frontier 3x3, odd": lambda: FrontierNetwork(3, Bernoulli(), hidden=6, odd=True, seed=2),
-    "frontier 2x2, 3 states": lambda: FrontierNetwork(2, Categorical(3), hidden=6, seed=3),
-    "frontier 4x4, short reach": lambda: FrontierNetwork(4, Bernoulli(), hidden=5, reach=2, first_rows=0),
-    "frontier 3x2 rows of context": lambda: FrontierNetwork(3, Bernoulli(), hidden=5, reach=6, first_rows=2, seed=4),
-    "frontier 2x2, 5 states, odd": lambda: FrontierNetwork(2, SymmetricCategorical(5), hidden=6, odd=True, seed=5),
-    "frontier 2x2, alternating sums, odd": lambda: FrontierNetwork(
-        2, SymmetricCategorical(5), hidden=6, odd=True, memory=AlternatingSums(2), seed=6
+    "lattice 2x2": lambda: MarkovLattice(2, Bernoulli(), hidden=6, seed=1),
+    "lattice 3x3, odd": lambda: MarkovLattice(3, Bernoulli(), hidden=6, odd=True, seed=2),
+    "lattice 2x2, 3 states": lambda: MarkovLattice(2, Categorical(3), hidden=6, seed=3),
+    "lattice 4x4, short context": lambda: MarkovLattice(4, Bernoulli(), hidden=5, last_sites=2, first_rows=0),
+    "lattice 3x2 rows of context": lambda: MarkovLattice(3, Bernoulli(), hidden=5, last_sites=6, first_rows=2, seed=4),
+    "lattice 2x2, 5 states, odd": lambda: MarkovLattice(2, SymmetricCategorical(5), hidden=6, odd=True, seed=5),
+    "lattice 2x2, staggered sums, odd": lambda: MarkovLattice(
+        2, SymmetricCategorical(5), hidden=6, odd=True, memory=StaggeredSums(2), seed=6
     ),
-    "frontier 2x2, remembering sums, odd": lambda: FrontierNetwork(
-        2, SymmetricCategorical(5), hidden=6, odd=True, reach=2, first_rows=0, memory=AlternatingSums(2, True), seed=7
+    "lattice 2x2, remembering sums, odd": lambda: MarkovLattice(
+        2,
+        SymmetricCategorical(5),
+        hidden=6,
+        odd=True,
+        last_sites=2,
+        memory=StaggeredSums(2, True),
+        first_rows=0,
+        seed=7,
     ),
-    "equivariant 2x2": lambda: EquivariantFrontier(2, 2, hidden=5, seed=1),
-    "equivariant 3x3": lambda: EquivariantFrontier(3, 3, hidden=5, seed=2),
-    "equivariant 4x4, one harmonic": lambda: EquivariantFrontier(4, 1, hidden=4, seed=3),
+    "O(2) lattice 2x2": lambda: O2MarkovLattice(2, 2, hidden=5, seed=1),
+    "O(2) lattice 3x3": lambda: O2MarkovLattice(3, 3, hidden=5, seed=2),
+    "O(2) lattice 4x4, one harmonic": lambda: O2MarkovLattice(4, 1, hidden=4, seed=3),
     "made 2, von Mises": lambda: MADE(site_shape=(2,), head=VonMisesMixture(2), hidden=(6,), order=[1, 0], seed=9),
     "linear gaussian 2": lambda: LinearGaussian((2,)),
     "linear gaussian 3, permuted": lambda: LinearGaussian((3,), order=[2, 0, 1]),
 }
-NORMALISABLE = [name for name in MODELS if name not in ("linear gaussian 3, permuted",) and "equivariant" not in name]
+NORMALISABLE = [name for name in MODELS if name not in ("linear gaussian 3, permuted",) and "O(2)" not in name]
 HEADS = [
     Bernoulli(),
     Categorical(4),
@@ -140,10 +147,10 @@ def test_cached_sampling_does_a_tenth_of_the_work():
 
 
 @pytest.mark.parametrize("make", [
-    lambda: FrontierNetwork(4, Bernoulli(), odd=True),
-    lambda: FrontierNetwork(4, Bernoulli(), reach=5),
-    lambda: FrontierNetwork(4, SymmetricCategorical(3), odd=True),
-    lambda: EquivariantFrontier(4),
+    lambda: MarkovLattice(4, Bernoulli(), odd=True),
+    lambda: MarkovLattice(4, Bernoulli(), last_sites=5),
+    lambda: MarkovLattice(4, SymmetricCategorical(3), odd=True),
+    lambda: O2MarkovLattice(4),
 ])  # fmt: skip
 def test_networks_compiled_site_by_site_draw_the_same_as_the_whole_network(make):
     """To the bit, in single precision; and not if one site of the context is left out."""
@@ -166,7 +173,7 @@ def test_heads_are_normalised(head):
     assert (total - 1).abs().max() < 1e-12
 
 
-@pytest.mark.parametrize("name", ["made 2x2", "made 3x2, 5 states", "made 2, beta", "frontier 2x2"])
+@pytest.mark.parametrize("name", ["made 2x2", "made 3x2, 5 states", "made 2, beta", "lattice 2x2"])
 @pytest.mark.parametrize("bad", [math.nan, 7.0, -0.5])
 def test_wrong_values_are_refused(name, bad):
     model = MODELS[name]()
@@ -304,4 +311,4 @@ def test_the_mixture_of_betas_and_its_gradient_by_hand():
     by_hand = torch.autograd.grad(mine.sum(), parameters)[0]
     assert float((by_hand - right).abs().max() / right.abs().max()) < 1e-8
     x = torch.logspace(-3, 4, 200, dtype=torch.float64)
-    assert torch.allclose(heads._digamma(x), torch.digamma(x), rtol=1e-8, atol=1e-8)
+    assert torch.allclose(real._digamma(x), torch.digamma(x), rtol=1e-8, atol=1e-8)

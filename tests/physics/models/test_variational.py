@@ -10,9 +10,10 @@ from lib import checks
 from lib.analysis.importance import effective_sample_size
 from lib.models.autoregressive import log_prob_in_batches
 from lib.models.fit_variational import annealed, fit_variational, surrogate
-from lib.models.heads import Bernoulli, BetaMixture
+from lib.models.heads.discrete import Bernoulli
+from lib.models.heads.real import BetaMixture
 from lib.models.made import MADE
-from lib.models.markov_lattice import FrontierNetwork
+from lib.models.markov_lattice import MarkovLattice
 from lib.models.masked_convolution import MaskedConvolution
 from lib.studies import variational
 from lib.systems import ising
@@ -101,7 +102,7 @@ def test_the_free_energy_is_never_below_the_exact_one(L):
     log_z = float(torch.logsumexp(-beta_energy(s), 0))
     assert log_z == pytest.approx(float(ising.log_partition_function(1 / BETA, L)), abs=1e-10)
     for seed in range(5):
-        model = checks.shaken(FrontierNetwork(L, Bernoulli(), hidden=4), seed=seed)
+        model = checks.shaken(MarkovLattice(L, Bernoulli(), hidden=4), seed=seed)
         log_q = model.log_prob(s).detach()
         divergence = float((log_q.exp() * (beta_energy(s) + log_q)).sum()) + log_z
         assert divergence > 1e-3
@@ -109,7 +110,7 @@ def test_the_free_energy_is_never_below_the_exact_one(L):
 
 def test_it_reaches_the_exact_free_energy():
     """3 x 3 by enumeration; the two halves of the training differ in beta, the last batches hardly fluctuate."""
-    model = FrontierNetwork(3, Bernoulli(), hidden=8, odd=True, seed=1)
+    model = MarkovLattice(3, Bernoulli(), hidden=8, odd=True, seed=1)
     start = model.log_prob(states(3)).detach()
     result = fit_variational(model, ising.energy, BETA, steps=200, batch=64, seed=2)
     s = states(3)
@@ -276,7 +277,7 @@ def test_the_effective_sample_size_is_blind_to_what_is_never_drawn():
 
 
 def test_extrapolation_of_the_true_hamiltonian_is_perfect():
-    class Truth(FrontierNetwork):
+    class Truth(MarkovLattice):
         def log_prob(self, configurations):
             s = torch.as_tensor(configurations)
             return -ising.energy(s) / 2.5 - float(ising.log_partition_function(2.5, 4))

@@ -7,10 +7,9 @@ from scipy import stats
 
 from lib import checks, lattice
 from lib.analysis import bkt, vortices, xy_phases
-from lib.models.fourier import FourierDensity
+from lib.models.heads.angle import FourierDensity, VonMisesMixture
 from lib.models.made import MADE
-from lib.models.o2_equivariant import EquivariantFrontier
-from lib.models.von_mises import VonMisesMixture
+from lib.models.o2_markov_lattice import O2MarkovLattice
 from lib.samplers import xy as sampler
 from lib.studies import recipes
 from lib.studies import xy as study
@@ -93,7 +92,7 @@ def test_bad_sizes_are_refused():
     with pytest.raises(ValueError, match="harmonics = 0"):
         FourierDensity(0)
     with pytest.raises(ValueError, match="side=1"):
-        EquivariantFrontier(1)
+        O2MarkovLattice(1)
 
 
 # ---------------------------------------------------------------- O(2)
@@ -109,7 +108,7 @@ def _turned(model):
 
 
 def test_the_equivariant_network_does_not_know_rotations_and_reflections():
-    model = checks.shaken(EquivariantFrontier(4, hidden=6), scale=0.1)
+    model = checks.shaken(O2MarkovLattice(4, hidden=6), scale=0.1)
     assert max(_turned(model)) < 1e-10
     other = checks.shaken(MADE(site_shape=(4, 4), head=VonMisesMixture(1), hidden=(16,)), scale=0.1)
     assert min(_turned(other)) > 1e-2
@@ -117,7 +116,7 @@ def test_the_equivariant_network_does_not_know_rotations_and_reflections():
 
 def test_the_equivariant_network_is_normalised():
     """Quadrature over all four angles of a 2 x 2 lattice."""
-    checks.check_normalised(EquivariantFrontier(2, 3, hidden=5, seed=1), tolerance=1e-6, points=24)
+    checks.check_normalised(O2MarkovLattice(2, 3, hidden=5, seed=1), tolerance=1e-6, points=24)
 
 
 # ---------------------------------------------------------------- learning

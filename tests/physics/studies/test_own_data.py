@@ -17,13 +17,14 @@ from lib import __main__ as command_line
 from lib import lattice
 from lib.analysis import own_data
 from lib.errors import BookError
-from lib.models.chain import ChainNetwork
-from lib.models.gaussian_mixture import GaussianMixture
+from lib.models.heads.real import GaussianMixture
+from lib.models.learned import LearnedHamiltonian, Units
+from lib.models.markov_ring import MarkovRing
 from lib.page import records
 from lib.paths import ROOT, data_file
 from lib.statistics import autocorrelation
 from lib.studies import diagnostics, own_learning, own_report, user_file
-from lib.studies.own_learning import Number, OwnAction, Reach
+from lib.studies.own_learning import Number, Reach
 from lib.systems import ising
 from tests.conftest import code, display, environment, notebook, one_line, write
 
@@ -261,8 +262,9 @@ def test_only_allowed_symmetries_are_shown():
 
 
 def test_the_action_of_paths_in_other_units():
-    model = ChainNetwork(6, GaussianMixture(), seed=1).double()
-    one, other = OwnAction(model, 1.0, 1.0), OwnAction(model, 2.0, 3.0, 0.5)
+    model = MarkovRing(6, GaussianMixture(), seed=1).double()
+    one = LearnedHamiltonian(model, 1.0)
+    other = LearnedHamiltonian(model, 2.0, preprocess=Units(3.0, 0.5, np.float64))
     x = RNG.normal(size=(5, 6))
     np.testing.assert_allclose(other.log_prob(3 * x + 0.5), one.log_prob(x) - 6 * np.log(3), atol=1e-6)
     step = np.zeros_like(x)

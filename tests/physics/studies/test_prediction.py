@@ -1,4 +1,4 @@
-"""Prediction of an action at a third temperature: against exact actions, and the laws of the hop network."""
+"""Prediction of an action at a third temperature: against exact actions, and the laws of the kinetic ring."""
 
 import numpy as np
 import pytest
@@ -9,9 +9,9 @@ from lib.analysis.action import Readable
 from lib.analysis.divergence import kl_divergence
 from lib.analysis.importance import effective_sample_size
 from lib.models.fit import fit
-from lib.models.hop import HopNetwork, independent, markov_chain
-from lib.models.learned_action import LearnedAction
-from lib.models.log_polynomial import LogPolynomial
+from lib.models.heads.real import LogPolynomial
+from lib.models.kinetic_ring import KineticRing, independent, markov_chain
+from lib.models.learned import LearnedHamiltonian
 from lib.samplers import path
 from lib.statistics import Estimate, over_networks
 from lib.studies import prediction
@@ -206,20 +206,20 @@ def test_a_shift_that_all_networks_share_is_in_the_error():
     assert (np.abs(values - prediction.solve(double_well.couplings(4.0, N), 4.0, N)) < 2 * errors).all()
 
 
-# ---------------------------------------------------------------- the hop network
+# ---------------------------------------------------------------- the kinetic ring
 
 
 def small_network(n_sites=3, seed=0):
-    return HopNetwork(n_sites, LogPolynomial(degree=4, reach=1.5, bound=2.0), hidden=3, rank=2, seed=seed)
+    return KineticRing(n_sites, LogPolynomial(degree=4, scale=1.5, bound=2.0), hidden=3, rank=2, seed=seed)
 
 
-def test_hop_network_keeps_the_laws():
+def test_kinetic_ring_keeps_the_laws():
     checks.check_autoregressive(small_network(6))
     checks.check_normalised(small_network(3))
     checks.check_sample_log_prob(small_network(5))
 
 
-def test_hop_network_sees_the_previous_and_the_first_site_only():
+def test_kinetic_ring_sees_the_previous_and_the_first_site_only():
     depends = checks.check_autoregressive(small_network(7))
     expected = np.zeros((7, 7), bool)
     expected[1:, 0] = True
@@ -228,7 +228,7 @@ def test_hop_network_sees_the_previous_and_the_first_site_only():
 
 
 def test_log_polynomial_is_normalised_and_draws_from_its_density():
-    head = LogPolynomial(degree=4, reach=1.5, bound=2.0)
+    head = LogPolynomial(degree=4, scale=1.5, bound=2.0)
     generator = torch.Generator().manual_seed(3)
     parameters = torch.tensor([0.3, -0.8, 0.2, -0.3], dtype=torch.float64)
     x, weights = head.site_rule(200)
@@ -279,14 +279,14 @@ def test_short_training_comes_close_to_the_exact_distribution():
     data = path.sample(couplings, N, 20_000, rng).paths.astype(np.float32)
     test = path.sample(couplings, N, 4000, rng).paths
     exact = TransferMatrix(couplings, N).log_prob(test)
-    model = HopNetwork.from_paths(data, LogPolynomial(degree=8), seed=1, hidden=8, n_pairs=20_000)
-    before = kl_divergence(exact, -LearnedAction(model).action(test))
+    model = KineticRing.from_paths(data, LogPolynomial(degree=8), seed=1, hidden=8, n_pairs=20_000)
+    before = kl_divergence(exact, -LearnedHamiltonian(model, 1.0).action(test))
     fit(model, data, steps=200, batch=128, learning_rate=4e-3, augment=move_path, seed=1)
-    after = kl_divergence(exact, -LearnedAction(model).action(test))
+    after = kl_divergence(exact, -LearnedHamiltonian(model, 1.0).action(test))
     assert after.value > -3 * after.error
     assert after.value < 0.02 < 0.04 < before.value
 
 
 def test_paths_outside_the_head_are_refused():
     with pytest.raises(ValueError, match="strictly inside"):
-        HopNetwork.from_paths(np.full((10, N), 5.0))
+        KineticRing.from_paths(np.full((10, N), 5.0))

@@ -1,4 +1,4 @@
-r"""The two layers of a frontier network, one site after the other, with gradients by hand.
+r"""The two layers of the Markov lattice, one site after the other, with gradients by hand.
 
 For site i, with inputs x [C, n] of n configurations (one column each) and weights of its own (first W_i, output O_i),
 

@@ -1,21 +1,26 @@
-r"""The hop network: a ring whose neighbours are coupled by a Gaussian hop, everything else learned.
+r"""The kinetic ring: neighbours are coupled by a kinetic term, x_{i-1} x_i, everything else is learned.
 
-In a ring with nearest-neighbour couplings p(x_i | x_0 ... x_{i-1}) = p(x_i | x_{i-1}, x_0), exactly (`chain.py`). More
-is true: x_{i-1} touches x_i through one pair factor, the same at every site, and all that depends on x_0 and on the
-distance to the end of the ring is the other factor, the sum over the sites not yet drawn. If the pair factor is that of
-a kinetic term, exp[kappa x_{i-1} x_i] and functions of one site, then
+In a ring with nearest-neighbour couplings p(x_i | x_0 ... x_{i-1}) = p(x_i | x_{i-1}, x_0), exactly (`markov_ring.py`).
+More is true: x_{i-1} touches x_i through one pair factor, the same at every site, and all that depends on x_0 and on
+the distance to the end of the ring is the other factor, the sum over the sites not yet drawn. If the pair factor is
+that of a kinetic term, exp[kappa x_{i-1} x_i] and functions of one site, then
 
     ln p(x_i | x_{i-1}, x_0) = kappa x_{i-1} x_i + sum_k c_k(x_0, i) phi_k(x_i) - ln Z,
 
-with the polynomials of `log_polynomial.py`. This network has exactly this form. kappa and the functions c_k are
-learned: c_k(x_0, i) is a layer of hidden units of x_0, with weights W + sum_r A_r(i) M_r that vary along the ring, and
-a hop of strength kappa b(i) back to x_0, which closes the ring.
+    x - . - . - . - x = s - (-) - (-) -+      x  seen       .  drawn, not seen
+    |            kappa x x'            |      s  drawn now  -  not drawn yet
+    +---------- c_k(x_0, i) -----------+
+
+with the polynomials phi_k of `heads.real.LogPolynomial`. This network has exactly this form. kappa and the functions
+c_k are learned: c_k(x_0, i) is a layer of hidden units of x_0, with weights W + sum_r a_r(i) M_r that vary along the
+ring (`markov.py`), and a kinetic term of strength kappa b(i) back to x_0, which closes the ring.
 
 What is put in: locality, and that neighbours are coupled by the product x_{i-1} x_i alone. What is not: the strength of
-that coupling, the potential, beta. `chain.py` does not assume the second, and pays where there are no data: far hops.
+that coupling, the potential, beta. `markov_ring.py` does not assume the second, and pays where there are no data: far
+hops.
 
 kappa and the constant part of the c_k start from their maximum-likelihood values for a Markov chain without an end, by
-Newton's method: a convex problem of D + 1 unknowns, solved in a second (`HopNetwork.from_paths`).
+Newton's method: a convex problem of D + 1 unknowns, solved in a second (`KineticRing.from_paths`).
 """
 
 import math
@@ -24,7 +29,9 @@ import numpy as np
 import torch
 
 from lib.models.autoregressive import Autoregressive
-from lib.models.log_polynomial import LogPolynomial
+from lib.models.heads.real import LogPolynomial
+from lib.models.markov import at_sites, with_one
+from lib.models.markov_ring import decay_to_end
 
 
 def maximum_likelihood(table, log_weights, front, at_values, start, tolerance=1e-6, most=100):
@@ -97,12 +104,16 @@ def enough_points(paths):
     return 16 * math.ceil(min(max(10 / max(width, 0.01), 48), 512) / 16)
 
 
-class HopNetwork(Autoregressive):
-    """Conditionals of a ring of `n_sites` sites with a Gaussian hop; see the module.
+class KineticRing(Autoregressive):
+    """Conditionals of a ring with a kinetic term.
 
-    head: a `LogPolynomial`. hidden: units that see x_0. rank: number of matrices that let the weights vary along the
-    ring. start: start values of kappa and of the coefficients [D] of the site factor and of the first site; without
-    them, instead of `from_paths`, training takes far longer. seed: of the initial weights.
+    n_sites: N.
+    head: a `LogPolynomial`.
+    hidden: units that see x_0.
+    rank: number of matrices that let the weights vary along the ring.
+    start: start values of kappa and of the coefficients [D] of the site factor and of the first site; without them,
+        instead of `from_paths`, training takes far longer.
+    seed: of the initial weights.
     """
 
     def __init__(self, n_sites, head, *, hidden=24, rank=6, start=None, seed=0):
@@ -113,16 +124,16 @@ class HopNetwork(Autoregressive):
             )
         generator = torch.Generator().manual_seed(seed)
         kappa, site, first = (1.0, -0.5 * head.square(), -0.5 * head.square()) if start is None else start
-        to_end = torch.arange(n_sites, 0, -1.0)[:, None]
         ranges = torch.logspace(-0.3, math.log10(n_sites / 3), rank)
-        self.amplitude = torch.nn.Parameter(torch.exp(-(to_end - 1) / ranges))
-        self.bridge = torch.nn.Parameter(torch.exp(-(to_end - 1) / 2) / to_end)
+        self.amplitude = torch.nn.Parameter(decay_to_end(n_sites, ranges))
+        to_end = torch.arange(n_sites, 0, -1.0)[:, None]
+        self.bridge = torch.nn.Parameter(decay_to_end(n_sites, 2) / to_end)
         self.kappa = torch.nn.Parameter(torch.tensor(float(kappa)))
         self.site = torch.nn.Parameter(torch.as_tensor(site, dtype=torch.float32).clone())
         self.first = torch.nn.Parameter(torch.as_tensor(first, dtype=torch.float32).clone())
         self.weight = torch.nn.Parameter(torch.randn(hidden, generator=generator))
         self.bias = torch.nn.Parameter(torch.randn(hidden, generator=generator))
-        # [W, M_1, ..., M_rank]: hidden units, x_0, x_0^2 and 1 to coefficients
+        # (W, M_1, ..., M_rank): hidden units, x_0, x_0^2 and 1 to coefficients
         self.output = torch.nn.Parameter(torch.zeros(1 + rank, hidden + 3, head.n_parameters))
         self.register_buffer("linear", head.linear())
         self.register_buffer("square", head.square())
@@ -131,8 +142,8 @@ class HopNetwork(Autoregressive):
     def from_paths(cls, paths, head=None, *, hidden=24, rank=6, seed=0, n_pairs=20_000):
         """A network for paths [n, N] of a ring, started from the Markov chain of their neighbours.
 
-        head: a `LogPolynomial`; the default has as many quadrature points as the narrowest conditional needs. The other
-        arguments are those of the network.
+        head: a `LogPolynomial`; the default has as many quadrature points as the narrowest conditional needs.
+        n_pairs: neighbours from which the chain is estimated.
         """
         paths = np.asarray(paths)
         head = LogPolynomial(points=enough_points(paths[:1000])) if head is None else head
@@ -147,24 +158,21 @@ class HopNetwork(Autoregressive):
     def _weights(self):
         """Weights of the sites 1 ... N - 1 from hidden units, x_0, x_0^2 and 1 to coefficients, [N - 1, hidden + 3, D].
 
-        The hop back to x_0, of strength kappa b, is one of them: kappa b (x_0 x - x^2 / 2).
+        The term back to x_0, of strength kappa b, is one of them: kappa b (x_0 x - x^2 / 2).
         """
-        amplitude = torch.cat([torch.ones_like(self.amplitude[1:, :1]), self.amplitude[1:]], dim=1)
-        weights = torch.tensordot(amplitude, self.output, dims=1)
+        weights = at_sites(with_one(self.amplitude[1:]), self.output)
         back = self.kappa * self.bridge[1:]
         constant = weights[:, -1] + self.site - 0.5 * back * self.square
-        return torch.cat(
-            [weights[:, :-3], (weights[:, -3] + back * self.linear)[:, None], weights[:, -2:-1]] + [constant[:, None]],
-            1,
-        )
+        linear = weights[:, -3] + back * self.linear
+        return torch.cat([weights[:, :-3], linear[:, None], weights[:, -2:-1], constant[:, None]], 1)
 
     def _coefficients(self, previous, first, weights):
         """previous [n, S], first [n], of S sites with their weights -> parameters [n, S, D]."""
         x = first[:, None]
         features = torch.cat([torch.tanh(x * self.weight + self.bias), x, x.square(), torch.ones_like(x)], 1)
         learned = features @ weights.transpose(0, 1).flatten(1)
-        hop = (self.kappa * self.linear)[None]
-        parameters = torch.addmm(learned.reshape(-1, len(self.linear)), previous.reshape(-1, 1), hop)
+        kinetic = (self.kappa * self.linear)[None]
+        parameters = torch.addmm(learned.reshape(-1, len(self.linear)), previous.reshape(-1, 1), kinetic)
         return parameters.reshape(len(x), len(weights), -1)
 
     def conditionals(self, values):

@@ -1,4 +1,4 @@
-r"""The layers of an equivariant frontier network, one site after the other, with gradients by hand.
+r"""The layers of the O(2) Markov lattice, one site after the other, with gradients by hand.
 
 For site i, with harmonics x_m [C, n] of n configurations (complex; x_m = e^(i m theta) of the sites it sees) and real
 weights of its own (first W_i, output O_mi, skip S_mi),
@@ -224,8 +224,8 @@ def _backward(
         np.dot(x_rows, dz_rows.T, d_first[i])
 
 
-class _VectorLayers(torch.autograd.Function):
-    """Parameters [N, 2 M, n]. Arguments as in `vector_layers`."""
+class _O2Layers(torch.autograd.Function):
+    """Parameters [N, 2 M, n]. Arguments as in `o2_layers`."""
 
     @staticmethod
     def forward(ctx, features, context, first, skip, output, second, gate, bias):
@@ -251,10 +251,10 @@ class _VectorLayers(torch.autograd.Function):
         return None, None, *map(torch.from_numpy, gradients)
 
 
-def vector_layers(features, context, first, skip, output, second, gate, bias):
+def o2_layers(features, context, first, skip, output, second, gate, bias):
     """Parameters [N, 2 M, n] of all conditionals: real parts of the M fields, then imaginary parts.
 
     features [M, N + 1, 2, n]: harmonics of every site, the last one zero. context [N, C]: the sites each conditional
     sees. first [N, C, H], skip [M, N, C], output [M, N, H], second [H, 2 H], gate [H, M H], bias [M H]: weights.
     """
-    return _VectorLayers.apply(features, context, first, skip, output, second, gate, bias)
+    return _O2Layers.apply(features, context, first, skip, output, second, gate, bias)

@@ -1,11 +1,11 @@
-"""The layers of the equivariant network: parameters and gradients by hand against torch's own."""
+"""The layers of the O(2) Markov lattice: parameters and gradients by hand against torch's own."""
 
 import pytest
 import torch
 
 from lib import checks
-from lib.models import vector_layers
-from lib.models.o2_equivariant import EquivariantFrontier
+from lib.models.kernels import o2_layers
+from lib.models.o2_markov_lattice import O2MarkovLattice
 
 
 def _squash(z):
@@ -13,8 +13,8 @@ def _squash(z):
 
 
 def _by_torch(model, values):
-    """Parameters [n, N, 2 M], the formulas of `vector_layers` in complex numbers."""
-    first, skip, output = (w.to(torch.complex128) for w in model._folded())
+    """Parameters [n, N, 2 M], the formulas of `o2_layers` in complex numbers."""
+    first, skip, output = (w.to(torch.complex128) for w in model._site_weights())
     order = torch.arange(1, model.harmonics + 1)
     waves = torch.polar(torch.ones(1, dtype=torch.float64), values[..., None] * order)  # [n, N, M]
     x = torch.cat([waves, torch.zeros_like(waves[:, :1])], 1)[:, model.context]  # [n, N, C, M]
@@ -40,26 +40,26 @@ def _worst(model, values, weight):
 
 @pytest.mark.parametrize("harmonics", [1, 3])
 def test_parameters_and_gradients_agree_with_torch(harmonics, monkeypatch):
-    model = checks.shaken(EquivariantFrontier(4, harmonics, hidden=5, rank=2)).double()
+    model = checks.shaken(O2MarkovLattice(4, harmonics, hidden=5, rank=2)).double()
     generator = torch.Generator().manual_seed(1)
     values = 6.28 * torch.rand(7, 16, generator=generator, dtype=torch.float64)
     weight = torch.randn(7, 16, 2 * harmonics, generator=generator, dtype=torch.float64)
     parameters, errors = _worst(model, values, weight)
     assert parameters < 1e-12 and max(errors.values()) < 1e-8, errors
-    right = vector_layers._backward
+    right = o2_layers._backward
     for forgotten in range(6):  # a gradient that is left out is seen
 
         def wrong(*arguments, forgotten=forgotten):
             right(*arguments)
             arguments[-6 + forgotten][:] = 0
 
-        monkeypatch.setattr(vector_layers, "_backward", wrong)
+        monkeypatch.setattr(o2_layers, "_backward", wrong)
         assert max(_worst(model, values, weight)[1].values()) > 0.1
 
 
 def test_the_gradient_is_finite_where_a_vector_vanishes():
     """squash has the derivative one at zero."""
-    model = EquivariantFrontier(4, hidden=5)
+    model = O2MarkovLattice(4, hidden=5)
     with torch.no_grad():
         model.first.zero_()
     model.conditionals(torch.rand(3, 16)).sum().backward()
@@ -67,7 +67,7 @@ def test_the_gradient_is_finite_where_a_vector_vanishes():
 
 
 def test_parameters_in_single_precision():
-    model = checks.shaken(EquivariantFrontier(4, hidden=5)).float()
+    model = checks.shaken(O2MarkovLattice(4, hidden=5)).float()
     values = 6.28 * torch.rand(7, 16, generator=torch.Generator().manual_seed(1))
-    double = checks.shaken(EquivariantFrontier(4, hidden=5)).double()
+    double = checks.shaken(O2MarkovLattice(4, hidden=5)).double()
     assert torch.allclose(model.conditionals(values), _by_torch(double, values.double()).float(), atol=1e-4)

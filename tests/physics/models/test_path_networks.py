@@ -8,22 +8,22 @@ import pytest
 import torch
 
 from lib import checks
-from lib.models import vector_math
 from lib.models.causal_convolution import CausalConvolution
-from lib.models.chain import ChainNetwork
-from lib.models.gaussian_mixture import GaussianMixture, OnInterval
+from lib.models.heads.real import BetaOnInterval, GaussianMixture
+from lib.models.kernels import simd
 from lib.models.made import MADE
+from lib.models.markov_ring import MarkovRing
 
 MODELS = {
-    "chain 2, gauss": lambda: ChainNetwork(2, GaussianMixture(2), hidden=4, rank=1, seed=1),
-    "chain 2, beta": lambda: ChainNetwork(2, OnInterval(2), hidden=5, seed=2),
-    "chain 9, gauss": lambda: ChainNetwork(9, GaussianMixture(3), hidden=7, seed=3),
+    "ring 2, gauss": lambda: MarkovRing(2, GaussianMixture(2), hidden=4, rank=1, seed=1),
+    "ring 2, beta": lambda: MarkovRing(2, BetaOnInterval(2), hidden=5, seed=2),
+    "ring 9, gauss": lambda: MarkovRing(9, GaussianMixture(3), hidden=7, seed=3),
     "convolution 2, gauss": lambda: CausalConvolution(2, GaussianMixture(2), channels=4, depth=2, seed=4),
     "convolution 11, gauss": lambda: CausalConvolution(11, GaussianMixture(2), channels=4, depth=2, seed=5),
     "made 2, gauss": lambda: MADE(site_shape=(2,), head=GaussianMixture(2), hidden=(6,), seed=6),
-    "made 5, beta": lambda: MADE(site_shape=(5,), head=OnInterval(2), hidden=(8,), order=[3, 1, 4, 0, 2], seed=7),
+    "made 5, beta": lambda: MADE(site_shape=(5,), head=BetaOnInterval(2), hidden=(8,), order=[3, 1, 4, 0, 2], seed=7),
 }
-HEADS = [GaussianMixture(1), GaussianMixture(4, 0.3), OnInterval(1), OnInterval(3, 2.0)]
+HEADS = [GaussianMixture(1), GaussianMixture(4, 0.3), BetaOnInterval(1), BetaOnInterval(3, 2.0)]
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -42,8 +42,8 @@ def test_sample_agrees_with_log_prob_and_with_the_naive_one(name):
     checks.check_sample_log_prob(MODELS[name]())
 
 
-def test_a_chain_sees_its_neighbour_and_the_first_site_only():
-    depends = checks.check_autoregressive(MODELS["chain 9, gauss"]())
+def test_a_ring_sees_its_neighbour_and_the_first_site_only():
+    depends = checks.check_autoregressive(MODELS["ring 9, gauss"]())
     expected = np.zeros((9, 9), bool)
     expected[1:, 0] = True
     expected[np.arange(1, 9), np.arange(8)] = True
@@ -74,7 +74,7 @@ def test_heads_against_torch_distributions():
     generator = torch.Generator().manual_seed(2)
     x = 3 * torch.rand(50, generator=generator, dtype=torch.float64) - 1.5
     mixture = torch.distributions.MixtureSameFamily
-    for head in (GaussianMixture(3), OnInterval(3)):
+    for head in (GaussianMixture(3), BetaOnInterval(3)):
         parameters = torch.randn(50, 9, generator=generator, dtype=torch.float64)
         log_weight, first, second = head._components(parameters)
         weights = torch.distributions.Categorical(logits=log_weight)
@@ -106,7 +106,7 @@ def test_samples_follow_the_density(head):
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-7), (torch.float32, 2e-4)])
 def test_gradients_of_the_beta_mixture_are_those_of_torch(dtype, tolerance):
     """More values than one block holds, and not a multiple of it. Single precision: 6e-8 times a + b, up to 2000."""
-    n, head, generator = 150, OnInterval(4), torch.Generator().manual_seed(5)
+    n, head, generator = 150, BetaOnInterval(4), torch.Generator().manual_seed(5)
     parameters = torch.randn(n, 12, generator=generator, dtype=torch.float64)
     x = 5 * torch.rand(n, generator=generator, dtype=torch.float64) - 2.5
     scale = torch.rand(n, generator=generator, dtype=torch.float64)
@@ -131,7 +131,7 @@ def test_gradients_of_the_beta_mixture_are_those_of_torch(dtype, tolerance):
 
 def test_narrow_beta_densities_are_right_in_single_precision():
     """Or training finds the parameters where rounding makes data likely; values one width around the mean."""
-    head, generator = OnInterval(1), torch.Generator().manual_seed(6)
+    head, generator = BetaOnInterval(1), torch.Generator().manual_seed(6)
     for log_total in (2.0, 5.0, 8.0, 12.0):
         mean = 0.2 + 0.6 * torch.rand(2000, generator=generator)
         width = 0.5 / math.sqrt(60 * math.exp(min(log_total, 5.0)))
@@ -155,24 +155,24 @@ def test_vectorised_exp_and_log():
 @numba.njit
 def _exp_of(x, out):
     for i in range(len(x)):
-        out[i] = vector_math.exp(x[i])
+        out[i] = simd.exp(x[i])
 
 
 @numba.njit
 def _log_of(x, out):
     for i in range(len(x)):
-        out[i] = vector_math.log(x[i])
+        out[i] = simd.log(x[i])
 
 
 def test_refuse():
     for make in (
         lambda: GaussianMixture(0),
         lambda: GaussianMixture(2, 0.0),
-        lambda: OnInterval(2, -1.0),
-        lambda: ChainNetwork(1, GaussianMixture()),
+        lambda: BetaOnInterval(2, -1.0),
+        lambda: MarkovRing(1, GaussianMixture()),
         lambda: CausalConvolution(8, GaussianMixture(), depth=0),
-        lambda: ChainNetwork(4, OnInterval(2, 1.0)).log_prob(torch.full((1, 4), 1.5)),
-        lambda: ChainNetwork(4, GaussianMixture(2)).log_prob(torch.full((1, 4), math.nan)),
+        lambda: MarkovRing(4, BetaOnInterval(2, 1.0)).log_prob(torch.full((1, 4), 1.5)),
+        lambda: MarkovRing(4, GaussianMixture(2)).log_prob(torch.full((1, 4), math.nan)),
     ):
         with pytest.raises(ValueError) as error:
             make()
