@@ -27,9 +27,9 @@ from lib.models.learned_action import LearnedAction
 from lib.models.learned_xy import LearnedXY
 from lib.models.markov_lattice import FrontierNetwork
 from lib.models.o2_equivariant import EquivariantFrontier
+from lib.studies import recipes
 from lib.studies.own import symmetries
 from lib.studies.own.symmetries import holds
-from lib.studies.recipes import RECIPES
 from lib.systems import ising, xy
 
 
@@ -145,7 +145,7 @@ class SpinFile(LatticeKind):
 
     def network(self, training, broken, seed):
         model = FrontierNetwork(training.shape[1], Bernoulli(), odd=holds(broken, "flip"), seed=seed)
-        return model, replace(RECIPES["frontier"], augment=symmetries.lattice_moves(broken))
+        return model, replace(recipes.SPINS["frontier"], augment=symmetries.lattice_moves(broken))
 
     def group(self, side, broken):
         return symmetries.lattice_group(side, broken)
@@ -208,7 +208,7 @@ class AngleFile(LatticeKind):
 
     def network(self, training, broken, seed):
         model = EquivariantFrontier(training.shape[1], seed=seed)
-        return model, replace(RECIPES["xy.equivariant"], augment=symmetries.lattice_moves(broken))
+        return model, replace(recipes.ANGLES["equivariant"], augment=symmetries.lattice_moves(broken))
 
     def group(self, side, broken):
         return symmetries.lattice_group(side, broken, most=4)
@@ -298,7 +298,7 @@ class PathFile(Kind):
     def network(self, training, broken, seed):
         centre = 0.0 if holds(broken, "sign", "sign, cubic") else float(training.mean())
         units = Units(centre, float(np.sqrt(((training - centre) ** 2).mean())))
-        recipe = replace(RECIPES["path.chain"], augment=symmetries.path_moves(broken), preprocess=units)
+        recipe = replace(recipes.PATHS["chain"], augment=symmetries.path_moves(broken), preprocess=units)
         return ChainNetwork(training.shape[1], GaussianMixture(), seed=seed), recipe
 
     def group(self, side, broken):

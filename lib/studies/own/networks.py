@@ -76,7 +76,7 @@ def spread(c, n):
     return c[np.linspace(0, len(c) - 1, min(n, len(c))).astype(int)]
 
 
-def read_network(kind, trained, test, some, broken, n_samples, seed):
+def examine(kind, trained, test, some, broken, n_samples, seed):
     """`NetworkReading` on a test set [m, ...] and `some` training configurations."""
     hamiltonian, few = trained.symmetric, spread(test, EVALUATED)
     read = kind.read(hamiltonian, test, few, broken, seed)

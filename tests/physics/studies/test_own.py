@@ -25,7 +25,7 @@ from lib.statistics import Estimate, autocorrelation
 from lib.studies.own import diagnostics, kinds, predictions, report, summary, symmetries, user_file
 from lib.studies.own import findings as learning
 from lib.studies.own.kinds import ScaledAction, Units
-from lib.studies.own.networks import Samples, read_network, train_network
+from lib.studies.own.networks import Samples, examine, train_network
 from lib.systems import ising
 from tests.conftest import code, display, environment, notebook, one_line, write
 
@@ -327,7 +327,7 @@ def test_expected_duplicates():
 def test_angles_and_paths_are_learned(kind, c):
     kind = kinds.BY_NAME[kind]
     trained = train_network(kind, c[:150], c[150:], 1.0, set(), 10, 1)
-    found = read_network(kind, trained, c[150:], c[:50], set(), 60, 1)
+    found = examine(kind, trained, c[150:], c[:50], set(), 60, 1)
     assert np.isfinite(found.log_prob).all() and len(found.samples.log_prob) == 60
     read = found.couplings.couplings
     assert np.isfinite(read.values).all() and read.names == kind.operator_names
@@ -341,7 +341,7 @@ def test_a_file_that_hardly_varies_has_no_couplings():
     cold = np.ones((200, 6, 6), np.int8)
     cold[np.arange(0, 200, 40), 1, 1] = -1
     trained = train_network(ISING, cold[:150], cold[150:], 1.0, {"flip"}, 10, 1)
-    values = read_network(ISING, trained, cold[150:], cold[:50], {"flip"}, 500, 1).couplings.couplings.values
+    values = examine(ISING, trained, cold[150:], cold[:50], {"flip"}, 500, 1).couplings.couplings.values
     assert np.isnan(values).all() and len(values) == 5
 
 
