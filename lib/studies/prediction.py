@@ -308,7 +308,7 @@ class PredictedAverages(NamedTuple):
         return over_networks(self.log_z, shared=np.hypot(self.log_z_error.mean(), self.log_z_shared))
 
 
-class Surrogate:
+class ReadableSurrogate:
     """n paths of the readable action of a pair, and averages under any action S [n] on them by reweighting."""
 
     def __init__(self, pair, beta_3, n, seed, with_distributions):
@@ -347,7 +347,7 @@ def predicted_averages(pair, beta_3, n, seed, with_distributions=False):
     average, and how far the two are apart is taken as an error of the first. (ln Z knows the first only: a reading has
     no constant.)
     """
-    surrogate = Surrogate(pair, beta_3, n, seed, with_distributions)
+    surrogate = ReadableSurrogate(pair, beta_3, n, seed, with_distributions)
     c_1, c_2 = _law(*pair.betas, beta_3)
     S_1, S_2 = pair.actions(surrogate.paths)
     m = len(S_1)

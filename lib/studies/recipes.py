@@ -177,7 +177,7 @@ def adjoining(source, seed, _):
     return FrontierNetwork(source.L // 2, SymmetricCategorical(5), odd=True, reach=source.L, seed=seed)
 
 
-def majority(source, seed, _):
+def majority_frontier(source, seed, _):
     """The frontier network of majority blocks."""
     return FrontierNetwork(source.side, Bernoulli(), odd=True, reach=2 * source.side, seed=seed)
 
@@ -196,7 +196,7 @@ SPINS = {
     "stride_2": replace(SUMS, build=adjoining, preprocess=stride_2, exact=False),
 }
 
-MAJORITY = {"majority": Recipe(majority, learning_rate=1e-2, window=0.1, sites=64)}
+MAJORITY = {"majority": Recipe(majority_frontier, learning_rate=1e-2, window=0.1, sites=64)}
 
 FILM = {
     "film": replace(FRONTIER, held_out=0.1, checks=10),

@@ -14,7 +14,7 @@ from lib import parallel
 from lib.analysis.divergence import kl_divergence
 from lib.statistics import Estimate, mean, over_networks
 from lib.studies.own.kinds import Kind
-from lib.studies.own.networks import examine, spread, train_network
+from lib.studies.own.networks import examine, spread_out, train_network
 from lib.studies.own.predictions import Predictions, predict
 from lib.studies.own.summary import Split, Summary, over_file, split, summarise
 from lib.studies.own.symmetries import asymmetries
@@ -101,7 +101,7 @@ def learn_file(c, kind, T0, n_networks, steps, seed):
     training, validation, test = c[parts.train], c[parts.validation][:2000], c[parts.test][:4000]
     seeds = [100 * seed + k for k in range(n_networks)]
     trained = parallel.starmap(train_network, [(kind, training, validation, T0, broken, steps, s) for s in seeds])
-    some, n_samples = spread(training, len(test)), int(np.clip(640_000 // c[0].size, 500, 10_000))
+    some, n_samples = spread_out(training, len(test)), int(np.clip(640_000 // c[0].size, 500, 10_000))
     jobs = [(kind, t, test, some, broken, n_samples, s) for t, s in zip(trained, seeds, strict=True)]
     readings = parallel.starmap(examine, jobs)
 

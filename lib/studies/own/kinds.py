@@ -29,7 +29,7 @@ from lib.models.markov_lattice import FrontierNetwork
 from lib.models.o2_equivariant import EquivariantFrontier
 from lib.studies import recipes
 from lib.studies.own import symmetries
-from lib.studies.own.symmetries import holds
+from lib.studies.own.symmetries import allows
 from lib.systems import ising, xy
 
 
@@ -144,7 +144,7 @@ class SpinFile(LatticeKind):
         return n_up * np.log(up) + (test[0].size - n_up) * np.log1p(-up)
 
     def network(self, training, broken, seed):
-        model = FrontierNetwork(training.shape[1], Bernoulli(), odd=holds(broken, "flip"), seed=seed)
+        model = FrontierNetwork(training.shape[1], Bernoulli(), odd=allows(broken, "flip"), seed=seed)
         return model, replace(recipes.SPINS["frontier"], augment=symmetries.lattice_moves(broken))
 
     def group(self, side, broken):
@@ -154,10 +154,10 @@ class SpinFile(LatticeKind):
         return LearnedHamiltonian(model, T0, group)
 
     def coupling_names(self, broken):
-        return self.operator_names[:-1] if holds(broken, "flip") else self.operator_names
+        return self.operator_names[:-1] if allows(broken, "flip") else self.operator_names
 
     def representative(self, few, broken):
-        return np.concatenate([few[::2], -few[::2]]) if holds(broken, "flip") else few
+        return np.concatenate([few[::2], -few[::2]]) if allows(broken, "flip") else few
 
     def operations(self, side, seed):
         return {"flip": [lambda s: -s]} | symmetries.lattice_operations(side)
@@ -296,13 +296,13 @@ class PathFile(Kind):
         return -((test - centre) ** 2).sum(1) / (2 * variance) - n_sites / 2 * np.log(2 * np.pi * variance)
 
     def network(self, training, broken, seed):
-        centre = 0.0 if holds(broken, "sign", "sign, cubic") else float(training.mean())
+        centre = 0.0 if allows(broken, "sign", "sign, cubic") else float(training.mean())
         units = Units(centre, float(np.sqrt(((training - centre) ** 2).mean())))
         recipe = replace(recipes.PATHS["chain"], augment=symmetries.path_moves(broken), preprocess=units)
         return ChainNetwork(training.shape[1], GaussianMixture(), seed=seed), recipe
 
     def group(self, side, broken):
-        every = holds(broken, "sign", "sign, cubic", "boundary", "reversal")
+        every = allows(broken, "sign", "sign, cubic", "boundary", "reversal")
         return (2 if side % 2 == 0 else 1) if every else None
 
     def learned(self, model, T0, preprocess, group):

@@ -45,7 +45,7 @@ def train_network(kind, training, validation, T0, broken, steps, seed):
     )
 
 
-class Samples(NamedTuple):
+class NetworkSamples(NamedTuple):
     """Configurations a network drew: energy, order, ln p [k] and operator sums [k, a]."""
 
     energy: np.ndarray
@@ -61,30 +61,31 @@ class NetworkReading:
     log_prob, log_prob_train: ln p of the test set [m], and of as many training configurations.
     couplings: `CouplingReading`.
     violations: name of a symmetry -> (largest, rms) change of ln p of the bare network.
-    samples: `Samples` of the network, p averaged over its group.
+    samples: `NetworkSamples` of the network, p averaged over its group.
     """
 
     log_prob: np.ndarray
     log_prob_train: np.ndarray
     couplings: CouplingReading
     violations: dict
-    samples: Samples
+    samples: NetworkSamples
 
 
-def spread(c, n):
+def spread_out(c, n):
     """n of the configurations c, evenly spread over the file; all if there are fewer."""
     return c[np.linspace(0, len(c) - 1, min(n, len(c))).astype(int)]
 
 
 def examine(kind, trained, test, some, broken, n_samples, seed):
     """`NetworkReading` on a test set [m, ...] and `some` training configurations."""
-    hamiltonian, few = trained.symmetric, spread(test, EVALUATED)
+    hamiltonian, few = trained.symmetric, spread_out(test, EVALUATED)
     read = kind.read(hamiltonian, test, few, broken, seed)
     drawn = kind.draw(hamiltonian, n_samples, seed)
+    log_prob = hamiltonian.log_prob(drawn)
     return NetworkReading(
         log_prob=hamiltonian.log_prob(test),
         log_prob_train=hamiltonian.log_prob(some),
         couplings=read,
         violations=violations(trained.bare, few, kind.operations(few.shape[1], seed)),
-        samples=Samples(kind.energy(drawn), kind.order(drawn), kind.operators(drawn), hamiltonian.log_prob(drawn)),
+        samples=NetworkSamples(kind.energy(drawn), kind.order(drawn), kind.operators(drawn), log_prob),
     )

@@ -47,7 +47,7 @@ def temperatures(T0):
 
 
 def predict(T0, samples, sums, n_train):
-    """`Predictions` from the `Samples` of each network, a list.
+    """`Predictions` from the `NetworkSamples` of each network, a list.
 
     sums: operators of the training set [n, a], those that are read. n_train: its effective number of configurations.
     """

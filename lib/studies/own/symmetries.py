@@ -33,7 +33,7 @@ def asymmetries(kind, c):
     return found
 
 
-def holds(broken, *names):
+def allows(broken, *names):
     """Is none of these symmetries contradicted by the file? broken: set of names."""
     return not broken & set(names)
 
@@ -83,14 +83,14 @@ def point_group(broken):
     return [
         p
         for p in range(8)
-        if (holds(broken, "axes") or not p & 4) and (holds(broken, "diagonals") or (p & 1) == (p & 2) // 2)
+        if (allows(broken, "axes") or not p & 4) and (allows(broken, "diagonals") or (p & 1) == (p & 2) // 2)
     ]
 
 
 def lattice_group(side, broken, most=16):
     """`lattice.Image` of a group of at most `most` elements, to average p over."""
     allowed = point_group(broken)
-    shifts = [(0, 0)] + ([(side // 2, side // 2)] if side % 2 == 0 and holds(broken, "boundary") else [])
+    shifts = [(0, 0)] + ([(side // 2, side // 2)] if side % 2 == 0 and allows(broken, "boundary") else [])
     images = [lattice.Image(p, shift) for shift in shifts for p in allowed]
     return images if len(images) <= most else [lattice.Image(p, (0, 0)) for p in allowed if p < 4]
 
@@ -98,7 +98,7 @@ def lattice_group(side, broken, most=16):
 def lattice_moves(broken):
     """Function (batch [n, L, L], generator) -> every configuration under a random symmetry of its own."""
     return functools.partial(
-        lattice.random_transform, points=tuple(point_group(broken)), translations=holds(broken, "boundary")
+        lattice.random_transform, points=tuple(point_group(broken)), translations=allows(broken, "boundary")
     )
 
 
@@ -139,12 +139,12 @@ def path_moves(broken):
     def move(batch, generator):
         n, n_sites = batch.shape
         start, direction, sign = torch.zeros(n, 1, dtype=torch.long), 1, 1.0
-        if holds(broken, "boundary"):
+        if allows(broken, "boundary"):
             start = torch.randint(n_sites, (n, 1), generator=generator)
-        if holds(broken, "reversal"):
+        if allows(broken, "reversal"):
             direction = 2 * torch.randint(2, (n, 1), generator=generator) - 1
             start = torch.where(direction < 0, start + n_sites - 1, start)
-        if holds(broken, "sign", "sign, cubic"):
+        if allows(broken, "sign", "sign, cubic"):
             sign = 2.0 * torch.randint(2, (n, 1), generator=generator) - 1
         return batch.gather(1, (start + direction * torch.arange(n_sites)) % n_sites) * sign
 

@@ -25,7 +25,7 @@ from lib.statistics import Estimate, autocorrelation
 from lib.studies.own import diagnostics, kinds, predictions, report, summary, symmetries, user_file
 from lib.studies.own import findings as learning
 from lib.studies.own.kinds import ScaledAction, Units
-from lib.studies.own.networks import Samples, examine, train_network
+from lib.studies.own.networks import NetworkSamples, examine, train_network
 from lib.systems import ising
 from tests.conftest import code, display, environment, notebook, one_line, write
 
@@ -275,13 +275,13 @@ def test_the_action_of_paths_in_other_units():
 
 
 def exact_samples(T, n, seed):
-    """Independent 4 x 4 configurations at T, and `Samples` of them as a perfect network would have drawn them."""
+    """Independent 4 x 4 configurations at T, and `NetworkSamples` of them, as if a perfect network had drawn them."""
     s = ising.enumerate_states(4)
     log_p = -ising.energy(s) / T
     log_p -= np.logaddexp.reduce(log_p)
     chosen = s[np.random.default_rng(seed).choice(len(s), n, p=np.exp(log_p))]
     exact = -ising.energy(chosen) / T - ising.enumerated(T, 4).log_z
-    return chosen, Samples(ISING.energy(chosen), ISING.order(chosen), ISING.operators(chosen), exact)
+    return chosen, NetworkSamples(ISING.energy(chosen), ISING.order(chosen), ISING.operators(chosen), exact)
 
 
 def test_other_temperatures_of_a_perfect_network_are_exact():
@@ -542,7 +542,7 @@ def test_a_file_of_ones_own_from_end_to_end(tmp_path):
     )
     assert result.returncode == 0 and result.stderr == "", result.stdout + result.stderr
     out = tmp_path / "out"
-    assert sorted(p.name for p in out.iterdir()) == ["your_configurations.ipynb", "params.json", "results.json"]
+    assert sorted(p.name for p in out.iterdir()) == ["params.json", "results.json", "your_configurations.ipynb"]
     found = {each["key"]: each for each in json.loads((out / "results.json").read_text())}
     assert found["own.kl"]["verdict"].startswith("not applicable") and found["own.kl"]["passed"] is None
     assert found["learned.n_configurations"]["value"] == 240

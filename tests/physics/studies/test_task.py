@@ -7,6 +7,7 @@ import pytest
 
 from lib import cache
 from lib.models.fit import fit
+from lib.reachable import Reach
 from lib.studies import ising as study
 from lib.studies import recipes, rg, synthetic_film, task
 from lib.studies.sources import Angles, Film, Paths, Spins
@@ -31,6 +32,17 @@ def rows(configurations):
 def test_every_recipe_for_data_is_tried_here():
     tables = [recipes.SPINS, recipes.MAJORITY, recipes.FILM, recipes.ANGLES, recipes.PATHS]
     assert [source.networks for source in SOURCES] == tables
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: type(source).__name__)
+def test_a_source_depends_on_its_own_networks_only(source):
+    reach = Reach()
+    reach.follow(type(source).__module__, (type(source).__name__,))
+    reach.follow("lib.studies.task", ("learn",))
+    reached = set(reach.hashes())
+    assert ("lib/models/o2_equivariant.py" in reached) == isinstance(source, Angles)
+    assert ("lib/models/hop.py" in reached) == isinstance(source, Paths)
+    assert ("lib/models/staggered_sums.py" in reached) == isinstance(source, Spins)
 
 
 @pytest.mark.parametrize("source, name", EVERY, ids=[f"{type(s).__name__}-{name}" for s, name in EVERY])
