@@ -13,9 +13,8 @@ import time
 import numpy as np
 import torch
 
-from lib.analysis.divergence import kl_divergence
 from lib.models.fit import learning_rate_factor
-from lib.studies.recipes import RECIPES
+from lib.models.learned import LearnedHamiltonian
 from lib.studies.sources import Paths, Spins
 from lib.studies.task import Task, learn
 
@@ -24,18 +23,18 @@ LONGEST = 120  # seconds of one training
 SOURCES = {
     "frontier": Spins(16, 2.27),
     "made_symmetric": Spins(16, 2.27),
-    "path.hop": Paths(40.0, 64),
-    "path.chain": Paths(40.0, 64),
-    "path.chain_beta": Paths(40.0, 64),
+    "hop": Paths(40.0, 64),
+    "chain": Paths(40.0, 64),
+    "chain_beta": Paths(40.0, 64),
 }
-OLD = {"frontier": (1e-2, 128), "made_symmetric": (3e-3, 128), "path.hop": (3e-3, 256)}
-OLD |= dict.fromkeys(("path.chain", "path.chain_beta"), (6e-3, 128))
+OLD = {"frontier": (1e-2, 128), "made_symmetric": (3e-3, 128), "hop": (3e-3, 256)}
+OLD |= dict.fromkeys(("chain", "chain_beta"), (6e-3, 128))
 
 
 def old(network, source, n_train, n_steps, seed):
     """KL and CPU seconds of a training by the old schedule."""
-    recipe, (rate, batch) = RECIPES[network], OLD[network]
-    data = torch.as_tensor(source.configurations(n_train, seed))
+    recipe, (rate, batch) = source.networks[network], OLD[network]
+    data = torch.as_tensor(source.configurations(n_train, seed, "train"))
     model = recipe.build(source, seed, data.numpy())
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.99), weight_decay=0.0, fused=True)
@@ -49,9 +48,9 @@ def old(network, source, n_train, n_steps, seed):
         loss.backward()
         optimizer.step()
     seconds = time.process_time() - begin
-    test = source.configurations(5000, seed, "test")
-    hamiltonian = recipe.learned(model, source.T, view=recipe.preprocess)
-    return kl_divergence(source.log_prob(test), hamiltonian.log_prob(test)), seconds
+    test = source.configurations(5000, seed)
+    hamiltonian = LearnedHamiltonian(model, source.T, preprocess=recipe.preprocess)
+    return source.divergence(hamiltonian, test), seconds
 
 
 def new(network, source, n_train, n_steps, seed):

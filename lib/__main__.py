@@ -15,7 +15,7 @@ from lib.errors import BookError
 from lib.page import claims, records
 from lib.page.tables import aligned
 from lib.paths import BOOK, BUILD, ROOT, RUNS
-from lib.studies import user_file
+from lib.studies.own import user_file
 
 REFUSED = 2  # exit code where nothing was done
 

@@ -54,16 +54,6 @@ def remember(function: Callable, *arguments):
     return result
 
 
-def remembered(function: Callable) -> Callable:
-    """Decorator: every call goes through `remember`. The undecorated function is `__wrapped__`."""
-
-    @functools.wraps(function)
-    def call(*arguments):
-        return remember(function, *arguments)
-
-    return call
-
-
 def key(function: Callable, *arguments) -> str | None:
     """What the result of this call is known by; None where something in it has no value that could be compared."""
     targets = [function]

@@ -5,7 +5,7 @@
         L: {type: int, minimum: 4, maximum: 32, multiple_of: 2}
         n_hidden: {type: int, minimum: 1, maximum: L}     a bound may name another parameter
       smoke: {L: 4}                                       a set of values that runs in seconds
-      check: lib.studies.user_file:check_parameters       called with all values, if they are right one by one
+      check: lib.studies.own.user_file:check_parameters       called with all values, if they are right one by one
 
 Defaults and meanings stand in the parameters cell of the chapter and nowhere else.
 """

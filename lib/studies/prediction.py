@@ -26,7 +26,7 @@ from lib.analysis.importance import Control, effective_sample_size, log_mean_wei
 from lib.models.learned import LearnedHamiltonian
 from lib.samplers import path
 from lib.statistics import Estimate, block_sums, jackknife, over_networks
-from lib.studies import task as task_
+from lib.studies.task import Learned, Task
 from lib.systems import double_well
 from lib.systems.double_well import Couplings, TransferMatrix
 
@@ -71,7 +71,7 @@ def separate(action_1, action_2, beta_1, beta_2):
     return K, V
 
 
-def combine(couplings_1, couplings_2, beta_1, beta_2, beta_3):
+def combined_couplings(couplings_1, couplings_2, beta_1, beta_2, beta_3):
     """The `Couplings` of the predicted action from those of the two readable ones (constant 0)."""
     c_1, c_2 = _law(beta_1, beta_2, beta_3)
     values = c_1 * np.array(couplings_1[:3]) + c_2 * np.array(couplings_2[:3])
@@ -100,15 +100,15 @@ def read_values(paths, values, blocks=50):
     return action.Readable(np.pad(value[:3], pad), np.pad(error[:3], pad), float(1 - residual.var() / values.var()))
 
 
-class Learned(NamedTuple):
-    """A trained network.
+class ReadAction(NamedTuple):
+    """A learned action and what is read from it, on paths it has not seen, of its own beta.
 
-    action: the `LearnedHamiltonian` with T0 = 1. kl: from the exact distribution, on paths it has not seen. readable,
-    from_forces: `action.Readable` on such paths of its own beta, by `read_values` and by `action.read`. cpu_seconds: of
-    one core, for the training.
+    kl: from the exact distribution.
+    readable, from_forces: `action.Readable`, by `read_values` and by `action.read`.
+    cpu_seconds: of one core, for the training.
     """
 
-    task: task_.Task
+    task: Task
     action: LearnedHamiltonian
     kl: Estimate
     readable: action.Readable
@@ -116,24 +116,23 @@ class Learned(NamedTuple):
     cpu_seconds: float
 
 
-def read(learned, n_read=6000):
-    """`Learned` of this module, from that of `task.learn`: the network read on n_read paths it has not seen."""
+def read_action(learned: Learned, n_read: int = 6000) -> ReadAction:
+    """A network read on n_read paths; for `task.learn_all(tasks, then=read_action)`."""
     source = learned.task.source
-    test = source.configurations(n_read, learned.task.seed, "test")
+    test = source.configurations(n_read, learned.task.seed)
     values = learned.hamiltonian.action(test)
-    distance = kl_divergence(source.log_prob(test), -values)
-    from_forces = action.read(test, learned.hamiltonian.gradient(test))
-    readable = read_values(test, values)
-    return Learned(learned.task, learned.hamiltonian, distance, readable, from_forces, learned.cpu_seconds)
-
-
-def learn_all(tasks):
-    """`task.learn_all`, then `read`. tasks: name -> list of `Task`."""
-    return task_.learn_all(tasks, then=read)
+    return ReadAction(
+        task=learned.task,
+        action=learned.hamiltonian,
+        kl=kl_divergence(source.log_prob(test), -values),
+        readable=read_values(test, values),
+        from_forces=action.read(test, learned.hamiltonian.gradient(test)),
+        cpu_seconds=learned.cpu_seconds,
+    )
 
 
 class Pair(NamedTuple):
-    """Networks trained at beta_1 and at beta_2, lists of `Learned` of equal length: the k-th ones belong together."""
+    """Networks of beta_1 and of beta_2, lists of `ReadAction` of equal length: the k-th ones belong together."""
 
     first: list
     second: list
@@ -153,7 +152,7 @@ class Pair(NamedTuple):
     def couplings(self, beta_3, which="readable"):
         """Readable couplings of the predicted action, one for each pair of networks. which: or "from_forces"."""
         read = [[getattr(one, which).couplings() for one in group] for group in (self.first, self.second)]
-        return [combine(one, two, *self.betas, beta_3) for one, two in zip(*read, strict=True)]
+        return [combined_couplings(one, two, *self.betas, beta_3) for one, two in zip(*read, strict=True)]
 
     def surrogate(self, beta_3):
         """The readable action: the mean of `couplings`."""
@@ -166,8 +165,10 @@ class Pair(NamedTuple):
 class Agreement(NamedTuple):
     """S_3, K / beta_3 and beta_3 V of m pairs of networks against the exact ones, on paths of beta_3.
 
-    slope, slope_error, rmse [m, 3]: for these three, constants removed. ensemble_rmse: of the mean of the S_3.
-    single_rmse [m, 2]: of S_1 and S_2 themselves, on the same paths. predicted, exact [n]: the mean S_3 and S.
+    slope, slope_error, rmse [m, 3]: for these three, constants removed.
+    ensemble_rmse: of the mean of the S_3.
+    single_rmse [m, 2]: of S_1 and S_2 themselves, on the same paths.
+    predicted, exact [n]: the mean S_3, and S.
     """
 
     slope: np.ndarray
@@ -182,29 +183,23 @@ class Agreement(NamedTuple):
 def agreement(pair, beta_3, paths):
     """`Agreement` of the prediction of a `Pair` on paths [n, N] of beta_3."""
     c_1, c_2 = coefficients(*pair.betas, beta_3)
-    exact = double_well.action(paths, double_well.couplings(beta_3, pair.n_sites))
+    true_1, true_2, exact = (
+        double_well.action(paths, double_well.couplings(beta, pair.n_sites)) for beta in (*pair.betas, beta_3)
+    )
     K, V = double_well.parts(paths)
-    singles = [double_well.action(paths, double_well.couplings(beta, pair.n_sites)) for beta in pair.betas]
     S_1, S_2 = pair.actions(paths)
     S_3 = c_1 * S_1 + c_2 * S_2
     K_theta, V_theta = separate(S_1, S_2, *pair.betas)
-    rows = []
-    for k in range(len(S_3)):
-        quantities = (S_3[k], exact), (K_theta[k] / beta_3, K / beta_3), (beta_3 * V_theta[k], beta_3 * V)
-        lines = [action.against_exact(*quantity) for quantity in quantities]
-        rows.append(
-            [[(line.slope, line.slope_error) for line in lines], [(found - true).std() for found, true in quantities]]
-        )
-    slopes = np.array([row[0] for row in rows])
-    single_rmse = np.stack([(S - true).std(axis=1) for S, true in zip((S_1, S_2), singles, strict=True)], axis=1)
+    quantities = (S_3, exact), (K_theta / beta_3, K / beta_3), (beta_3 * V_theta, beta_3 * V)
+    lines = [[action.against_exact(each, true) for each in found] for found, true in quantities]
     return Agreement(
-        slopes[..., 0],
-        slopes[..., 1],
-        np.array([row[1] for row in rows]),
-        float((S_3.mean(0) - exact).std()),
-        single_rmse,
-        S_3.mean(0),
-        exact,
+        slope=np.stack([[line.slope for line in group] for group in lines], axis=1),
+        slope_error=np.stack([[line.slope_error for line in group] for group in lines], axis=1),
+        rmse=np.stack([(found - true).std(axis=1) for found, true in quantities], axis=1),
+        ensemble_rmse=float((S_3.mean(0) - exact).std()),
+        single_rmse=np.stack([(S - true).std(axis=1) for S, true in ((S_1, true_1), (S_2, true_2))], axis=1),
+        predicted=S_3.mean(0),
+        exact=exact,
     )
 
 
@@ -271,14 +266,14 @@ KINKS = np.arange(0, 20, 2)
 EDGES = np.linspace(-2.6, 2.6, 53)
 
 
-def curves(matrix):
+def distributions(matrix):
     """Probabilities of the numbers KINKS of kinks, and of x between EDGES, under a solved action."""
     cumulative = np.concatenate([[0], np.cumsum((matrix.density[1:] + matrix.density[:-1]) * matrix.dx / 2)])
     probability = np.diff(np.interp(EDGES, matrix.x, cumulative))
     return np.concatenate([matrix.kink_distribution()[: len(KINKS)], probability])
 
 
-def _curves_measured(paths):
+def _distributions_measured(paths):
     """The same of every path, [n, number of kinks and of intervals]."""
     number = double_well.kinks(paths)[:, None] == KINKS
     interval = np.digitize(paths, EDGES)
@@ -287,12 +282,13 @@ def _curves_measured(paths):
     return np.concatenate([number, counts[:, 1:-1]], axis=1)
 
 
-class Averages(NamedTuple):
+class PredictedAverages(NamedTuple):
     """Averages under the S_3 of m pairs of networks, over the same paths of the surrogate.
 
-    values, errors [m, 4] (OBSERVABLES) or longer (with curves): errors are those of the paths. ess: of every pair, as a
-    fraction of the paths. log_z, log_z_error [m]: ln of the integral of exp(-S_3), normalised actions S_1 and S_2.
-    shared, log_z_shared: what networks that err independently share nevertheless, see `averages`.
+    values, errors [m, 4]: of OBSERVABLES, or longer (with distributions); errors are those of the paths.
+    ess [m]: as a fraction of the paths.
+    log_z, log_z_error [m]: ln of the integral of exp(-S_3), normalised actions S_1 and S_2.
+    shared, log_z_shared: what networks that err independently share nevertheless, see `predicted_averages`.
     """
 
     values: np.ndarray
@@ -312,8 +308,36 @@ class Averages(NamedTuple):
         return over_networks(self.log_z, shared=np.hypot(self.log_z_error.mean(), self.log_z_shared))
 
 
-def averages(pair, beta_3, n, seed, with_curves=False):
-    """`Averages` under the predicted S_3: n paths of the readable action, reweighted to the networks.
+class ReadableSurrogate:
+    """n paths of the readable action of a pair, and averages under any action S [n] on them by reweighting."""
+
+    def __init__(self, pair, beta_3, n, seed, with_distributions):
+        self.beta_3, self.n_sites = beta_3, pair.n_sites
+        couplings = pair.surrogate(beta_3)
+        matrix = TransferMatrix(couplings, self.n_sites)
+        self.log_z = matrix.log_z
+        self.paths = path.sample(couplings, self.n_sites, n, np.random.default_rng([seed, 3])).paths
+        self.action = double_well.action(self.paths, couplings)
+        self.observables = _measured(self.paths, beta_3)
+        self.exact = _exact_averages(matrix, beta_3, self.n_sites)
+        if with_distributions:
+            self.observables = np.concatenate([self.observables, _distributions_measured(self.paths)], axis=1)
+            self.exact = np.concatenate([self.exact, distributions(matrix)])
+
+    def summary(self, averages):
+        """The averages with the two correlators turned into the gap."""
+        return _summary(averages, self.beta_3, self.n_sites)
+
+    def under(self, S):
+        """ln of the weights [n], averages as `Reweighted`, and ln of the integral of exp(-S)."""
+        log_w = self.action - S
+        control = Control(self.exact, self.observables, np.zeros(len(S)))  # the surrogate itself, solved exactly
+        estimate = reweight(self.observables, log_w, self.summary, control=control)
+        return log_w, estimate, self.log_z + log_mean_weight(log_w)
+
+
+def predicted_averages(pair, beta_3, n, seed, with_distributions=False):
+    """`PredictedAverages` under the predicted S_3: n paths of the readable action, reweighted to the networks.
 
     Two things that independently trained networks share are no spread between them, and enter the error as `shared`.
     An average is no linear function of the actions, so errors of zero mean in p shift it in the same direction for all
@@ -323,45 +347,31 @@ def averages(pair, beta_3, n, seed, with_curves=False):
     average, and how far the two are apart is taken as an error of the first. (ln Z knows the first only: a reading has
     no constant.)
     """
-    n_sites = pair.n_sites
-    surrogate = pair.surrogate(beta_3)
-    matrix = TransferMatrix(surrogate, n_sites)
-    paths = path.sample(surrogate, n_sites, n, np.random.default_rng([seed, 3])).paths
-    observables, exact = _measured(paths, beta_3), _exact_averages(matrix, beta_3, n_sites)
-    if with_curves:
-        observables = np.concatenate([observables, _curves_measured(paths)], axis=1)
-        exact = np.concatenate([exact, curves(matrix)])
+    surrogate = ReadableSurrogate(pair, beta_3, n, seed, with_distributions)
     c_1, c_2 = _law(*pair.betas, beta_3)
-    S_1, S_2 = pair.actions(paths)
-    m, readable_action = len(S_1), double_well.action(paths, surrogate)
-    control = Control(exact, observables, np.zeros(len(paths)))
-
-    def under(S):
-        log_w = readable_action - S
-        estimate = reweight(observables, log_w, lambda means: _summary(means, beta_3, n_sites), control=control)
-        return log_w, estimate, matrix.log_z + log_mean_weight(log_w)
-
-    log_weights, found, log_z = zip(*[under(S) for S in c_1 * S_1 + c_2 * S_2], strict=True)
-    values = np.array([estimate.value for estimate in found])
-    log_weights, log_z = np.array(log_weights), np.array(log_z)
+    S_1, S_2 = pair.actions(surrogate.paths)
+    m = len(S_1)
+    log_w, found, log_z = zip(*[surrogate.under(S) for S in c_1 * S_1 + c_2 * S_2], strict=True)
+    values, log_w, log_z = np.array([estimate.value for estimate in found]), np.array(log_w), np.array(log_z)
     mean_density = [np.log(m) - np.logaddexp.reduce(-S, axis=0) for S in (S_1, S_2)]
-    _, of_mean, log_z_of_mean = under(c_1 * mean_density[0] + c_2 * mean_density[1])
-    second_order, of_readable = m / (m - 1) if m > 1 else 0.0, _summary(exact, beta_3, n_sites)
-    relative = np.exp(log_weights - log_weights.max(1, keepdims=True))
-    return Averages(
-        values,
-        np.array([estimate.error for estimate in found]),
-        np.array([estimate.ess for estimate in found]),
-        log_z,
-        relative.std(axis=1) / relative.mean(axis=1) / np.sqrt(len(paths)),
-        np.hypot(second_order * (values.mean(axis=0) - of_mean.value), values.mean(axis=0) - of_readable),
-        float(second_order * np.abs(log_z.mean() - log_z_of_mean)),
+    _, of_mean, log_z_of_mean = surrogate.under(c_1 * mean_density[0] + c_2 * mean_density[1])
+    shift = m / (m - 1) if m > 1 else 0.0
+    off_readable = values.mean(axis=0) - surrogate.summary(surrogate.exact)
+    relative = np.exp(log_w - log_w.max(1, keepdims=True))
+    return PredictedAverages(
+        values=values,
+        errors=np.array([estimate.error for estimate in found]),
+        ess=np.array([estimate.ess for estimate in found]),
+        log_z=log_z,
+        log_z_error=relative.std(axis=1) / relative.mean(axis=1) / np.sqrt(len(surrogate.paths)),
+        shared=np.hypot(shift * (values.mean(axis=0) - of_mean.value), off_readable),
+        log_z_shared=float(shift * np.abs(log_z.mean() - log_z_of_mean)),
     )
 
 
 def averages_at(pair, betas, n, seed):
-    """`averages` at several beta_3, side by side."""
-    return parallel.starmap(averages, [(pair, beta, n, seed) for beta in betas])
+    """`predicted_averages` at several beta_3, side by side."""
+    return parallel.starmap(predicted_averages, [(pair, beta, n, seed) for beta in betas])
 
 
 def readable_averages(pair, beta_3, which="readable"):

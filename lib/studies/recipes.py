@@ -1,7 +1,9 @@
-r"""Which networks there are, and how each is trained: one registry for all systems.
+r"""Which networks there are, and how each is trained: the one registry, a table for each kind of source.
 
-What a recipe is told about the physics, by name:
+A source (`sources.py`) names the table of the networks that can learn its configurations, and a task picks from it by
+name. What a recipe is told about the physics:
 
+SPINS
     made              MADE as in the talk: nothing (no symmetry, no geometry)
     made_symmetric    MADE, shown every configuration under random symmetries of the lattice and global flips
     linear            one linear layer, odd: what remains of MADE without hidden units; symmetric as above
@@ -10,31 +12,34 @@ What a recipe is told about the physics, by name:
                       overlapping blocks from the last row and the first (`stride_1`), with the running staggered sums
                       (`stride_1_sums`), with what they have told so far (`stride_1_remember`); adjoining blocks from
                       the last two rows and the first (`stride_2`)
+MAJORITY
     majority          a Markov lattice of majority blocks, two rows of context: block couplings reach further
+FILM
     film, film_wider  the Markov lattice of film images; one that looks twice as far
     patch             the same for patches of a larger film: no field excluded, rotations and reflections only
-
-    xy.made_beta      MADE, Beta mixtures of theta / 2 pi: nothing, as in the talk
-    xy.can            masked convolution, Beta mixtures, as in Chin. Phys. Lett. 39, 120502: that space is flat
-    xy.made_von_mises MADE, cos and sin as inputs, von Mises mixtures: that an angle has no seam
-    xy.convolution    masked convolution, von Mises mixtures, the torus closed
-    xy.equivariant    which sites matter, and O(2) exactly; a Fourier density of 3 harmonics
-
-    path.hop          which sites matter, and that neighbours are coupled by x x'; polynomials as log densities
-    path.chain        which sites matter (`models/markov_ring.py`); mixture of Gaussians
-    path.chain_beta   the same with the papers' mixture of Beta densities on an interval
-    path.convolution  causality only, and the first site; mixture of Gaussians
-    path.made         nothing; mixture of Beta densities
-
-    reverse.*         trained without data, from the energy alone (`fit_variational`)
+ANGLES
+    made_beta         MADE, Beta mixtures of theta / 2 pi: nothing, as in the talk
+    can               masked convolution, Beta mixtures, as in Chin. Phys. Lett. 39, 120502: that space is flat
+    made_von_mises    MADE, cos and sin as inputs, von Mises mixtures: that an angle has no seam
+    convolution       masked convolution, von Mises mixtures, the torus closed
+    equivariant       which sites matter, and O(2) exactly; a Fourier density of 3 harmonics
+PATHS
+    hop               which sites matter, and that neighbours are coupled by x x'; polynomials as log densities
+    chain             which sites matter (`models/markov_ring.py`); mixture of Gaussians
+    chain_beta        the same with the papers' mixture of Beta densities on an interval
+    convolution       causality only, and the first site; mixture of Gaussians
+    made              nothing; mixture of Beta densities
+SPINS_WITHOUT_DATA, ANGLES_WITHOUT_DATA
+                      trained from the energy alone (`fit_variational`)
 
 Batch and learning rate were tuned once on KL for a given time of one core: with care for the Markov
-networks and those of angles, in a few trials for `path.convolution` and `path.made`, not for `made` and `linear`.
+networks and those of angles, in a few trials for `convolution` and `made` of paths, not for `made` and `linear`.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 
@@ -59,18 +64,19 @@ from lib.systems import ising, xy
 class Recipe:
     """How a network is made and trained.
 
-    build: (source, seed, data) -> network; data are the configurations it will be trained on, as it sees them. More
-    keywords are the `options` of a task.
+    build: (source, seed, data) -> network; data: the configurations it will be trained on, as it sees them. More
+        keywords are the `options` of a task.
     augment: see `fit`.
     preprocess: configurations -> what the network sees, None for the configurations themselves.
     exact: preprocess loses nothing, so ln p of what the network sees is known where the source knows it.
     same_support: whatever the network can draw can be seen in data; not so for overlapping sums (`divergence.py`).
+    learning_rate, window: see `fit`.
     batch: configurations per step, for the number of sites the recipe was tuned at (`sites`); with more sites fewer.
     held_out: part of the data kept for early stopping, looked at `checks` times; 0 trains to the end.
     share: steps that take as long as one of the reference network of the system (frontier, equivariant, chain), so that
-    networks can be compared at the same computing time (`task.replicas`).
-    energy, log_measure: for training without data: of what the network draws, and what is added to ln q per site to
-    make its density one with respect to d theta / 2 pi.
+        networks can be compared at the same computing time (`task.replicas`).
+    energy: without data: of what the network draws, as it draws it.
+    log_measure: without data: added to ln q per site to make its density one with respect to d theta / 2 pi.
     """
 
     build: Callable
@@ -137,103 +143,97 @@ def stride_2(s):
     return blocking.states(blocking.sums(s, block=2))
 
 
-# ---------------------------------------------------------------- networks
+# ---------------------------------------------------------------- spins
 
 
-def _made(source, seed, _, hidden=(512,), odd=False):
+def spin_made(source, seed, _, hidden=(512,), odd=False):
+    """MADE of spins."""
     return MADE(site_shape=(source.L, source.L), head=Bernoulli(), hidden=hidden, odd=odd, seed=seed)
 
 
-def _linear(source, seed, data):
-    return _made(source, seed, data, hidden=(), odd=True)
-
-
-def _made_narrow(source, seed, data):
-    return _made(source, seed, data, hidden=(64,))
-
-
-def _frontier(source, seed, _, rows=1, odd=True):
+def frontier(source, seed, _, rows=1, odd=True):
+    """The Markov lattice of spins; rows: of context before the site and at the beginning."""
     return MarkovLattice(source.L, Bernoulli(), odd=odd, last_sites=rows * source.L, first_rows=rows, seed=seed)
 
 
-def _frontier_free(source, seed, data):
-    return _frontier(source, seed, data, odd=False)
-
-
-def _frontier_wider(source, seed, data):
-    return _frontier(source, seed, data, rows=2)
-
-
-def _patch(source, seed, data):
-    return _frontier(source, seed, data, rows=2, odd=False)
-
-
-def _majority(source, seed, _):
-    return MarkovLattice(source.side, Bernoulli(), odd=True, last_sites=2 * source.side, seed=seed)
-
-
-def _overlapping(source, seed, _, memory=None):
+def overlapping(source, seed, _, sums=False):
+    """The Markov lattice of overlapping block sums; sums: it is told the running staggered ones as well."""
+    memory = StaggeredSums(source.L) if sums else None
     return MarkovLattice(source.L, SymmetricCategorical(5), odd=True, last_sites=source.L + 1, memory=memory, seed=seed)
 
 
-def _overlapping_sums(source, seed, data):
-    return _overlapping(source, seed, data, StaggeredSums(source.L))
-
-
-def _overlapping_remember(source, seed, _):
+def remembering(source, seed, _):
+    """The same with what the staggered sums have told so far, instead of rows of context."""
     memory = StaggeredSums(source.L, remember=True)
     return MarkovLattice(
         source.L, SymmetricCategorical(5), odd=True, last_sites=2, first_rows=0, memory=memory, seed=seed
     )
 
 
-def _adjoining(source, seed, _):
+def adjoining(source, seed, _):
+    """The Markov lattice of adjoining block sums."""
     return MarkovLattice(source.L // 2, SymmetricCategorical(5), odd=True, last_sites=source.L, seed=seed)
 
 
-def _xy_made(source, seed, _, head):
-    return MADE(site_shape=(source.L, source.L), head=head, hidden=(512,), seed=seed)
+def majority_frontier(source, seed, _):
+    """The Markov lattice of majority blocks."""
+    return MarkovLattice(source.side, Bernoulli(), odd=True, last_sites=2 * source.side, seed=seed)
 
 
-def _made_beta(source, seed, data, n_components=3):
-    return _xy_made(source, seed, data, BetaMixture(n_components))
+FRONTIER = Recipe(frontier)
+SUMS = Recipe(overlapping, preprocess=stride_1, same_support=False, batch=64, learning_rate=1e-2, window=0.03)
+
+SPINS = {
+    "made": Recipe(spin_made, augment=None, learning_rate=1e-3, held_out=0.1),
+    "made_symmetric": Recipe(spin_made, augment=flip_and_move, learning_rate=3e-3),
+    "linear": Recipe(partial(spin_made, hidden=(), odd=True), learning_rate=3e-3),
+    "frontier": FRONTIER,
+    "stride_1": SUMS,
+    "stride_1_sums": replace(SUMS, build=partial(overlapping, sums=True)),
+    "stride_1_remember": replace(SUMS, build=remembering),
+    "stride_2": replace(SUMS, build=adjoining, preprocess=stride_2, exact=False),
+}
+
+MAJORITY = {"majority": Recipe(majority_frontier, learning_rate=1e-2, window=0.1, sites=64)}
+
+FILM = {
+    "film": replace(FRONTIER, held_out=0.1, checks=10),
+    "film_wider": replace(FRONTIER, build=partial(frontier, rows=2), held_out=0.1, checks=10),
+    "patch": replace(FRONTIER, build=partial(frontier, rows=2, odd=False), augment=turn, held_out=0.1, checks=10),
+}
+
+# the noise of the gradient matters more than in a training from data: larger batches, a longer average
+REVERSE = Recipe(frontier, energy=ising.energy, batch=256, learning_rate=1.5e-2, window=0.1)
+
+SPINS_WITHOUT_DATA = {
+    "frontier": REVERSE,
+    "frontier_free": replace(REVERSE, build=partial(frontier, odd=False)),
+    "made": replace(REVERSE, build=partial(spin_made, hidden=(64,)), batch=1024, learning_rate=1e-2),
+}
 
 
-def _made_von_mises(source, seed, data, n_components=3):
-    return _xy_made(source, seed, data, VonMisesMixture(n_components))
+# ---------------------------------------------------------------- angles
 
 
-def _can(source, seed, _, n_components=3):
+def angle_made(source, seed, _, head=BetaMixture, n_components=3):
+    """MADE of angles, or of s = theta / 2 pi; head: class of the mixture."""
+    return MADE(site_shape=(source.L, source.L), head=head(n_components), hidden=(512,), seed=seed)
+
+
+def can(source, seed, _, n_components=3):
+    """The masked convolution of the paper."""
     return MaskedConvolution(source.L, BetaMixture(n_components), seed=seed)
 
 
-def _convolution(source, seed, _, n_components=3):
+def convolution(source, seed, _, n_components=3):
+    """The masked convolution on a torus."""
     head = VonMisesMixture(n_components)
     return MaskedConvolution(source.L, head, periodic_columns=True, closure=True, uniform_first=False, seed=seed)
 
 
-def _equivariant(source, seed, _):
+def equivariant(source, seed, _):
+    """The Markov lattice with O(2) built in."""
     return O2MarkovLattice(source.L, seed=seed)
-
-
-def _hop(_, seed, data):
-    return KineticRing.from_paths(data, hidden=16, rank=4, seed=seed)
-
-
-def _chain(source, seed, _):
-    return MarkovRing(source.n_sites, GaussianMixture(), hidden=16, seed=seed)
-
-
-def _chain_beta(source, seed, _):
-    return MarkovRing(source.n_sites, BetaOnInterval(), hidden=16, seed=seed)
-
-
-def _path_convolution(source, seed, _):
-    return CausalConvolution(source.n_sites, GaussianMixture(), channels=16, seed=seed)
-
-
-def _path_made(source, seed, _):
-    return MADE(site_shape=(source.n_sites,), head=BetaOnInterval(), hidden=(256,), seed=seed)
 
 
 def fraction_energy(s):
@@ -241,12 +241,8 @@ def fraction_energy(s):
     return xy.energy(xy.TWO_PI * s)
 
 
-# ---------------------------------------------------------------- the registry
-
-_FRONTIER = Recipe(_frontier)
-_BLOCKS = Recipe(_overlapping, preprocess=stride_1, same_support=False, batch=64, learning_rate=1e-2, window=0.03)
-_XY = Recipe(
-    _equivariant,
+OF_ANGLES = Recipe(
+    equivariant,
     augment=rotate_and_move,
     preprocess=Units(),
     learning_rate=2e-2,
@@ -254,44 +250,59 @@ _XY = Recipe(
     batch=32,
     held_out=0.1,
 )
-_XY_FRACTION = replace(_XY, preprocess=Fraction(), augment=None)  # like the papers' networks
-# the noise of the gradient matters more than in a training from data: larger batches, a longer average
-_REVERSE = Recipe(_frontier, energy=ising.energy, batch=256, learning_rate=1.5e-2, window=0.1)
-_PATH = Recipe(_chain, augment=move_path, learning_rate=6e-3, window=0.1, batch=64, sites=128)
+OF_FRACTIONS = replace(OF_ANGLES, preprocess=Fraction(), augment=None)  # like the papers' networks
+VON_MISES = partial(angle_made, head=VonMisesMixture)
 
-RECIPES = {
-    "made": Recipe(_made, augment=None, learning_rate=1e-3, held_out=0.1),
-    "made_symmetric": Recipe(_made, augment=flip_and_move, learning_rate=3e-3),
-    "linear": Recipe(_linear, learning_rate=3e-3),
-    "frontier": _FRONTIER,
-    "stride_1": _BLOCKS,
-    "stride_1_sums": replace(_BLOCKS, build=_overlapping_sums),
-    "stride_1_remember": replace(_BLOCKS, build=_overlapping_remember),
-    "stride_2": replace(_BLOCKS, build=_adjoining, preprocess=stride_2, exact=False),
-    "majority": Recipe(_majority, learning_rate=1e-2, window=0.1, sites=64),
-    "film": replace(_FRONTIER, held_out=0.1, checks=10),
-    "film_wider": replace(_FRONTIER, build=_frontier_wider, held_out=0.1, checks=10),
-    "patch": replace(_FRONTIER, build=_patch, augment=turn, held_out=0.1, checks=10),
-    "xy.made_beta": replace(_XY_FRACTION, build=_made_beta, learning_rate=1e-2, batch=64, share=0.7),
-    "xy.can": replace(_XY_FRACTION, build=_can, learning_rate=3e-2, share=1.1),
-    "xy.made_von_mises": replace(_XY, build=_made_von_mises, learning_rate=1e-2, batch=64, share=0.6),
-    "xy.convolution": replace(_XY, build=_convolution, share=0.8),
-    "xy.equivariant": _XY,
-    "path.hop": replace(_PATH, build=_hop, learning_rate=1.5e-3, share=0.8),
-    "path.chain": _PATH,
-    "path.chain_beta": replace(_PATH, build=_chain_beta),
-    "path.convolution": replace(_PATH, build=_path_convolution, batch=32, share=0.8),
-    "path.made": replace(_PATH, build=_path_made, learning_rate=3e-3, batch=32, share=0.5),
-    "reverse.frontier": _REVERSE,
-    "reverse.frontier_free": replace(_REVERSE, build=_frontier_free),
-    "reverse.made": replace(_REVERSE, build=_made_narrow, batch=1024, learning_rate=1e-2),
-    "reverse.can": replace(_REVERSE, build=_can, energy=fraction_energy, batch=128, learning_rate=1e-2),
-    "reverse.equivariant": replace(
-        _REVERSE,
-        build=_equivariant,
+ANGLES = {
+    "made_beta": replace(OF_FRACTIONS, build=angle_made, learning_rate=1e-2, batch=64, share=0.7),
+    "can": replace(OF_FRACTIONS, build=can, learning_rate=3e-2, share=1.1),
+    "made_von_mises": replace(OF_ANGLES, build=VON_MISES, learning_rate=1e-2, batch=64, share=0.6),
+    "convolution": replace(OF_ANGLES, build=convolution, share=0.8),
+    "equivariant": OF_ANGLES,
+}
+
+ANGLES_WITHOUT_DATA = {
+    "can": replace(REVERSE, build=can, energy=fraction_energy, batch=128, learning_rate=1e-2),
+    "equivariant": replace(
+        REVERSE,
+        build=equivariant,
         energy=xy.energy,
         batch=64,
         learning_rate=1e-2,
         log_measure=math.log(xy.TWO_PI),
     ),
+}
+
+
+# ---------------------------------------------------------------- paths
+
+
+def hop(_, seed, data):
+    """The kinetic ring, which starts from a Markov chain fitted to the data."""
+    return KineticRing.from_paths(data, hidden=16, rank=4, seed=seed)
+
+
+def chain(source, seed, _, head=GaussianMixture):
+    """The Markov ring; head: class of the mixture."""
+    return MarkovRing(source.n_sites, head(), hidden=16, seed=seed)
+
+
+def causal(source, seed, _):
+    """The causal convolution."""
+    return CausalConvolution(source.n_sites, GaussianMixture(), channels=16, seed=seed)
+
+
+def path_made(source, seed, _):
+    """MADE of paths."""
+    return MADE(site_shape=(source.n_sites,), head=BetaOnInterval(), hidden=(256,), seed=seed)
+
+
+CHAIN = Recipe(chain, augment=move_path, learning_rate=6e-3, window=0.1, batch=64, sites=128)
+
+PATHS = {
+    "hop": replace(CHAIN, build=hop, learning_rate=1.5e-3, share=0.8),
+    "chain": CHAIN,
+    "chain_beta": replace(CHAIN, build=partial(chain, head=BetaOnInterval)),
+    "convolution": replace(CHAIN, build=causal, batch=32, share=0.8),
+    "made": replace(CHAIN, build=path_made, learning_rate=3e-3, batch=32, share=0.5),
 }

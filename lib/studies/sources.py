@@ -1,8 +1,7 @@
 """Where the configurations of a training come from: a simulated system at one temperature.
 
-A source is a frozen record of what fixes the distribution. It draws independent configurations for a `purpose`
-("train", "test", "thermodynamics"), and different purposes never share random numbers; where the distribution is known,
-`log_prob` is exact. T: temperature in the weight exp(-H / T), in the units of the Hamiltonian; 1 for an action.
+A source is a frozen record of what fixes the distribution. It draws independent configurations for a `purpose`, and
+different purposes never share random numbers.
 """
 
 from dataclasses import dataclass
@@ -10,8 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from lib.analysis import kerr
+from lib.analysis.divergence import kl_divergence
 from lib.samplers import dipolar, mcmc, path
 from lib.samplers import xy as xy_sampler
+from lib.studies import recipes
 from lib.systems import double_well, film, ising
 
 PURPOSES = ("train", "test", "thermodynamics")
@@ -22,14 +23,33 @@ def generator(seed, purpose):
     return np.random.default_rng([seed, PURPOSES.index(purpose)])
 
 
+class Source:
+    """A source: configurations(n, seed, purpose="test") -> [n, ...], and what is known about them.
+
+    T: temperature in the weight exp(-H / T), in the units of the Hamiltonian; 1 for an action.
+    n_sites: of one configuration.
+    log_prob: configurations -> ln p [n], exact; None where it is not known.
+    networks, networks_without_data: tables of `recipes` that can learn it, from configurations and from the energy.
+    """
+
+    log_prob = None
+    networks_without_data = {}
+
+    def divergence(self, hamiltonian, configurations, same_support=True):
+        """KL of this distribution from a learned one in nats, an `Estimate`, on configurations drawn from it."""
+        return kl_divergence(self.log_prob(configurations), hamiltonian.log_prob(configurations), same_support)
+
+
 @dataclass(frozen=True)
-class Spins:
+class Spins(Source):
     """Ising spins int8 [n, L, L]. log_prob: Kaufman's ln Z."""
 
     L: int
     T: float
+    networks = recipes.SPINS
+    networks_without_data = recipes.SPINS_WITHOUT_DATA
 
-    def configurations(self, n, seed, purpose="train"):
+    def configurations(self, n, seed, purpose="test"):
         return mcmc.sample(self.L, self.T, n, generator(seed, purpose)).configurations
 
     def log_prob(self, s):
@@ -41,14 +61,15 @@ class Spins:
 
 
 @dataclass(frozen=True)
-class Angles:
+class Angles(Source):
     """XY angles float64 [n, L, L]; the normalisation is not known exactly."""
 
     L: int
     T: float
-    log_prob = None
+    networks = recipes.ANGLES
+    networks_without_data = recipes.ANGLES_WITHOUT_DATA
 
-    def configurations(self, n, seed, purpose="train"):
+    def configurations(self, n, seed, purpose="test"):
         return xy_sampler.sample(self.L, self.T, n, generator(seed, purpose)).configurations
 
     @property
@@ -57,7 +78,7 @@ class Angles:
 
 
 @dataclass(frozen=True)
-class Paths:
+class Paths(Source):
     """Paths of the double well float32 [n, N] at inverse temperature beta. log_prob: transfer matrix.
 
     For training: Monte Carlo, tau_int sweeps apart in each chain. Neighbours are correlated a little, which costs less
@@ -67,11 +88,12 @@ class Paths:
     beta: float
     n_sites: int
     T = 1.0
+    networks = recipes.PATHS
 
     def matrix(self):
         return double_well.TransferMatrix(double_well.couplings(self.beta, self.n_sites), self.n_sites)
 
-    def configurations(self, n, seed, purpose="train"):
+    def configurations(self, n, seed, purpose="test"):
         if purpose != "train":
             return self.matrix().sample(n, generator(seed, purpose))
         couplings = double_well.couplings(self.beta, self.n_sites)
@@ -82,57 +104,56 @@ class Paths:
 
 
 @dataclass(frozen=True)
-class Film:
-    """Spins int8 [n, L, L] recovered from SIMULATED images of an Ising film at T kelvin, Curie temperature t_c kelvin.
+class ImagedFilm(Source):
+    """Spins int8 [n, L, L] recovered from SIMULATED images of a film. The same seed gives the same ones every time.
 
-    The Hamiltonian is in units of J, so `T` here is the reduced temperature.
+    spins(n, rng): true spins [n, L, L]. streams: numbers of the random streams of spins and camera.
     """
 
     camera: film.Camera
     L: int
+    networks = recipes.FILM
+
+    def images(self, n, seed):
+        """True spins [n, L, L] and frames [n, h, w]. The same seed gives the same spins for every camera."""
+        of_spins, of_camera = (np.random.default_rng([seed, stream]) for stream in self.streams)
+        spins = self.spins(n, of_spins)
+        return spins, film.render(spins, of_camera, self.camera)
+
+    def configurations(self, n, seed, purpose="test"):
+        return recover(self.images(n, seed)[1], self.camera.pixels_per_spin, self.L)
+
+    @property
+    def n_sites(self):
+        return self.L**2
+
+
+@dataclass(frozen=True)
+class Film(ImagedFilm):
+    """An Ising film at `kelvin`, Curie temperature t_c in kelvin. T: reduced, the Hamiltonian is in units of J."""
+
     kelvin: float
     t_c: float
-    log_prob = None
+    streams = (0, 1)
 
     @property
     def T(self):
         return float(film.reduced_temperature(self.kelvin, self.t_c))
 
-    @property
-    def n_sites(self):
-        return self.L**2
-
-    def images(self, n, seed):
-        """True spins [n, L, L] and frames [n, h, w]. The same seed gives the same spins for every camera."""
-        spins = mcmc.sample(self.L, self.T, n, np.random.default_rng([seed, 0])).configurations
-        return spins, film.render(spins, np.random.default_rng([seed, 1]), self.camera)
-
-    def configurations(self, n, seed, purpose="train"):
-        return recover(self.images(n, seed)[1], self.camera.pixels_per_spin, self.L)
+    def spins(self, n, rng):
+        return mcmc.sample(self.L, self.T, n, rng).configurations
 
 
 @dataclass(frozen=True)
-class StripeFilm:
-    """The same of a SIMULATED dipolar film (`film.pair_kernel`: J = 1, dipoles g) at T in units of J."""
+class StripeFilm(ImagedFilm):
+    """A dipolar film (`film.pair_kernel`: J = 1, dipoles g) at T in units of J."""
 
-    camera: film.Camera
-    L: int
     T: float
     g: float
-    log_prob = None
+    streams = (2, 3)
 
-    @property
-    def n_sites(self):
-        return self.L**2
-
-    def images(self, n, seed):
-        """True spins [n, L, L] and frames [n, h, w]. The same seed gives the same spins for every camera."""
-        W = film.pair_kernel(self.L, 1.0, self.g)
-        spins = dipolar.sample(W, self.T, n, np.random.default_rng([seed, 2])).configurations
-        return spins, film.render(spins, np.random.default_rng([seed, 3]), self.camera)
-
-    def configurations(self, n, seed, purpose="train"):
-        return recover(self.images(n, seed)[1], self.camera.pixels_per_spin, self.L)
+    def spins(self, n, rng):
+        return dipolar.sample(film.pair_kernel(self.L, 1.0, self.g), self.T, n, rng).configurations
 
 
 def recover(frames, pixels_per_spin, L):

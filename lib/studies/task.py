@@ -1,7 +1,7 @@
 """From a source of configurations to a learned Hamiltonian: one task, one way to carry it out.
 
-A `Task` is everything that determines the outcome: the network (a key of `recipes.RECIPES`), the source, how many
-configurations and steps, and the seed, from which the configurations, the initial weights and the batches all follow.
+A `Task` is everything that determines the outcome: the network (`recipes.py`), the source, how many configurations and
+steps, and the seed, from which the configurations, the initial weights and the batches all follow.
 Tasks that differ in their seed are independent experiments, and their spread is the whole statistical error. The same
 task gives the same network on the same machine, so what was learned once is kept (`lib.cache`).
 """
@@ -9,16 +9,15 @@ task gives the same network on the same machine, so what was learned once is kep
 import copy
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from lib import cache, parallel
-from lib.analysis.divergence import kl_divergence
 from lib.models.fit import FitResult, fit
 from lib.models.fit_variational import VariationalResult, fit_variational
 from lib.models.learned import LearnedHamiltonian
 from lib.statistics import Estimate
-from lib.studies.recipes import RECIPES, Recipe
+from lib.studies.recipes import Recipe
 from lib.systems import ising
 
 WARM = 0.3  # learning rate of a network that starts from a trained one, relative to one that starts from nothing
@@ -26,8 +25,11 @@ WARM = 0.3  # learning rate of a network that starts from a trained one, relativ
 
 @dataclass(frozen=True)
 class WithoutData:
-    """Training from the energy alone. annealing: part of it in which 1 / T rises from 0. field: None, or the magnetic
-    field of a first training of as many steps, from whose network this one starts."""
+    """Training from the energy alone.
+
+    annealing: part of the steps in which 1 / T rises from 0.
+    field: None, or the magnetic field of a first training of as many steps, from whose network this one starts.
+    """
 
     annealing: float = 0.5
     field: float | None = None
@@ -37,10 +39,14 @@ class WithoutData:
 class Task:
     """One training.
 
-    network: a key of RECIPES. source: see `sources`. n_train: configurations, held-out ones included; 0 without data.
+    network: a key of `source.networks`, without data of `source.networks_without_data`.
+    source: a `Source`.
+    n_train: configurations, held-out ones included; 0 without data.
+    seed: of weights and batches.
     start: a task whose network this one starts from, instead of random weights.
-    data_seed: of the configurations; None: `seed`, which also is that of weights and batches.
-    without_data: None for maximum likelihood. options: pairs (name, value) handed to the recipe's `build`.
+    data_seed: of the configurations; None: `seed`.
+    without_data: None for maximum likelihood.
+    options: pairs (name, value) handed to the recipe's `build`.
     """
 
     network: str
@@ -54,12 +60,16 @@ class Task:
     options: tuple = ()
 
     def __post_init__(self):
-        if self.network not in RECIPES:
-            raise ValueError(f"network = {self.network!r}: choose from {', '.join(RECIPES)}")
+        if self.network not in self._networks:
+            raise ValueError(f"network = {self.network!r}: choose from {', '.join(self._networks)}")
+
+    @property
+    def _networks(self) -> dict[str, Recipe]:
+        return self.source.networks if self.without_data is None else self.source.networks_without_data
 
     @property
     def recipe(self) -> Recipe:
-        return RECIPES[self.network]
+        return self._networks[self.network]
 
     @property
     def data(self) -> int:
@@ -75,8 +85,11 @@ class Task:
 
 
 class Learned(NamedTuple):
-    """What a task came to. kl: KL(data || network) on configurations made for this purpose only, None where the exact
-    distribution is not known. cpu_seconds: of one core, for the training alone."""
+    """What a task came to.
+
+    kl: KL(data || network) on configurations made for this purpose only, None where the distribution is not known.
+    cpu_seconds: of one core, for the training alone.
+    """
 
     task: Task
     hamiltonian: object
@@ -93,8 +106,8 @@ class Learned(NamedTuple):
 def train(recipe, model, data, n_steps, seed, *, held_out=None, learning_rate=None):
     """`FitResult` of a model trained in place on data [n, ...], as it sees them, by a recipe.
 
-    held_out: configurations for early stopping; None: the recipe's part of the data. learning_rate: None for the
-    recipe's.
+    held_out: configurations for early stopping; None: the recipe's part of the data.
+    learning_rate: None for the recipe's.
     """
     if held_out is None and recipe.held_out:
         n = max(1, min(2000, int(recipe.held_out * len(data))))
@@ -139,27 +152,37 @@ def learn(task):
 
 def _divergence(task, hamiltonian):
     """KL, an `Estimate`, on configurations never trained on; about 2.5 million sites, at most 10 000 configurations."""
-    if not task.recipe.exact or task.source.log_prob is None:
+    source, recipe = task.source, task.recipe
+    if not recipe.exact or source.log_prob is None:
         return None
-    test = task.source.configurations(min(10_000, 2_560_000 // task.source.n_sites), task.data, "test")
-    return kl_divergence(task.source.log_prob(test), hamiltonian.log_prob(test), task.recipe.same_support)
+    test = source.configurations(min(10_000, 2_560_000 // source.n_sites), task.data, "test")
+    return source.divergence(hamiltonian, test, recipe.same_support)
 
 
 def _learn_without_data(task):
     recipe, how = task.recipe, task.without_data
     model = recipe.build(task.source, task.seed, None, **dict(task.options))
-    arguments = {"steps": task.n_steps, "batch": recipe.batch, "learning_rate": recipe.learning_rate}
-    arguments |= {"window": recipe.window}
+
+    def fit_to(energy, annealing, seed):
+        return fit_variational(
+            model,
+            energy,
+            1 / task.source.T,
+            steps=task.n_steps,
+            batch=recipe.batch,
+            learning_rate=recipe.learning_rate,
+            window=recipe.window,
+            annealing=annealing,
+            seed=seed,
+        )
+
+    def in_field(s):
+        return recipe.energy(s) - how.field * ising.magnetization(s)
+
     begin = time.process_time()
     if how.field is not None:
-
-        def in_field(s):
-            return recipe.energy(s) - how.field * ising.magnetization(s)
-
-        fit_variational(model, in_field, 1 / task.source.T, **arguments, annealing=0.5, seed=2 * task.seed + 1)
-    result = fit_variational(
-        model, recipe.energy, 1 / task.source.T, **arguments, annealing=how.annealing, seed=2 * task.seed
-    )
+        fit_to(in_field, 0.5, 2 * task.seed + 1)
+    result = fit_to(recipe.energy, how.annealing, 2 * task.seed)
     seconds = time.process_time() - begin
     hamiltonian = LearnedHamiltonian(model, task.source.T)
     return Learned(task, hamiltonian, result, None, _n_weights(model), seconds)
@@ -173,11 +196,12 @@ def replicas(network, source, n_train, n_steps, n_networks, seed, starts=None, *
     """`n_networks` tasks that differ in everything random: configurations, initial weights, batches.
 
     n_steps: of the reference network of the system; others get as many as take the same time (`Recipe.share`).
-    starts: tasks, one each, whose networks they start from (default: none). more: other fields of `Task`.
+    starts: tasks, one each, whose networks they start from (default: none).
+    more: other fields of `Task`.
     """
     starts = [None] * n_networks if starts is None else starts
-    n_steps = max(1, round(RECIPES[network].share * n_steps)) if network in RECIPES else n_steps
-    return [Task(network, source, n_train, n_steps, 100 * seed + k, start, **more) for k, start in enumerate(starts)]
+    tasks = [Task(network, source, n_train, n_steps, 100 * seed + k, start, **more) for k, start in enumerate(starts)]
+    return [replace(task, n_steps=max(1, round(task.recipe.share * n_steps))) for task in tasks]
 
 
 _starts: dict = {}  # task -> trained network, handed to this process with the task that starts from it
@@ -194,8 +218,9 @@ def learn_all(tasks: dict, then: Callable | None = None) -> dict:
     """Carry out many tasks, side by side on the cores of this machine.
 
     tasks: name -> list of `Task`; networks from which others start are learned first, in the list or not, and equal
-    tasks are carried out once. Returns the same dict with a `Learned` in the place of each task, or with
-    then(learned), side by side as well, where `then` (importable) is given.
+        tasks are carried out once.
+    then: an importable function of a `Learned`, applied side by side as well.
+    Returns the same dict with a `Learned`, or then(learned), in the place of each task.
     """
     wanted = list(dict.fromkeys(task for group in tasks.values() for task in group))
     every = list(wanted)

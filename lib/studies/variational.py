@@ -27,25 +27,11 @@ from lib.models.fit import FitResult
 from lib.models.fit_variational import VariationalResult
 from lib.models.learned import LearnedHamiltonian
 from lib.statistics import Estimate, mean
-from lib.studies.ising import configurations as observed
-from lib.studies.recipes import RECIPES
-from lib.studies.sources import Angles, Spins
-from lib.studies.task import Task, WithoutData, learn_all
+from lib.studies.sources import Spins
+from lib.studies.task import Learned, Task, learn_all
 from lib.systems import ising
 
-# ---------------------------------------------------------------- what is trained
-
-
-def replicas(network, L, T, n_steps, n_networks, seed, *, annealing=0.5, field=None, n_train=0):
-    """`n_networks` tasks that differ in everything random: initial weights and draws.
-
-    network: a key of RECIPES without its "reverse.". annealing, field: see `task.WithoutData`. n_train: number of
-    configurations of a training from data instead, by maximum likelihood with the recipe of the same name.
-    """
-    source = (Angles if network in ("can", "equivariant") else Spins)(L, T)
-    how = None if n_train else WithoutData(annealing, field)
-    name = network if n_train else f"reverse.{network}"
-    return [Task(name, source, n_train, n_steps, 100 * seed + k, without_data=how) for k in range(n_networks)]
+# ---------------------------------------------------------------- networks and their draws
 
 
 class Draws(NamedTuple):
@@ -66,8 +52,8 @@ class Draws(NamedTuple):
         return Draws(self.configurations[:n], self.log_q[:n], self.energy[:n], self.T)
 
 
-class Trained(NamedTuple):
-    """What a task came to."""
+class LearnedDraws(NamedTuple):
+    """A network that was learned, and its `Draws`."""
 
     task: Task
     model: torch.nn.Module
@@ -75,8 +61,8 @@ class Trained(NamedTuple):
     draws: Draws
 
 
-def draw(learned, n):
-    """`Trained`, with n draws, of a `Learned` network. Deterministic, and other random numbers than the training's."""
+def draw_from(learned: Learned, n: int) -> LearnedDraws:
+    """n draws of a network. Deterministic, and with other random numbers than the training's."""
     task, recipe = learned.task, learned.task.recipe
     s, log_q = learned.model.sample(n, 3_000_000_000 + task.seed)
     energy = recipe.energy or ising.energy
@@ -86,18 +72,17 @@ def draw(learned, n):
         np.asarray(energy(s.double()), float),
         task.source.T,
     )
-    return Trained(task, learned.model, learned.fit, drawn)
+    return LearnedDraws(task, learned.model, learned.fit, drawn)
 
 
-def train_all(tasks, n_draws=4000):
-    """Carry out many tasks and draw from each network, side by side: name -> list of `Task` -> the same of `Trained`.
+def learn_and_draw(tasks, n_draws):
+    """Carry out many tasks and draw from each network, side by side: name -> list of `Task` -> of `LearnedDraws`.
 
-    n_draws: a number, or a dict name -> number for those that differ from 4000.
+    n_draws: name -> number of draws of each network, where it is not 4000.
     """
     learned = learn_all(tasks)
-    many = n_draws if isinstance(n_draws, dict) else dict.fromkeys(tasks, n_draws)
-    jobs = [(one, many.get(name, 4000)) for name, group in learned.items() for one in group]
-    drawn = iter(parallel.starmap(draw, jobs))
+    jobs = [(one, n_draws.get(name, 4000)) for name, group in learned.items() for one in group]
+    drawn = iter(parallel.starmap(draw_from, jobs))
     return {name: [next(drawn) for _ in group] for name, group in learned.items()}
 
 
@@ -109,7 +94,7 @@ def free_energy(draws):
     return mean(draws.energy + draws.T * draws.log_q)
 
 
-def divergence(draws, log_z):
+def reverse_divergence(draws, log_z):
     """D(q || p) in nats, an `Estimate`, given ln Z.
 
     Uses < p / q >_q = 1 as a control variate where the weights allow it, see `divergence.py`: not for a network that
@@ -123,26 +108,26 @@ def plain_divergence(draws, log_z):
     return mean(draws.log_q + draws.energy / draws.T + log_z)
 
 
-def log_partition_function(draws):
+def log_z_from_weights(draws):
     """ln Z = ln < w >_q, an `Estimate`; its error holds for an effective sample size of many draws."""
     n, share = len(draws.energy), effective_sample_size(draws.log_weights)
     return Estimate(log_mean_weight(draws.log_weights), math.sqrt(max(1 / share - 1, 0) / n))
 
 
-def divergence_over_steps(trained, log_z, windows=25):
-    """Steps and D(q || p) [windows] along a training without data: each batch at the beta in force then, averages over
-    windows of as many steps.
+def divergence_over_steps(learned, log_z, windows=25):
+    """Steps and D(q || p) [windows] along a training without data, each batch at the beta in force then.
 
-    log_z: function of temperatures [n] -> ln Z [n], not a number where it is not known.
+    learned: `LearnedDraws`. log_z: function of temperatures [n] -> ln Z [n], not a number where it is not known.
+    windows: of as many steps, which are averaged over.
     """
-    step, beta, f, _ = np.array(trained.result.history).T
-    d = f + RECIPES[trained.task.network].log_measure * trained.model.n_sites + log_z(1 / beta)
+    step, beta, f, _ = np.array(learned.result.history).T
+    d = f + learned.task.recipe.log_measure * learned.model.n_sites + log_z(1 / beta)
     parts = np.array_split(np.arange(len(d)), min(windows, len(d)))
     return np.array([step[k].mean() for k in parts]), np.array([d[k].mean() for k in parts])
 
 
-class Averages(NamedTuple):
-    """One observable per column: the plain average of q and the one with weights, with errors, and the ESS / n."""
+class WeightedAverages(NamedTuple):
+    """Averages of k observables, [k] each: `plain` over q, `value` with weights p / q. ess: effective samples / n."""
 
     plain: np.ndarray
     plain_error: np.ndarray
@@ -151,12 +136,12 @@ class Averages(NamedTuple):
     ess: float
 
 
-def averages(draws, observables):
-    """`Averages` of observables [n, k] of the draws."""
+def weighted_averages(draws, observables):
+    """`WeightedAverages` of observables [n, k] of the draws."""
     observables = np.asarray(observables, float)
     weighted = reweight(observables, draws.log_weights)
     plain_error = observables.std(axis=0, ddof=1) / math.sqrt(len(observables))
-    return Averages(observables.mean(axis=0), plain_error, weighted.value, weighted.error, weighted.ess)
+    return WeightedAverages(observables.mean(axis=0), plain_error, weighted.value, weighted.error, weighted.ess)
 
 
 def images_log_q(model, draws):
@@ -179,8 +164,12 @@ def flip_log_q(model, draws):
 
 
 class Extrapolation(NamedTuple):
-    """H_theta against H at temperatures [t]: slope, rms residual (units of energy), effective sample size / n of the
-    weights exp[-(H_theta - H) / T] of configurations drawn from exp(-H / T); KL(p || q) in nats at the training T."""
+    """H_theta against H at temperatures [t].
+
+    slope, residual: of the straight line (units of energy).
+    ess: effective samples / n of the weights exp[-(H_theta - H) / T] of configurations drawn from exp(-H / T).
+    kl: KL(p || q) in nats at the training T.
+    """
 
     slope: np.ndarray
     residual: np.ndarray
@@ -188,16 +177,15 @@ class Extrapolation(NamedTuple):
     kl: float
 
 
-def extrapolate(model, T0, temperatures, n, seed):
+def extrapolate_hamiltonian(model, T0, temperatures, n, seed):
     """`Extrapolation` of H_theta = -T0 ln q to each temperature, on n fresh Monte Carlo configurations each."""
     hamiltonian = LearnedHamiltonian(model, T0)
     rows = []
     for T in temperatures:
-        s = observed(model.side, T, n, seed, "thermodynamics")
+        s = Spins(model.side, T).configurations(n, seed, "thermodynamics")
         learned, true = hamiltonian.energy(s), ising.energy(s)
         straight = compare(learned, true)
         rows.append([straight.slope, straight.residual, effective_sample_size((true - learned) / T)])
-    s = observed(model.side, T0, 4 * n, seed, "test")
-    log_p = -ising.energy(s) / T0 - ising.log_partition_function(T0, model.side)
-    kl = kl_divergence(log_p, hamiltonian.log_prob(s)).value
+    source = Spins(model.side, T0)
+    kl = source.divergence(hamiltonian, source.configurations(4 * n, seed)).value
     return Extrapolation(*np.array(rows).T, kl)

@@ -31,7 +31,6 @@ TOY = '''
 from dataclasses import dataclass
 
 from lib import other
-from lib.cache import remembered
 
 
 @dataclass(frozen=True)
@@ -49,10 +48,6 @@ def apart():
     return 0
 
 
-@remembered
-def double(task):
-    print("called")
-    return 2 * task.n
 '''
 OTHER = "def times(x, y):\n    return x * y\n"
 ASK = "from lib import cache, toy\n\nprint(cache.remember(toy.square, toy.Task(3)))"
@@ -130,16 +125,6 @@ def test_code_that_is_edited_while_it_is_loaded_is_just_called(tree):
     """
     assert ask(tree, source) == CALLED
     assert ask(tree) == ["called", "6"]
-
-
-def test_the_decorator(tree):
-    source = """
-        from lib.toy import Task, double
-
-        print(double(Task(3)), double.__name__, double.__wrapped__(Task(4)))
-    """
-    assert ask(tree, source) == ["called", "called", "6", "double", "8"]
-    assert ask(tree, source) == ["called", "6", "double", "8"]
 
 
 def test_the_environment_names_the_folder_or_turns_it_off(tree):

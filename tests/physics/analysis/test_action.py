@@ -10,7 +10,6 @@ from lib.models.autoregressive import Autoregressive
 from lib.models.heads.real import GaussianMixture
 from lib.models.learned import LearnedHamiltonian
 from lib.models.markov_ring import MarkovRing
-from lib.studies import double_well as study
 from lib.studies.recipes import move_path
 from lib.studies.sources import Paths
 from lib.studies.task import Task, learn
@@ -92,10 +91,10 @@ def test_averaging_over_images():
 
 
 def test_learning():
-    task = Task("path.chain", Paths(BETA, N), 8000, 300, 5)
+    task = Task("chain", Paths(BETA, N), 8000, 300, 5)
     learned = learn(task)
     assert -SIGMAS * learned.kl.error < learned.kl.value < 0.1
-    x = study.test_paths(BETA, N, 2000, 6)
+    x = Paths(BETA, N).configurations(2000, 6)
     found = action.against_exact(learned.hamiltonian.action(x), dw.action(x, COUPLINGS))
     assert abs(found.slope - 1) < 0.03 and abs(found.offset - MATRIX.log_z) < 0.1
     readable = action.read(x, learned.hamiltonian.gradient(x))

@@ -14,7 +14,7 @@ from lib.analysis.divergence import kl_divergence
 from lib.analysis.hamiltonian_error import compare
 from lib.studies import ising as study
 from lib.studies.sources import Spins
-from lib.studies.task import Task, learn, learn_all
+from lib.studies.task import Task, learn, learn_all, replicas
 from lib.systems import ising
 
 ALPHA = 0.001
@@ -277,7 +277,7 @@ def test_a_task_determines_its_outcome():
 
 def test_side_by_side_equals_one_by_one():
     tasks = {
-        "a": study.spins("linear", 4, 2.27, 1000, 20, 2, 1),
+        "a": replicas("linear", Spins(4, 2.27), 1000, 20, 2, 1),
         "b": [Task("made", Spins(4, 3.0), 1000, 10, 9)],
     }
     together = learn_all(tasks)
@@ -291,7 +291,7 @@ def test_a_trained_network_is_close_and_its_average_closer():
     task = Task("frontier", Spins(4, 2.6), 20_000, 400, 1)
     learned = learn(task)
     average = study.symmetrised(learned.hamiltonian)
-    exact = study.log_prob_exact(STATES, 2.6)
+    exact = Spins(4, 2.6).log_prob(STATES)
     assert np.logaddexp.reduce(exact) == pytest.approx(0, abs=1e-10)
 
     def kl(h):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from lib.analysis import blocking
+from lib.analysis import blocking, renormalisation
 from lib.models.fit import fit
 from lib.models.heads.discrete import SymmetricCategorical
 from lib.models.learned import LearnedHamiltonian
@@ -102,7 +102,7 @@ def test_blocks_to_network_to_couplings_against_the_exact_ones():
     """The whole path at L = 4: pairs, diagonals and the product of all express any even ln p of four blocks."""
     s, p = exact_L4()
     blocks, q = blocking.exact_majority(s, p)
-    exact = rg.exact_couplings(blocks, q)
+    exact = renormalisation.exact_couplings(blocks, q)
     assert exact == pytest.approx([0.6925, 0.3271, 0.0196], abs=5e-5)
     assert rg.exact_path(blocks, q, seed=1) == pytest.approx(exact, abs=5e-5)
     # blocks of another temperature do not pass
@@ -110,7 +110,7 @@ def test_blocks_to_network_to_couplings_against_the_exact_ones():
     _, q = blocking.exact_majority(s, hot / hot.sum())
     assert rg.exact_path(blocks, q, seed=1) != pytest.approx(exact, abs=1e-3)
     with pytest.raises(ValueError, match="do not express"):
-        rg.exact_couplings(blocks, q, {"pairs": blocking.TORUS_2["pairs"]})
+        renormalisation.exact_couplings(blocks, q, {"pairs": blocking.TORUS_2["pairs"]})
 
 
 def test_five_states_against_the_exact_distribution():

@@ -252,7 +252,7 @@ def test_chains_of_block_configurations():
         )
         by_blocks.append((value - exact) / error)
         naive.append((value - exact) / (energy.std() / np.sqrt(len(energy))))
-        worth.append(rg.independent(energy))
+        worth.append(rg.n_independent(energy))
     check(by_blocks, 19)
     assert not covers(naive)
     check(np.array(naive) * np.sqrt(np.mean(worth) / 640))

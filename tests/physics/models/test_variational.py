@@ -16,6 +16,8 @@ from lib.models.made import MADE
 from lib.models.markov_lattice import MarkovLattice
 from lib.models.masked_convolution import MaskedConvolution
 from lib.studies import variational
+from lib.studies.sources import Angles, Spins
+from lib.studies.task import WithoutData, replicas
 from lib.systems import ising
 
 BETA = 0.4
@@ -189,14 +191,19 @@ def test_the_weights_are_averaged_over_the_last_steps():
 @pytest.fixture(scope="module")
 def trained():
     """A few short trainings on 4 x 4 lattices; the exact ln Z of both models is known there."""
+
+    def one(network, source, n_steps, n_train=0, how=None):
+        return replicas(network, source, n_train, n_steps, 1, 1, without_data=how)
+
+    spins, angles, annealed = Spins(4, 2.5), Angles(4, 1.25), WithoutData()
     tasks = {
-        "frontier": variational.replicas("frontier", 4, 2.5, 40, 1, 1),
-        "one sign": variational.replicas("frontier_free", 4, 1.2, 60, 1, 1, field=1.5, annealing=0.0),
-        "data": variational.replicas("frontier", 4, 2.5, 40, 1, 1, n_train=2000),
-        "can": variational.replicas("can", 4, 1.25, 100, 1, 1),
-        "equivariant": variational.replicas("equivariant", 4, 1.25, 60, 1, 1),
+        "frontier": one("frontier", spins, 40, how=annealed),
+        "one sign": one("frontier_free", Spins(4, 1.2), 60, how=WithoutData(annealing=0.0, field=1.5)),
+        "data": one("frontier", spins, 40, n_train=2000),
+        "can": one("can", angles, 100, how=annealed),
+        "equivariant": one("equivariant", angles, 60, how=annealed),
     }
-    return {name: group[0] for name, group in variational.train_all(tasks).items()}
+    return {name: group[0] for name, group in variational.learn_and_draw(tasks, {}).items()}
 
 
 @pytest.mark.parametrize("name", ["frontier", "data"])
@@ -207,7 +214,7 @@ def test_divergence_and_free_energy_from_draws_agree_with_enumeration(trained, n
     log_q = log_prob_in_batches(model, s, batch=4096)
     exact = float((np.exp(log_q) * (log_q + ising.energy(s) / 2.5 + log_z)).sum())
     assert exact < 0.2
-    for estimate in (variational.divergence(draws, log_z), variational.plain_divergence(draws, log_z)):
+    for estimate in (variational.reverse_divergence(draws, log_z), variational.plain_divergence(draws, log_z)):
         assert abs(estimate.value - exact) < 4 * estimate.error + 1e-4
     free = variational.free_energy(draws)
     assert free.value == pytest.approx(2.5 * (variational.plain_divergence(draws, log_z).value - log_z), abs=1e-3)
@@ -236,10 +243,10 @@ def test_weights_give_the_exact_partition_function_and_energy(trained, name):
         log_z, energy = float(ising.log_partition_function(2.5, 4)), float(ising.exact(2.5, 4).energy)
     else:
         log_z, energy = 16 * 0.40478343, 16 * -1.1701405  # transfer matrix, see xy_exact.py
-    found = variational.log_partition_function(draws)
+    found = variational.log_z_from_weights(draws)
     assert abs(found.value - log_z) < 4 * found.error + 1e-4
     assert found.error < 1  # the wrong measure would be off by 16 ln 2 pi
-    averages = variational.averages(draws, draws.energy[:, None])
+    averages = variational.weighted_averages(draws, draws.energy[:, None])
     assert abs(averages.value[0] - energy) < 4 * averages.error[0]
     assert variational.free_energy(draws).value / -draws.T < log_z + 4 * variational.free_energy(draws).error / draws.T
 
@@ -282,11 +289,11 @@ def test_extrapolation_of_the_true_hamiltonian_is_perfect():
             s = torch.as_tensor(configurations)
             return -ising.energy(s) / 2.5 - float(ising.log_partition_function(2.5, 4))
 
-    found = variational.extrapolate(Truth(4, Bernoulli()), 2.5, [2.0, 3.0], 200, seed=1)
+    found = variational.extrapolate_hamiltonian(Truth(4, Bernoulli()), 2.5, [2.0, 3.0], 200, seed=1)
     assert np.allclose(found.slope, 1) and np.allclose(found.residual, 0, atol=1e-9) and np.allclose(found.ess, 1)
     assert abs(found.kl) < 1e-9
 
 
 def test_an_unknown_network_is_refused():
-    with pytest.raises(ValueError, match="reverse.transformer.*choose from made"):
-        variational.replicas("transformer", 4, 2.0, 10, 1, 1)
+    with pytest.raises(ValueError, match="'transformer': choose from frontier, frontier_free, made"):
+        replicas("transformer", Spins(4, 2.0), 0, 10, 1, 1, without_data=WithoutData())

@@ -130,14 +130,14 @@ def test_augmentation_is_a_symmetry():
     assert np.sort(energies) == pytest.approx(np.sort(before)) and not np.allclose(images, theta)
 
 
-@pytest.mark.parametrize("network", [name for name in recipes.RECIPES if name.startswith("xy.")])
+@pytest.mark.parametrize("network", recipes.ANGLES)
 def test_every_recipe_learns_and_is_normalised_in_theta(network):
     """On a 4 x 4 lattice: KL finite, positive within error, smaller than that of independent angles; the exact ln Z."""
     task = Task(network, Angles(4, 1.0), 1500, 120, 3)
     learned = learn(task)
-    theta = study.configurations(4, 1.0, 1000, 3)
+    theta = Angles(4, 1.0).configurations(1000, 3)
     log_z = 16 * 0.66546758
-    distance = study.kl(learned.hamiltonian, theta, (log_z, 0.0))
+    distance = study.divergence_given_log_z(learned.hamiltonian, theta, (log_z, 0.0))
     independent = np.mean(xy.log_density(theta, 1.0, log_z)) + 16 * np.log(xy.TWO_PI)
     assert -4 * distance.error < distance.value < 0.9 * independent
     again = learn(task)
@@ -147,8 +147,8 @@ def test_every_recipe_learns_and_is_normalised_in_theta(network):
 
 
 def test_unknown_recipe_is_refused():
-    with pytest.raises(ValueError, match="'xy.mlp': choose from"):
-        Task("xy.mlp", Angles(4, 1.0), 100, 10, 0)
+    with pytest.raises(ValueError, match="'mlp': choose from"):
+        Task("mlp", Angles(4, 1.0), 100, 10, 0)
 
 
 class Exact:
@@ -200,8 +200,8 @@ def test_the_errors_cover_and_count_what_networks_share_once():
 
 
 def test_the_mean_over_images_is_symmetric():
-    learned = learn(Task("xy.convolution", Angles(4, 1.0), 300, 20, 0)).hamiltonian
-    theta, mean = study.configurations(4, 1.0, 6, 0), xy_phases.MeanOverImages(learned)
+    learned = learn(Task("convolution", Angles(4, 1.0), 300, 20, 0)).hamiltonian
+    theta, mean = Angles(4, 1.0).configurations(6, 0), xy_phases.MeanOverImages(learned)
     for image in lattice.subgroup(4)[:8]:
         assert mean.energy(image(theta)) == pytest.approx(mean.energy(theta), abs=1e-4)
     assert np.abs(learned.energy(lattice.subgroup(4)[5](theta)) - learned.energy(theta)).max() > 0.01
@@ -230,8 +230,8 @@ def test_auc_at_equal_energy_removes_what_energy_explains():
 
 
 def test_surprise_adds_up_to_the_log_probability_and_turns_with_the_lattice():
-    learned = learn(Task("xy.equivariant", Angles(4, 1.0), 300, 20, 0)).hamiltonian
-    theta = study.configurations(4, 1.0, 6, 0)
+    learned = learn(Task("equivariant", Angles(4, 1.0), 300, 20, 0)).hamiltonian
+    theta = Angles(4, 1.0).configurations(6, 0)
     assert -vortices.surprise(learned, theta).sum((1, 2)) == pytest.approx(learned.log_prob(theta), rel=1e-5)
     assert vortices.surprise(learned, theta, excess=True).min() >= 0
     score = vortices.symmetrised_surprise(learned, theta)

@@ -38,8 +38,8 @@ class Exact:
 def stand_in(beta, wrong=1.0):
     exact = Exact(beta, wrong)
     readable = Readable(np.array([*exact.couplings[:3], 0.0]), np.zeros(4), 1.0)
-    return prediction.Learned(
-        Task("path.hop", Paths(beta, N), 0, 0, 0), exact, Estimate(0.0, 0.0), readable, readable, 0.0
+    return prediction.ReadAction(
+        Task("hop", Paths(beta, N), 0, 0, 0), exact, Estimate(0.0, 0.0), readable, readable, 0.0
     )
 
 
@@ -125,7 +125,7 @@ def test_gap_from_the_correlator_is_that_of_the_transfer_matrix():
 
 def test_averages_of_exact_actions_are_exact():
     pair = pair_of(8.0, 2.0)
-    found = prediction.averages(pair, 4.0, 2000, seed=1, with_curves=True)
+    found = prediction.predicted_averages(pair, 4.0, 2000, seed=1, with_distributions=True)
     values, errors = found.mean()
     expected = prediction.solve(double_well.couplings(4.0, N), 4.0, N)
     # the surrogate is the target: the control variate leaves no noise at all
@@ -168,7 +168,7 @@ def test_averages_reach_a_target_that_is_not_the_surrogate():
         [one._replace(readable=other.readable) for one, other in zip(wrong.first, right.first, strict=True)],
         [one._replace(readable=other.readable) for one, other in zip(wrong.second, right.second, strict=True)],
     )
-    found = prediction.averages(mixed, 4.0, 20_000, seed=2)
+    found = prediction.predicted_averages(mixed, 4.0, 20_000, seed=2)
     target = double_well.couplings(4.0, N)
     target = target._replace(quartic=1.04 * target.quartic)
     expected = prediction.solve(target, 4.0, N)
@@ -195,7 +195,7 @@ class Tilted(Exact):
 def test_a_shift_that_all_networks_share_is_in_the_error():
     """Two networks that err in opposite directions: averages of even quantities agree, and are off by the same."""
     groups = [[stand_in(beta)._replace(action=Tilted(beta, a)) for a in (0.6, -0.6)] for beta in (8.0, 2.0)]
-    found = prediction.averages(prediction.Pair(*groups), 4.0, 20_000, seed=3)
+    found = prediction.predicted_averages(prediction.Pair(*groups), 4.0, 20_000, seed=3)
     exact = TransferMatrix(double_well.couplings(4.0, N), N).log_z
     off = found.log_z - exact
     scatter = over_networks(found.log_z, found.log_z_error, shared=True)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lib.analysis import couplings
+from lib.analysis import couplings, renormalisation
 from lib.statistics import student
 from lib.studies import rg
 from lib.systems import ising
@@ -20,16 +20,16 @@ def flow(L, t_c=2.269, y_t=1.0, curvature=0.3):
 @pytest.mark.parametrize("y_t", [0.8, 1.0, 1.2])
 @pytest.mark.parametrize("t_c", [2.255, 2.27])
 def test_matching_finds_what_was_put_in(t_c, y_t):
-    found = rg.match(T, flow(32, t_c, y_t), flow(64, t_c, y_t))
+    found = renormalisation.match(T, flow(32, t_c, y_t), flow(64, t_c, y_t))
     assert found.t_c == pytest.approx(t_c, abs=1e-9)
     assert found.y_t == pytest.approx(y_t, abs=1e-9)
 
 
 def test_matching_refuses_what_it_cannot_read():
     with pytest.raises(ValueError, match="do not cross"):
-        rg.match(T, flow(32), flow(64) + 1)
+        renormalisation.match(T, flow(32), flow(64) + 1)
     with pytest.raises(ValueError, match="differ in sign"):
-        rg.match(T, flow(32), 0.84 - flow(64))
+        renormalisation.match(T, flow(32), 0.84 - flow(64))
 
 
 def couplings_on(values):
@@ -50,7 +50,7 @@ def test_matches_of_every_repetition_are_nan_where_nothing_crosses():
     found = rg.matches([repetition(0.0), repetition(1.0)], 32, 64)
     assert found.t_c[0] == pytest.approx(2.269) and found.y_t[0] == pytest.approx(1.0)
     assert np.isnan([found.t_c[1], found.y_t[1], found.t_c_error[1], found.y_t_error[1]]).all()
-    assert np.isnan(rg.combine(found.t_c, found.t_c_error)).all()
+    assert np.isnan(rg.combine_matches(found.t_c, found.t_c_error)).all()
 
 
 def test_unblocked_spins_get_sixteen_times_as_many(monkeypatch):
@@ -62,12 +62,12 @@ def test_unblocked_spins_get_sixteen_times_as_many(monkeypatch):
 
 def test_errors_hold_repetitions_and_operator_sets():
     values = np.array([[1.0, 1.2], [1.1, 1.3], [0.9, 1.1]])
-    mean, error = rg.combine(values, np.zeros((3, 2)))
+    mean, error = rg.combine_matches(values, np.zeros((3, 2)))
     assert mean == pytest.approx(1.1)
     # repetitions: standard deviation 0.1, mean of three; operator sets: 1.0 and 1.2
     assert error == pytest.approx(np.hypot(student(3) * 0.1 / np.sqrt(3), np.std([1.0, 1.2], ddof=1)))
     # three repetitions that agree by chance do not know better than their configurations
-    _, error = rg.combine(np.full((3, 2), 1.1), np.full((3, 2), 0.3))
+    _, error = rg.combine_matches(np.full((3, 2), 1.1), np.full((3, 2), 0.3))
     assert error == pytest.approx(0.3 / np.sqrt(3))
 
 
@@ -75,18 +75,21 @@ def test_errors_of_a_matching_are_its_scatter():
     """Noise on ten couplings: the propagated errors equal the scatter over 2000 draws (known to 2 %)."""
     small, large, errors = flow(32), flow(64), np.full(5, 2e-4)
     rng = np.random.default_rng(8)
-    draws = [rg.match(T, small + errors * rng.normal(size=5), large + errors * rng.normal(size=5)) for _ in range(2000)]
-    expected = rg.match_errors(T, small, large, errors, errors)
+    draws = [
+        renormalisation.match(T, small + errors * rng.normal(size=5), large + errors * rng.normal(size=5))
+        for _ in range(2000)
+    ]
+    expected = renormalisation.match_errors(T, small, large, errors, errors)
     assert np.std(draws, axis=0) == pytest.approx(expected, rel=0.07)
 
 
 def test_odd_operators_by_hand():
     s = np.ones((1, 4, 4), np.int8)
-    assert rg.odd_operators(s).tolist() == [[16, 64]]  # four corners at each site
+    assert renormalisation.odd_operators(s).tolist() == [[16, 64]]  # four corners at each site
     s[0, 1, 1] = -1
     # the flipped spin stands in 4 corners as the centre and in 8 as an arm
-    assert rg.odd_operators(s).tolist() == [[14, 64 - 2 * 12]]
-    assert rg.odd_operators(-s).tolist() == [[-14, -40]]
+    assert renormalisation.odd_operators(s).tolist() == [[14, 64 - 2 * 12]]
+    assert renormalisation.odd_operators(-s).tolist() == [[-14, -40]]
 
 
 def test_blocks_of_unblocked_spins_have_the_exact_energy():
@@ -106,13 +109,13 @@ def test_blocks_of_unblocked_spins_have_the_exact_energy():
 def test_monte_carlo_rg_finds_exponents_near_the_exact_ones():
     """Two steps from L = 32 at T_c: second-step y_t and y_h within 5 errors of 1 and 15/8 after truncation of 0.02."""
     levels = rg.blocks(32, ising.critical_temperature(), 12_800, seed=6)
-    steps = rg.mcrg(rg.correlations(levels))
+    steps = renormalisation.mcrg(renormalisation.correlations(levels))
     assert len(steps) == 2
     (y_t, y_t_error), (y_h, y_h_error) = steps[1]
     assert abs(y_t - 1) < 0.02 + 5 * y_t_error and 0 < y_t_error < 0.05
     assert abs(y_h - 15 / 8) < 0.005 + 5 * y_h_error
     # far from T_c there is no such eigenvalue
-    hot = rg.mcrg(rg.correlations(rg.blocks(32, 3.5, 6_400, seed=6)))
+    hot = renormalisation.mcrg(renormalisation.correlations(rg.blocks(32, 3.5, 6_400, seed=6)))
     assert hot[1][0][0] < 0.8
 
 
@@ -123,7 +126,7 @@ def test_linear_transformation_comes_back_exactly():
     y = x @ np.array([[3.0, 0.5], [0.2, 1.0]]).T
     products = [np.ones((4000, 1)), x, y]
     products += [np.einsum("na,nb->nab", a, b).reshape(4000, -1) for a, b in ((y, x), (y, y))]
-    exponent = rg._leading(np.concatenate(products, axis=1).sum(axis=0), 2)
+    exponent = renormalisation._leading(np.concatenate(products, axis=1).sum(axis=0), 2)
     # T solves <y y> T = <y x>; its eigenvalues are those of the inverse of A's transpose
     expected = np.linalg.eigvals(np.linalg.inv(np.array([[3.0, 0.5], [0.2, 1.0]])))
     assert exponent == pytest.approx(np.log2(np.abs(expected).max()), abs=1e-9)
@@ -150,10 +153,12 @@ def test_reading_a_subset_of_operators_equals_reading_it_alone():
         T0 = 1.0
 
         def log_prob(self, s):
-            return ising.operators(s, rg.EVEN) @ np.array([0.35, 0.1, -0.02, 0.01])
+            return renormalisation.even_operators(s) @ np.array([0.35, 0.1, -0.02, 0.01])
 
     s = rg.blocks(8, 2.27, 320, seed=7)[0]
-    tried = couplings.try_moves(Known(), s, rg._even, rg.EVEN, ising.flip_one, moves=8, seed=1)
+    tried = couplings.try_moves(
+        Known(), s, renormalisation.even_operators, renormalisation.EVEN, ising.flip_one, moves=8, seed=1
+    )
     assert couplings.read_moves(tried, 1.0).values == pytest.approx([0.35, 0.1, -0.02, 0.01], abs=1e-9)
     alone = couplings.read_network(
         Known(), s, {name: ising.OPERATORS[name] for name in ("nn", "nnn")}, ising.flip_one, moves=8, seed=1

@@ -8,7 +8,7 @@ import pytest
 from lib.analysis import kerr, transitions
 from lib.analysis.couplings import cramer_rao
 from lib.samplers import mcmc
-from lib.studies import sources, synthetic_film
+from lib.studies import film_heating, film_patches, sources, synthetic_film
 from lib.systems import film, ising
 
 SMALL = {"L": 8, "n_images": 1000, "n_steps": 200}
@@ -74,13 +74,13 @@ def test_blur_makes_the_film_look_colder():
 
 
 def test_errors_of_several_networks(outcomes):
-    value, error = synthetic_film.combine(outcomes)
+    value, error = synthetic_film.combine_outcomes(outcomes)
     a, b = (o.network[0] for o in outcomes)
     assert value == pytest.approx((a + b) / 2)
     assert error >= outcomes[0].classical[1] and error >= abs(a - b) / 2
     other = outcomes[1]._replace(experiment=synthetic_film.Experiment(**SMALL, seed=2))
     with pytest.raises(ValueError, match="same images"):
-        synthetic_film.combine([outcomes[0], other])
+        synthetic_film.combine_outcomes([outcomes[0], other])
 
 
 @pytest.mark.parametrize("change, message", [({"n_images": 10}, "n_images = 10"), ({"T": 500.0}, "T = 500.0 K")])
@@ -106,9 +106,9 @@ def test_no_limit_where_nothing_passes_or_everything_does(t_c):
 
 
 def test_where_order_falls_below_a_level():
-    assert synthetic_film.falls_below([300, 310, 320], [0.9, 0.8, 0.4], 0.6) == pytest.approx(315)
-    assert np.isnan(synthetic_film.falls_below([300, 310], [0.9, 0.8], 0.6))
-    assert np.isnan(synthetic_film.falls_below([300, 310], [0.5, 0.4], 0.6))
+    assert film_heating.falls_below([300, 310, 320], [0.9, 0.8, 0.4], 0.6) == pytest.approx(315)
+    assert np.isnan(film_heating.falls_below([300, 310], [0.9, 0.8], 0.6))
+    assert np.isnan(film_heating.falls_below([300, 310], [0.5, 0.4], 0.6))
 
 
 # Raising T -------------------------------------------------------------------------------------------------
@@ -122,18 +122,18 @@ def test_a_known_hamiltonian_keeps_its_order_as_long_as_the_film(outcomes):
         energy = staticmethod(ising.energy)
 
     known = outcomes[0]._replace(hamiltonian=True_, network=(1.05 * 427.4, 1.0))
-    found = synthetic_film.raise_temperature(known, [350.0, 440.0], 600, 1)
+    found = film_heating.raise_temperature(known, [350.0, 440.0], 600, 1)
     direct = transitions.direct(8, film.reduced_temperature(found.kelvin), 2000, 1)
     for k in range(2):
         assert abs(found.abs_m[k] - direct.values["abs_m"][k]) < 4 * found.error[k] < 0.1
     assert found.drift.shape == (4, 2) and np.all(found.accepted > 0.5)
     # what is left beside a coupling that is 5 % too large: D = -0.05 x the cost of the bonds, 2 J for each broken one
-    mean, scatter = synthetic_film.misjudged(known, [350.0, 440.0], 500, 1)
+    mean, scatter = film_heating.misjudged(known, [350.0, 440.0], 500, 1)
     bonds = direct.values["energy"] * 64 + 128
     np.testing.assert_allclose(mean, -0.05 * bonds, rtol=0.1)
     np.testing.assert_allclose(found.excess, -0.05 * bonds, rtol=0.2)
     assert np.all(scatter > 0)
-    again = synthetic_film.raise_temperature(known, [350.0, 440.0], 600, 1)
+    again = film_heating.raise_temperature(known, [350.0, 440.0], 600, 1)
     assert np.array_equal(found.abs_m, again.abs_m)
 
 
@@ -158,10 +158,10 @@ def test_patches_of_a_larger_film_give_its_couplings():
     s = mcmc.sample(24, 3.0, 300, np.random.default_rng(1)).configurations
     patches = kerr.coarse_grain(s, 1, 8).spins
     assert patches.shape == (2700, 8, 8)
-    found = synthetic_film.patches_classical(patches)
+    found = film_patches.patches_classical(patches)
     assert found.names == ("(0, 1)", "(1, 1)", "(0, 2)", "field")
     assert np.all(np.abs(found.values - [1 / 3, 0, 0, 0]) < 4 * found.errors) and found.errors.max() < 0.01
-    network = synthetic_film.read_patches(patches, 200, 1)
+    network = film_patches.read_patches(patches, 200, 1)
     assert network.values[0] == pytest.approx(1 / 3, abs=0.05)
     assert np.abs(network.values[1:]).max() < 0.05
 
@@ -169,6 +169,6 @@ def test_patches_of_a_larger_film_give_its_couplings():
 def test_patches_with_a_field_show_it():
     s = mcmc.sample(24, 3.0, 200, np.random.default_rng(2), couplings={"nn": 1.0, "field": 0.3}).configurations
     patches = kerr.coarse_grain(s, 1, 8).spins
-    found = synthetic_film.patches_classical(patches)
+    found = film_patches.patches_classical(patches)
     assert np.all(np.abs(found.values - [1 / 3, 0, 0, 0.1]) < 4 * found.errors)
-    assert synthetic_film.read_patches(patches, 200, 1).values[3] == pytest.approx(0.1, abs=0.05)
+    assert film_patches.read_patches(patches, 200, 1).values[3] == pytest.approx(0.1, abs=0.05)

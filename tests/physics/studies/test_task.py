@@ -6,24 +6,22 @@ import numpy as np
 import pytest
 
 from lib import cache
-from lib.analysis.divergence import kl_divergence
 from lib.models.fit import fit
+from lib.reachable import Reach
 from lib.studies import ising as study
-from lib.studies import recipes, rg, synthetic_film, task, variational, xy
-from lib.studies.double_well import paths
-from lib.studies.recipes import RECIPES
-from lib.studies.sources import Angles, Paths, Spins
-from lib.studies.task import Task, learn, learn_all, replicas
-from lib.systems import ising
+from lib.studies import recipes, rg, synthetic_film, task
+from lib.studies.sources import Angles, Film, Paths, Spins
+from lib.studies.task import Task, WithoutData, learn, learn_all, replicas
+from lib.systems import film, ising
 
-EVERY = {
-    **{name: Spins(4, 2.6) for name in ("made", "made_symmetric", "linear", "frontier")},
-    **{name: Spins(4, 2.6) for name in ("stride_1", "stride_1_sums", "stride_1_remember", "stride_2")},
-    "majority": rg.MajorityBlocks(16, 2.6),
-    **{name: Spins(8, 2.6) for name in ("film", "film_wider", "patch")},
-    **{name: Angles(4, 1.0) for name in RECIPES if name.startswith("xy.")},
-    **{name: Paths(10.0, 16) for name in RECIPES if name.startswith("path.")},
-}
+SOURCES = (
+    Spins(4, 2.6),
+    rg.MajorityBlocks(16, 2.6),
+    Film(film.Camera(), 8, 300.0, 427.4),
+    Angles(4, 1.0),
+    Paths(10.0, 16),
+)
+EVERY = [(source, name) for source in SOURCES for name in source.networks]
 
 
 def rows(configurations):
@@ -31,12 +29,24 @@ def rows(configurations):
     return {np.asarray(c, np.float32).tobytes() for c in configurations}
 
 
-def test_every_recipe_is_tried_here():
-    assert set(EVERY) == {name for name in RECIPES if not name.startswith("reverse.")}
+def test_every_recipe_for_data_is_tried_here():
+    tables = [recipes.SPINS, recipes.MAJORITY, recipes.FILM, recipes.ANGLES, recipes.PATHS]
+    assert [source.networks for source in SOURCES] == tables
 
 
-@pytest.mark.parametrize("name", EVERY)
-def test_held_out_configurations_enter_no_batch(name, monkeypatch):
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: type(source).__name__)
+def test_a_source_depends_on_its_own_networks_only(source):
+    reach = Reach()
+    reach.follow(type(source).__module__, (type(source).__name__,))
+    reach.follow("lib.studies.task", ("learn",))
+    reached = set(reach.hashes())
+    assert ("lib/models/o2_equivariant.py" in reached) == isinstance(source, Angles)
+    assert ("lib/models/hop.py" in reached) == isinstance(source, Paths)
+    assert ("lib/models/staggered_sums.py" in reached) == isinstance(source, Spins)
+
+
+@pytest.mark.parametrize("source, name", EVERY, ids=[f"{type(s).__name__}-{name}" for s, name in EVERY])
+def test_held_out_configurations_enter_no_batch(source, name, monkeypatch):
     """The trainer is given two parts of the data: together all of it, and disjoint as places of the data are."""
     given = {}
 
@@ -45,7 +55,7 @@ def test_held_out_configurations_enter_no_batch(name, monkeypatch):
         return fit(model, configurations, held_out=held_out, **arguments | {"steps": 1})
 
     monkeypatch.setattr(task, "fit", record)
-    source, recipe = EVERY[name], RECIPES[name]
+    recipe = source.networks[name]
     learn(Task(name, source, 200, 1, 3))
     data = source.configurations(200, 3, "train")
     data = np.asarray(data if recipe.preprocess is None else recipe.preprocess(data))
@@ -58,7 +68,7 @@ def test_held_out_configurations_enter_no_batch(name, monkeypatch):
 class Recording(Spins):
     """Spins that remember, outside themselves, which of them were handed out for what."""
 
-    def configurations(self, n, seed, purpose="train"):
+    def configurations(self, n, seed, purpose="test"):
         found = super().configurations(n, seed, purpose)
         HANDED_OUT.append((purpose, found))
         return found
@@ -72,11 +82,9 @@ def test_the_kl_is_taken_on_configurations_that_were_not_trained_on():
     learned = learn(Task("frontier", Recording(8, 6.0), 500, 5, 3))
     (first, train), (second, test) = HANDED_OUT
     assert (first, second) == ("train", "test") and not rows(train) & rows(test)
-    assert learned.kl == kl_divergence(learned.task.source.log_prob(test), learned.hamiltonian.log_prob(test))
-    assert (
-        learned.kl.value
-        != kl_divergence(learned.task.source.log_prob(train), learned.hamiltonian.log_prob(train)).value
-    )
+    divergence = learned.task.source.divergence
+    assert learned.kl == divergence(learned.hamiltonian, test)
+    assert learned.kl.value != divergence(learned.hamiltonian, train).value
 
 
 def test_networks_of_sums_are_judged_without_the_control_variate():
@@ -86,7 +94,7 @@ def test_networks_of_sums_are_judged_without_the_control_variate():
     test = source.configurations(10_000, 1, "test")
     d = source.log_prob(test) - learned.hamiltonian.log_prob(test)
     assert learned.kl.value == pytest.approx(d.mean()) and np.exp(-d).mean() < 0.9
-    assert kl_divergence(source.log_prob(test), learned.hamiltonian.log_prob(test)).value < 0.9 * d.mean()
+    assert source.divergence(learned.hamiltonian, test).value < 0.9 * d.mean()
 
 
 def test_learned_energies_are_compared_with_true_ones_in_this_order():
@@ -135,27 +143,24 @@ def test_a_network_starts_from_the_trained_one_and_leaves_it_alone():
 
 
 def test_every_network_gets_the_same_time():
-    (chain,), (hop,) = paths("chain", 10.0, 16, 100, 1000, 1, 1), paths("hop", 10.0, 16, 100, 1000, 1, 1)
-    assert chain.n_steps == 1000 and hop.n_steps == round(1000 * RECIPES["path.hop"].share)
+    source = Paths(10.0, 16)
+    (chain,), (hop,) = (replicas(network, source, 100, 1000, 1, 1) for network in ("chain", "hop"))
+    assert chain.n_steps == 1000 and hop.n_steps == round(1000 * source.networks["hop"].share)
 
 
 def test_larger_lattices_have_smaller_batches():
-    recipe = RECIPES["frontier"]
-    assert [recipe.batch_for(n) for n in (64, 256, 1024, 2**20)] == [
-        4 * recipe.batch,
-        recipe.batch,
-        recipe.batch // 4,
-        1,
-    ]
+    recipe = recipes.FRONTIER
+    expected = [4 * recipe.batch, recipe.batch, recipe.batch // 4, 1]
+    assert [recipe.batch_for(n) for n in (64, 256, 1024, 2**20)] == expected
 
 
 @pytest.mark.parametrize(
     "one",
     [
-        *study.spins("frontier", 4, 2.6, 10, 1, 1, 1),
-        *xy.angles("can", 4, 1.0, 10, 1, 1, 1, n_components=2),
-        *paths("hop", 10.0, 16, 10, 1, 1, 1),
-        *variational.replicas("frontier", 4, 2.0, 1, 1, 1, field=0.1),
+        *replicas("frontier", Spins(4, 2.6), 10, 1, 1, 1),
+        *replicas("can", Angles(4, 1.0), 10, 1, 1, 1, options=(("n_components", 2),)),
+        *replicas("hop", Paths(10.0, 16), 10, 1, 1, 1),
+        *replicas("frontier", Spins(4, 2.0), 0, 1, 1, 1, without_data=WithoutData(field=0.1)),
         synthetic_film.Experiment(start=synthetic_film.Experiment()).task,
         synthetic_film.Stripes().task,
         Task("majority", rg.MajorityBlocks(16, 2.27), 10, 1, 1),
@@ -177,7 +182,7 @@ def test_symmetries_that_are_shown_keep_the_energy():
     import torch
 
     generator = torch.Generator().manual_seed(1)
-    s = Spins(4, 2.6).configurations(32, 1)
+    s = Spins(4, 2.6).configurations(32, 1, "train")
     assert np.array_equal(ising.energy(recipes.flip_and_move(s, generator).numpy()), ising.energy(s))
     turned = recipes.turn(torch.as_tensor(s), generator).numpy()
     assert np.array_equal(ising.energy(turned), ising.energy(s))

@@ -6,6 +6,7 @@ import itertools
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import nbformat
@@ -15,16 +16,16 @@ import torch
 
 from lib import __main__ as command_line
 from lib import lattice
-from lib.analysis import own_data
 from lib.errors import BookError
 from lib.models.heads.real import GaussianMixture
 from lib.models.learned import LearnedHamiltonian, Units
 from lib.models.markov_ring import MarkovRing
 from lib.page import records
 from lib.paths import ROOT, data_file
-from lib.statistics import autocorrelation
-from lib.studies import diagnostics, own_learning, own_report, user_file
-from lib.studies.own_learning import Number, Reach
+from lib.statistics import Estimate, autocorrelation
+from lib.studies.own import diagnostics, kinds, predictions, report, summary, symmetries, user_file
+from lib.studies.own import findings as learning
+from lib.studies.own.networks import NetworkSamples, examine, train_network
 from lib.systems import ising
 from tests.conftest import code, display, environment, notebook, one_line, write
 
@@ -32,6 +33,7 @@ RNG = np.random.default_rng(3)
 SPINS = RNG.choice(np.array([-1, 1], np.int8), (400, 6, 6))
 ANGLES = RNG.uniform(0, 2 * np.pi, (400, 6, 6))
 PATHS = RNG.normal(size=(400, 12))
+ISING = kinds.BY_NAME["ising"]
 
 
 def changed(array, index, value):
@@ -144,8 +146,7 @@ def test_the_included_file_is_what_its_generator_makes():
 
 
 def test_repeated_configurations_are_not_independent():
-    kind = own_data.ISING
-    once, thrice = own_data.summary(kind, SPINS), own_data.summary(kind, np.repeat(SPINS, 3, axis=0))
+    once, thrice = summary.summarise(ISING, SPINS), summary.summarise(ISING, np.repeat(SPINS, 3, axis=0))
     assert 0.5 <= once.tau_int < 0.8 and once.duplicates == once.repeats == 0
     assert 1.3 < thrice.tau_int < 2.6 and 0.6 < thrice.n_effective / once.n_effective < 1.3
     assert thrice.duplicates == thrice.repeats == 800
@@ -154,7 +155,7 @@ def test_repeated_configurations_are_not_independent():
 
 def test_a_drift_is_noticed():
     hot = np.where(RNG.random((400, 6, 6)) < np.linspace(0, 0.5, 400)[:, None, None], SPINS, 1).astype(np.int8)
-    assert own_data.summary(own_data.ISING, hot).drift > 5 > own_data.summary(own_data.ISING, SPINS).drift
+    assert summary.summarise(ISING, hot).drift > 5 > summary.summarise(ISING, SPINS).drift
 
 
 def test_autocorrelation_of_a_constant_and_of_noise():
@@ -208,17 +209,17 @@ ASYMMETRIC = [  # kind, configurations, which symmetry is broken
 
 @pytest.mark.parametrize("kind, c, name", ASYMMETRIC, ids=[f"{kind}-{name}" for kind, _, name in ASYMMETRIC])
 def test_a_broken_symmetry_is_noticed(kind, c, name):
-    assert own_data.asymmetries(own_data.KINDS[kind], c)[name].broken
+    assert symmetries.asymmetries(kinds.BY_NAME[kind], c)[name].broken
 
 
 @pytest.mark.parametrize("kind, c", [("ising", SPINS), ("xy", ANGLES), ("path", PATHS)])
 def test_no_symmetry_of_noise_is_broken(kind, c):
-    assert not any(each.broken for each in own_data.asymmetries(own_data.KINDS[kind], c).values())
+    assert not any(each.broken for each in symmetries.asymmetries(kinds.BY_NAME[kind], c).values())
 
 
 @pytest.mark.parametrize("n, tau", [(200, 0.5), (400, 1.4), (4000, 5.0), (1003, 100.0)])
 def test_the_parts_of_a_split_stay_apart(n, tau):
-    parts = own_data.split(n, tau)
+    parts = summary.split(n, tau)
     owner = np.full(n, -1)
     for k, each in enumerate(parts[:3]):
         assert (owner[each] == -1).all()
@@ -232,29 +233,30 @@ def test_the_parts_of_a_split_stay_apart(n, tau):
 
 def test_only_allowed_symmetries_are_shown():
     for broken in itertools.chain.from_iterable(itertools.combinations(("axes", "diagonals"), r) for r in range(3)):
-        allowed = own_learning.points(set(broken))
+        allowed = symmetries.point_group(set(broken))
         s = np.arange(16).reshape(1, 4, 4)
         images = {lattice.transform(s, p, (0, 0)).tobytes() for p in allowed}
         products = {
             lattice.transform(lattice.transform(s, p, (0, 0)), q, (0, 0)).tobytes() for p in allowed for q in allowed
         }
         assert products == images and len(images) == len(allowed)
-    assert [len(own_learning.points(b)) for b in (set(), {"axes"}, {"diagonals"}, {"axes", "diagonals"})] == [
+    some = set(), {"axes"}, {"diagonals"}, {"axes", "diagonals"}
+    assert [len(symmetries.point_group(broken)) for broken in some] == [8, 4, 4, 2]
+    group = symmetries.lattice_group
+    assert [len(group(6, set())), len(group(5, set())), len(group(6, {"boundary"})), len(group(6, set(), 4))] == [
+        16,
+        8,
         8,
         4,
-        4,
-        2,
     ]
-    assert len(own_learning.lattice_images(6, set())) == 16 and len(own_learning.lattice_images(5, set())) == 8
-    assert len(own_learning.lattice_images(6, {"boundary"})) == 8 and len(own_learning.lattice_images(6, set(), 4)) == 4
     generator, x = torch.Generator().manual_seed(1), torch.as_tensor(PATHS)
     every = {"sign", "boundary", "reversal"}
-    assert torch.equal(own_learning._move_path(every)(x, generator), x)
-    moved = own_learning._move_path(every - {"reversal"})(x, generator)
+    assert torch.equal(symmetries.path_moves(every)(x, generator), x)
+    moved = symmetries.path_moves(every - {"reversal"})(x, generator)
     back = (moved == x.flip(1)).all(1)
     assert ((moved == x).all(1) | back).all() and 0.3 < back.double().mean() < 0.7
     s = torch.as_tensor(SPINS)
-    kept = own_learning._move({"boundary", "axes", "diagonals"})(s, generator)
+    kept = symmetries.lattice_moves({"boundary", "axes", "diagonals"})(s, generator)
     assert ((kept == s).all((1, 2)) | (kept == s.flip(1, 2)).all((1, 2))).all()
 
 
@@ -274,24 +276,18 @@ def test_the_action_of_paths_in_other_units():
 
 
 def exact_samples(T, n, seed):
-    """Independent 4 x 4 configurations at T, their exact ln p, as what a perfect network would have drawn."""
+    """Independent 4 x 4 configurations at T, and `NetworkSamples` of them, as if a perfect network had drawn them."""
     s = ising.enumerate_states(4)
     log_p = -ising.energy(s) / T
     log_p -= np.logaddexp.reduce(log_p)
     chosen = s[np.random.default_rng(seed).choice(len(s), n, p=np.exp(log_p))]
-    kind = own_data.ISING
-    return SimpleNamespace(
-        energy=kind.energy(chosen),
-        order=kind.order(chosen),
-        operators=kind.operators(chosen),
-        log_prob_samples=-ising.energy(chosen) / T - ising.enumerated(T, 4).log_z,
-        configurations=chosen,
-    )
+    exact = -ising.energy(chosen) / T - ising.enumerated(T, 4).log_z
+    return chosen, NetworkSamples(ISING.energy(chosen), ISING.order(chosen), ISING.operators(chosen), exact)
 
 
 def test_other_temperatures_of_a_perfect_network_are_exact():
-    each = [exact_samples(2.5, 20_000, seed) for seed in (1, 2)]
-    found = own_learning.reach(2.5, each, each[0].operators[:, :1], 1e12)
+    each = [exact_samples(2.5, 20_000, seed)[1] for seed in (1, 2)]
+    found = predictions.predict(2.5, each, each[0].operators[:, :1], 1e12)
     for k in np.flatnonzero(found.within):
         exact = ising.enumerated(found.T[k], 4)
         assert abs(found.energy[k] - exact.energy / 16) < 4 * found.energy_error[k]
@@ -302,13 +298,13 @@ def test_other_temperatures_of_a_perfect_network_are_exact():
 
 def test_errors_of_predictions_hold_what_the_file_does_not_tell():
     """d<E>/dK by linear response against the exact derivative, -T^2 C: only nn, n = 100 configurations."""
-    each = exact_samples(2.5, 40_000, 1)
+    _, each = exact_samples(2.5, 40_000, 1)
     sums = each.operators[:, :1]
     inverse = np.linalg.pinv(np.atleast_2d(np.cov(sums.T)) * 100)
-    error = own_learning._response(each.energy[:, None], sums, np.zeros(len(sums)), inverse)[0]
+    error = predictions.response(each.energy[:, None], sums, np.zeros(len(sums)), inverse)[0]
     variance = ising.enumerated(2.5, 4).specific_heat * 2.5**2
     assert error == pytest.approx(np.sqrt(variance / 100) / 16, rel=0.02)
-    found = own_learning.reach(2.5, [each], sums, 100)
+    found = predictions.predict(2.5, [each], sums, 100)
     assert found.energy_error[np.isclose(found.T, 2.5)] >= 0.99 * error
 
 
@@ -316,92 +312,109 @@ def test_errors_of_predictions_hold_what_the_file_does_not_tell():
 def test_independent_sites_are_normalised_and_best_for_noise(kind, c):
     """On noise their NLL is the entropy: ln 2, ln 2 pi, and that of a unit Gaussian, a site."""
     entropy = {"ising": np.log(2), "xy": np.log(2 * np.pi), "path": 0.5 * np.log(2 * np.pi * np.e)}[kind]
-    found = own_learning.independent_sites(kind, c[:300], c[300:])
+    found = kinds.BY_NAME[kind].independent_sites(c[:300], c[300:])
     assert found.shape == (100,) and -found.mean() / c[0].size == pytest.approx(entropy, rel=0.05)
 
 
 def test_expected_duplicates():
-    each = exact_samples(2.0, 3000, 1)
-    s = each.configurations
-    found = own_learning.expected_duplicates(
-        "ising", 3000, [SimpleNamespace(log_prob=each.log_prob_samples, log_prob_train=each.log_prob_samples)]
-    )
-    assert found == pytest.approx(own_data.summary(own_data.ISING, s).duplicates, rel=0.05)
-    assert own_learning.expected_duplicates("xy", 3000, []) == 0
+    s, each = exact_samples(2.0, 3000, 1)
+    reading = SimpleNamespace(log_prob=each.log_prob, log_prob_train=each.log_prob)
+    found = learning.expected_duplicates(ISING, 3000, [reading])
+    assert found == pytest.approx(summary.summarise(ISING, s).duplicates, rel=0.05)
+    assert learning.expected_duplicates(kinds.BY_NAME["xy"], 3000, []) == 0
 
 
 @pytest.mark.parametrize("kind, c", [("xy", ANGLES[:200, :4, :4]), ("path", PATHS[:200])])
 def test_angles_and_paths_are_learned(kind, c):
-    broken = set()
-    trained = own_learning.train(kind, c[:150], c[150:], 1.0, broken, 10, 1)
-    found = own_learning.examine(kind, trained, c[150:], c[:50], broken, 60, 1)
-    assert np.isfinite(found.log_prob).all() and len(found.log_prob_samples) == 60
-    assert np.isfinite(found.couplings.values).all() and found.couplings.names == own_data.KINDS[kind].names
-    if kind == "xy":
+    kind = kinds.BY_NAME[kind]
+    trained = train_network(kind, c[:150], c[150:], 1.0, set(), 10, 1)
+    found = examine(kind, trained, c[150:], c[:50], set(), 60, 1)
+    assert np.isfinite(found.log_prob).all() and len(found.samples.log_prob) == 60
+    read = found.couplings.couplings
+    assert np.isfinite(read.values).all() and read.names == kind.operator_names
+    if kind.name == "xy":
         assert found.violations["O(2) of the spins"][0] < 1e-3 < found.violations["translations"][0]
     else:
-        assert found.schwinger_dyson.shape == (50,)
+        assert found.couplings.schwinger_dyson.shape == (50,)
 
 
 def test_a_file_that_hardly_varies_has_no_couplings():
     cold = np.ones((200, 6, 6), np.int8)
     cold[np.arange(0, 200, 40), 1, 1] = -1
-    trained = own_learning.train("ising", cold[:150], cold[150:], 1.0, {"flip"}, 10, 1)
-    found = own_learning.examine("ising", trained, cold[150:], cold[:50], {"flip"}, 500, 1)
-    assert np.isnan(found.couplings.values).all() and len(found.couplings.values) == 5
+    trained = train_network(ISING, cold[:150], cold[150:], 1.0, {"flip"}, 10, 1)
+    values = examine(ISING, trained, cold[150:], cold[:50], {"flip"}, 500, 1).couplings.couplings.values
+    assert np.isnan(values).all() and len(values) == 5
 
 
 # The honesty box -------------------------------------------------------------------------------------------
 
 
-def findings(kind="ising", **changes):
-    """A stand-in for `Findings` of a faultless file, with changes; those of `summary` by name."""
-    names = own_data.KINDS[kind].names[:4]
-    average = own_data.Average(0.0, 0.02, 1.5)
-    asymmetries = {name: own_data.Asymmetry(0.0, 0.01, False) for name in own_data.KINDS[kind].asymmetries}
-    for name in changes.pop("broken", ()):
-        asymmetries[name] = own_data.Asymmetry(0.5, 0.01, True)
-    known = {"n": 4000, "site_shape": (8, 8), "energy": average, "order": own_data.Average(0.6, 0.01, 0.7)}
-    known |= {"signed": (average,), "tau_int": 0.7, "n_effective": 2857.0, "duplicates": 60, "repeats": 0}
-    known |= {"changes": 500, "drift": 1.0}
-    known |= {key: changes.pop(key) for key in list(changes) if key in known}
-    couplings = {name: Number(1.0 if k == 0 else 0.0, 0.01) for k, name in enumerate(names)}
-    T = own_learning.temperatures(2.5)
-    each = {
-        "kind": kind,
-        "T0": 2.5,
-        "summary": own_data.Summary(**known),
-        "asymmetries": asymmetries,
-        "nll": Number(25.0, 0.4),
-        "nll_each": [Number(25.0, 0.4), Number(25.1, 0.4)],
-        "gap": Number(0.1, 0.5),
-        "baseline": 44.0,
-        "gain": Number(19.0, 0.3),
-        "couplings": couplings,
-        "nearest": None if kind == "path" else Number(1.0, 0.003),
-        "classical": {"nn": Number(1.01, 0.01)} if kind == "ising" else None,
-        "explained": 0.999,
-        "violations": {"translations": (1.0, 0.2)},
-        "schwinger_dyson": Number(1.01, 0.02) if kind == "path" else None,
-        "at_T0": {"energy": (Number(-1.2, 0.01), Number(-1.21, 0.01)), "field": (Number(0.0, 0.01), Number(1.0, 0.01))},
-        "reach": Reach(T, T, T, T, T, np.ones(len(T)), 2.0, 3.2),
-        "improving": 0.01,
-        "expected_duplicates": 70.0,
-        "n_steps": 400,
-    }
-    return SimpleNamespace(**each | changes)
+def findings(kind="ising", broken=(), **changes):
+    """`Findings` of a faultless file, with changes: name of a field, of it or of one of its parts -> value."""
+    kind = kinds.BY_NAME[kind]
+    average = summary.FileAverage(0.0, 0.02, 1.5)
+    asymmetries = {name: symmetries.Asymmetry(0.0, 0.01, False) for name in kind.asymmetries}
+    asymmetries |= {name: symmetries.Asymmetry(0.5, 0.01, True) for name in broken}
+    T = predictions.temperatures(2.5)
+    faultless = learning.Findings(
+        kind=kind,
+        T0=2.5,
+        summary=summary.Summary(
+            n=4000,
+            energy=average,
+            order=summary.FileAverage(0.6, 0.01, 0.7),
+            signed=(average,),
+            tau_int=0.7,
+            duplicates=60,
+            repeats=0,
+            changes=500,
+            drift=1.0,
+        ),
+        asymmetries=asymmetries,
+        split=None,
+        training=learning.Training(n_weights=100, steps=[400, 400], most=400, improving=0.01),
+        readings=[],
+        likelihood=learning.Likelihood(
+            test=Estimate(25.0, 0.4),
+            each=[Estimate(25.0, 0.4), Estimate(25.1, 0.4)],
+            gap=Estimate(0.1, 0.5),
+            independent_sites=44.0,
+            gain=Estimate(19.0, 0.3),
+        ),
+        couplings=learning.FileCouplings(
+            networks={name: Estimate(float(k == 0), 0.01) for k, name in enumerate(kind.operator_names[:4])},
+            nearest=None if kind.name == "path" else Estimate(1.0, 0.003),
+            classical={"nn": Estimate(1.01, 0.01)} if kind.name == "ising" else None,
+            explained=0.999,
+            schwinger_dyson=Estimate(1.01, 0.02) if kind.name == "path" else None,
+        ),
+        violations={"translations": (1.0, 0.2)},
+        at_T0={
+            "energy": (Estimate(-1.2, 0.01), Estimate(-1.21, 0.01)),
+            "field": (Estimate(0.0, 0.01), Estimate(1.0, 0.01)),
+        },
+        predictions=predictions.Predictions(T, T, T, T, T, ess=np.ones(len(T)), low=2.0, high=3.2),
+        expected_duplicates=70.0,
+    )
+    for name, value in changes.items():
+        parts = ("summary", "training", "likelihood", "couplings", "predictions")
+        for part in (each for each in parts if name in vars(getattr(faultless, each))):
+            value = replace(getattr(faultless, part), **{name: value})
+            name = part
+        faultless = replace(faultless, **{name: value})
+    return faultless
 
 
 @pytest.mark.parametrize("kind", user_file.KINDS)
 def test_a_faultless_file_has_the_two_warnings_of_every_file(kind):
     box = diagnostics.box(findings(kind))
     assert tuple(w.name for w in box) == diagnostics.ALWAYS
-    assert "no warning beyond" in diagnostics.verdict(box)
+    assert "no warning beyond" in diagnostics.headline(box)
 
 
 FAULTS = [  # the warning, the kind, what is changed
-    ("not_identified", "ising", {"couplings": {"nn": Number(np.nan, np.nan), "nnn": Number(np.nan, np.nan)}}),
-    ("few_samples", "ising", {"n_effective": 900.0}),
+    ("not_identified", "ising", {"networks": {"nn": Estimate(np.nan, np.nan), "nnn": Estimate(np.nan, np.nan)}}),
+    ("few_samples", "ising", {"n": 1260, "duplicates": 10}),
     ("correlated", "ising", {"tau_int": 1.2}),
     ("short_file", "ising", {"tau_int": 50.0}),
     ("order_unknown", "ising", {"tau_int": 0.5}),
@@ -416,32 +429,32 @@ FAULTS = [  # the warning, the kind, what is changed
     ("not_periodic", "path", {"broken": ("boundary",)}),
     ("anisotropic", "xy", {"broken": ("diagonals",)}),
     ("irreversible", "path", {"broken": ("reversal",)}),
-    ("saturated", "ising", {"order": own_data.Average(0.95, 0.01, 0.7)}),
-    ("nothing_learned", "ising", {"gain": Number(0.5, 0.3)}),
-    ("overfitted", "ising", {"gap": Number(2.0, 0.5)}),
-    ("networks_differ", "xy", {"nll_each": [Number(25.0, 0.4), Number(26.0, 0.4)]}),
+    ("saturated", "ising", {"order": summary.FileAverage(0.95, 0.01, 0.7)}),
+    ("nothing_learned", "ising", {"gain": Estimate(0.5, 0.3)}),
+    ("overfitted", "ising", {"gap": Estimate(2.0, 0.5)}),
+    ("networks_differ", "xy", {"each": [Estimate(25.0, 0.4), Estimate(26.0, 0.4)]}),
     ("still_improving", "ising", {"improving": 0.2}),
-    ("samples_differ", "ising", {"at_T0": {"nnn": (Number(1.0, 0.01), Number(1.1, 0.01))}}),
+    ("samples_differ", "ising", {"at_T0": {"nnn": (Estimate(1.0, 0.01), Estimate(1.1, 0.01))}}),
     (
         "beyond_neighbours",
         "ising",
-        {"couplings": {"nn": Number(1.0, 0.01), "nnn": Number(0.1, 0.02)}, "classical": None},
+        {"networks": {"nn": Estimate(1.0, 0.01), "nnn": Estimate(0.1, 0.02)}, "classical": None},
     ),
     ("unexplained", "path", {"explained": 0.9}),
-    ("classical_differs", "ising", {"classical": {"nn": Number(0.9, 0.01)}}),
-    ("schwinger_dyson", "path", {"schwinger_dyson": Number(1.2, 0.02)}),
-    ("narrow_window", "ising", {"reach": findings().reach._replace(low=2.45)}),
+    ("classical_differs", "ising", {"classical": {"nn": Estimate(0.9, 0.01)}}),
+    ("schwinger_dyson", "path", {"schwinger_dyson": Estimate(1.2, 0.02)}),
+    ("narrow_window", "ising", {"low": 2.45}),
 ]
 
 
 @pytest.mark.parametrize("name, kind, changes", FAULTS, ids=[f"{name}-{kind}" for name, kind, _ in FAULTS])
 def test_each_fault_is_warned_of_and_no_other(name, kind, changes):
     box = diagnostics.box(findings(kind, **changes))
-    expected = {name, *diagnostics.ALWAYS} | ({"correlated"} if name == "short_file" else set())
-    assert {w.name for w in box} == expected
+    consequences = {"correlated", "few_samples"} if name == "short_file" else set()
+    assert {w.name for w in box} == {name, *diagnostics.ALWAYS} | consequences
     warned = next(w for w in box if w.name == name)
     assert np.isfinite(warned.value) and len(one_line(warned.text)) > 20
-    assert "beyond the 2" in diagnostics.verdict(box) and html.escape(warned.text) in own_report.box_html(box)
+    assert "beyond the 2" in diagnostics.headline(box) and html.escape(warned.text) in report.box_html(box)
 
 
 def test_every_warning_has_a_fault():
@@ -466,9 +479,9 @@ def test_measured_numbers_have_the_fields_of_a_claim(tmp_path):
 @pytest.mark.parametrize("kind", user_file.KINDS)
 def test_everything_found_is_recorded(kind):
     f = findings(kind)
-    made = {each["key"]: each for each in own_report.records(f, diagnostics.box(f))}
+    made = {each["key"]: each for each in report.records(f, diagnostics.box(f))}
     assert json.loads(json.dumps(list(made.values()))) == list(made.values())
-    first = own_data.KINDS[kind].names[0]
+    first = kinds.BY_NAME[kind].operator_names[0]
     for key in (
         f"coupling.{first}",
         "nll",
@@ -495,7 +508,7 @@ def refused(arguments, capsys) -> str:
 
 
 def test_the_command_refuses_before_anything_runs(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(command_line.runner, "execute", lambda *_, **__: pytest.fail("something ran"))
+    monkeypatch.setattr(command_line.execute, "execute", lambda *_, **__: pytest.fail("something ran"))
     monkeypatch.setattr(command_line, "RUNS", tmp_path / "runs")
     monkeypatch.chdir(tmp_path)
     files = bad_files(tmp_path)
@@ -530,7 +543,7 @@ def test_a_file_of_ones_own_from_end_to_end(tmp_path):
     )
     assert result.returncode == 0 and result.stderr == "", result.stdout + result.stderr
     out = tmp_path / "out"
-    assert sorted(p.name for p in out.iterdir()) == ["your_configurations.ipynb", "params.json", "results.json"]
+    assert sorted(p.name for p in out.iterdir()) == ["params.json", "results.json", "your_configurations.ipynb"]
     found = {each["key"]: each for each in json.loads((out / "results.json").read_text())}
     assert found["own.kl"]["verdict"].startswith("not applicable") and found["own.kl"]["passed"] is None
     assert found["learned.n_configurations"]["value"] == 240

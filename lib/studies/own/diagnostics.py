@@ -1,6 +1,6 @@
 """What to distrust: every warning of the honesty box is a function of what was measured, with its condition.
 
-Each takes the `Findings` of `own_learning.learn` and returns one sentence, or None where it does not apply. `box`
+Each takes the `Findings` f of `learn_file` and returns one sentence, or None where it does not apply. `box`
 asks all of them, in order: what the file cannot say, what is wrong with the file, what is wrong with the learning.
 """
 
@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lib.analysis.own_data import BROKEN
-from lib.studies.own_learning import ESS_BAR, Number
+from lib.statistics import Estimate
+from lib.studies.own.predictions import ESS_BAR
+from lib.studies.own.summary import BROKEN
 
 FEW = 1000  # effective configurations below which the data law of the Ising chapter is steep
 CORRELATED = 1.0  # tau_int in configurations of the file; independent ones have 1/2
@@ -41,15 +42,22 @@ def _pull(a, b):
     return abs(a.value - b.value) / error if error > 0 and np.isfinite(a.value - b.value) else 0.0
 
 
+def _worst(pairs):
+    """(name, pull) of the two numbers that differ most. pairs: name -> two `Estimate`."""
+    pulls = {name: _pull(*pair) for name, pair in pairs.items()}
+    worst = max(pulls, key=pulls.get)
+    return worst, pulls[worst]
+
+
 # ---------------------------------------------------------------- what no such file can say
 
 
 def scale(f):
     """Always: T0 and the couplings are in the data as a ratio only."""
-    what = "the action / T0" if f.kind == "path" else "J / T0"
-    name, number = next(iter(f.couplings.items()))
-    if f.nearest is not None:
-        number = f.nearest
+    what = "the action / T0" if f.kind.name == "path" else "J / T0"
+    name, number = next(iter(f.couplings.networks.items()))
+    if f.couplings.nearest is not None:
+        number = f.couplings.nearest
     ratio = number.value / f.T0
     known = f" ({name}: {ratio:.4g})" if np.isfinite(ratio) else ""
     return ratio, (
@@ -59,7 +67,7 @@ def scale(f):
 
 
 def not_identified(f):
-    missing = [name for name, number in f.couplings.items() if not np.isfinite(number.value)]
+    missing = [name for name, number in f.couplings.networks.items() if not np.isfinite(number.value)]
     if missing:
         return len(missing), (
             f"{', '.join(missing)} cannot be told apart: the configurations hardly vary, and what the couplings would "
@@ -126,10 +134,10 @@ def duplicates(f):
 
 def one_phase(f):
     """Every configuration on one side of a symmetry that the system may have."""
-    if f.kind != "xy" and f.summary.changes == 0 and _broken(f, "flip", "sign"):
+    if f.kind.name != "xy" and f.summary.changes == 0 and _broken(f, "flip", "sign"):
         mean = f.summary.signed[0].value
         return mean, (
-            f"one phase only: {'m' if f.kind == 'ising' else 'mean x'} = {mean:.3g} and its sign never changes. The "
+            f"one phase only: {f.kind.signed_names[0]} = {mean:.3g} and its sign never changes. The "
             "networks learned this phase, not the symmetric distribution: a field and a choice of phase cannot be told "
             "apart, ln Z is off by ln 2 or more, and averages that need both phases are wrong"
         )
@@ -137,9 +145,9 @@ def one_phase(f):
 
 def rare_flips(f):
     changes = f.summary.changes
-    if f.kind != "xy" and 0 < changes < RARE:
+    if f.kind.name != "xy" and 0 < changes < RARE:
         return changes, (
-            f"the sign of {'m' if f.kind == 'ising' else 'mean x'} changes {changes} times along the file: the "
+            f"the sign of {f.kind.signed_names[0]} changes {changes} times along the file: the "
             "weights of the two phases are not known from it"
         )
 
@@ -151,7 +159,7 @@ def field(f):
         return abs(each.value) / each.error, (
             f"the two signs are not equally likely ({each.value:.3g} +- {each.error:.1g}): a field, or too short a "
             "run; the flip was not imposed on the networks"
-            + ("; the terms read for the action are even ones only" if f.kind == "path" else "")
+            + ("; the terms read for the action are even ones only" if f.kind.name == "path" else "")
         )
 
 
@@ -191,7 +199,7 @@ def irreversible(f):
 
 def saturated(f):
     order = f.summary.order.value
-    if f.kind == "ising" and order > SATURATED:
+    if f.kind.name == "ising" and order > SATURATED:
         return order, (
             f"|m| = {order:.3f}: nearly every spin points the same way, only {50 * (1 - order):.1f} % are reversed, "
             "mostly alone. How reversed spins interact, and with it the energy of large reversed regions, is hardly "
@@ -203,104 +211,104 @@ def saturated(f):
 
 
 def nothing_learned(f):
-    if f.gain.value < 3 * f.gain.error:
-        return f.gain.value, (
-            f"the networks predict no better than independent sites ({f.gain.value:.2g} nats gained): so hot, or so "
+    gain = f.likelihood.gain
+    if gain.value < 3 * gain.error:
+        return gain.value, (
+            f"the networks predict no better than independent sites ({gain.value:.2g} nats gained): so hot, or so "
             "cold, that nothing is to be seen, or not trained"
         )
 
 
 def overfitted(f):
-    if f.gap.value > max(OVERFIT, 3 * f.gap.error):
-        return f.gap.value, (
-            f"test configurations are {f.gap.value:.2g} nats less likely than training ones: the networks have learned "
+    gap = f.likelihood.gap
+    if gap.value > max(OVERFIT, 3 * gap.error):
+        return gap.value, (
+            f"test configurations are {gap.value:.2g} nats less likely than training ones: the networks have learned "
             "the file by heart to that extent; more configurations, or fewer steps"
         )
 
 
 def networks_differ(f):
-    values = [each.value for each in f.nll_each]
-    if max(values) - min(values) > SPREAD:
-        return max(values) - min(values), (
-            f"the networks differ by {max(values) - min(values):.2g} nats on the same test set: a training has not "
-            "converged; more steps"
+    values = [each.value for each in f.likelihood.each]
+    spread = max(values) - min(values)
+    if spread > SPREAD:
+        return spread, (
+            f"the networks differ by {spread:.2g} nats on the same test set: a training has not converged; more steps"
         )
 
 
 def still_improving(f):
-    if f.improving > IMPROVING:
-        return f.improving, (
-            f"the last tenth of a training still gained {f.improving:.2g} nats: more steps, --steps {2 * f.n_steps}"
-        )
+    gained, most = f.training.improving, f.training.most
+    if gained > IMPROVING:
+        return gained, f"the last tenth of a training still gained {gained:.2g} nats: more steps, --steps {2 * most}"
 
 
 def samples_differ(f):
-    pulls = {name: _pull(ours, theirs) for name, (ours, theirs) in f.at_T0.items() if name != "field"}
-    worst = max(pulls, key=pulls.get)
-    if pulls[worst] > BROKEN:
-        return pulls[worst], (
-            f"samples of the networks differ from the file at T0 itself, by {pulls[worst]:.1f} errors in {worst}: "
+    worst, pull = _worst({name: pair for name, pair in f.at_T0.items() if name != "field"})
+    if pull > BROKEN:
+        return pull, (
+            f"samples of the networks differ from the file at T0 itself, by {pull:.1f} errors in {worst}: "
             "what the networks cannot express, long-range couplings for example, or have not learned yet, has gone "
             "into the couplings they have"
         )
 
 
 def beyond_neighbours(f):
-    if f.kind == "path":
+    if f.kind.name == "path":
         return None
-    zero = Number(0.0, 0.0)
-    pulls = {name: _pull(number, zero) for name, number in f.couplings.items() if name not in ("nn", "field")}
-    worst = max(pulls, key=pulls.get)
-    if pulls[worst] > BROKEN:
-        return pulls[worst], (
-            f"there is more than nearest neighbours ({worst} = {f.couplings[worst].value:.3g}, {pulls[worst]:.1f} "
+    found, zero = f.couplings.networks, Estimate(0.0, 0.0)
+    worst, pull = _worst({name: (found[name], zero) for name in found if name not in ("nn", "field")})
+    if pull > BROKEN:
+        return pull, (
+            f"there is more than nearest neighbours ({worst} = {found[worst].value:.3g}, {pull:.1f} "
             "errors from zero): the context the network is given is exact for nearest neighbours only, and what "
             "reaches farther than it sees cannot be told apart from what it sees"
         )
 
 
 def unexplained(f):
-    if f.explained < EXPLAINED:
-        return f.explained, (
-            f"the couplings explain {100 * f.explained:.0f} % of what the networks say about local changes: other "
+    explained = f.couplings.explained
+    if explained < EXPLAINED:
+        return explained, (
+            f"the couplings explain {100 * explained:.0f} % of what the networks say about local changes: other "
             "terms are at work, and the couplings are those of the nearest model in this family"
         )
 
 
 def classical_differs(f):
-    if f.classical is None:
+    found, classical = f.couplings.networks, f.couplings.classical
+    if classical is None:
         return None
-    pulls = {name: _pull(f.couplings[name], number) for name, number in f.classical.items()}
-    worst = max(pulls, key=pulls.get)
-    if pulls[worst] > BROKEN:
-        return pulls[worst], (
-            f"pseudolikelihood, from the same configurations, has another {worst}: {f.classical[worst].value:.3g}, not "
-            f"{f.couplings[worst].value:.3g} ({pulls[worst]:.1f} errors); it is the safer of the two"
+    worst, pull = _worst({name: (found[name], classical[name]) for name in classical})
+    if pull > BROKEN:
+        return pull, (
+            f"pseudolikelihood, from the same configurations, has another {worst}: {classical[worst].value:.3g}, not "
+            f"{found[worst].value:.3g} ({pull:.1f} errors); it is the safer of the two"
         )
 
 
 def schwinger_dyson(f):
-    if f.schwinger_dyson is not None:
-        pull = abs(f.schwinger_dyson.value - 1) / f.schwinger_dyson.error
-        if pull > BROKEN:
-            return f.schwinger_dyson.value, (
-                f"<x dS/dx> / T0 is {f.schwinger_dyson.value:.4g}, {pull:.1f} errors from 1: the force of the learned "
-                "action is wrong on the observed paths"
-            )
+    found = f.couplings.schwinger_dyson
+    if found is not None and (pull := abs(found.value - 1) / found.error) > BROKEN:
+        return found.value, (
+            f"<x dS/dx> / T0 is {found.value:.4g}, {pull:.1f} errors from 1: the force of the learned "
+            "action is wrong on the observed paths"
+        )
 
 
 def narrow_window(f):
-    low, high = f.reach.low / f.T0 - 1, f.reach.high / f.T0 - 1
-    if min(-low, high) < NARROW:
-        return min(-low, high), (
-            f"other temperatures are within reach from {f.reach.low:.4g} to {f.reach.high:.4g} only, where effective "
+    low, high = f.predictions.low, f.predictions.high
+    width = min(1 - low / f.T0, high / f.T0 - 1)
+    if width < NARROW:
+        return width, (
+            f"other temperatures are within reach from {low:.4g} to {high:.4g} only, where effective "
             f"samples are {100 * ESS_BAR:.0f} % of all: the system is too large for plain reweighting to go farther"
         )
 
 
 def extrapolation(f):
     """Always: what is on this page for other temperatures assumes that H does not depend on T."""
-    low, high = f.reach.low, f.reach.high
+    low, high = f.predictions.low, f.predictions.high
     return high - low, (
         f"outside {low:.4g} < T < {high:.4g} nothing on this page should be believed, and inside it only if H itself "
         "does not change with temperature"
@@ -323,7 +331,7 @@ def box(f):
     return [Warned(name, float(hit[0]), hit[1]) for name, hit in found if hit is not None]
 
 
-def verdict(warned):
+def headline(warned):
     """One line: how many warnings beyond those that hold for every file."""
     n = sum(w.name not in ALWAYS for w in warned)
     if n == 0:

@@ -1,0 +1,86 @@
+r"""A film that was learned at one temperature, heated: its order under exp(-H_theta / T), and what H_theta misjudges.
+
+H_theta = J E + D with the nearest-neighbour coupling J that is read from it; the excess D would be zero everywhere if
+H_theta were that Hamiltonian.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from lib.samplers import delayed_acceptance, mcmc
+from lib.systems import film, ising
+
+
+class Excess:
+    """H_theta - J E, the part of a learned Hamiltonian that a nearest-neighbour coupling J does not express."""
+
+    def __init__(self, hamiltonian, coupling):
+        self.hamiltonian, self.coupling = hamiltonian, coupling
+
+    def __call__(self, s):
+        return self.hamiltonian.energy(s) + self.coupling * ising.nearest(s)
+
+
+class Order(NamedTuple):
+    """Order of a heated film at temperatures `kelvin` [t].
+
+    abs_m, error [t]: |m| over the last fourth of the run. drift [4, t]: for each fourth.
+    accepted [t]: fraction of proposals.
+    excess [t]: D of the last fourth in units of J, relative to complete order.
+    """
+
+    kelvin: np.ndarray
+    abs_m: np.ndarray
+    error: np.ndarray
+    drift: np.ndarray
+    accepted: np.ndarray
+    excess: np.ndarray
+
+
+def _excess_of(outcome):
+    """(`Excess`, coupling J that was read, D of complete order): energies in units of the true J."""
+    coupling = outcome.network[0] / outcome.experiment.t_c
+    excess = Excess(outcome.hamiltonian, coupling)
+    return excess, coupling, float(excess(np.ones((1,) + (outcome.experiment.L,) * 2, np.int8))[0])
+
+
+def raise_temperature(outcome, kelvin, steps, seed, chains=16):
+    """`Order` under exp(-H_theta / T) itself, on the L x L lattice, heated from complete order to each T [t] in K.
+
+    By `delayed_acceptance.heat`, which proposes with the coupling that was read from the network. |m| is the mean
+    over the last fourth of the steps; a drift over the fourths says that H_theta has not come to rest.
+    """
+    e = outcome.experiment
+    excess, coupling, ordered = _excess_of(outcome)
+    T = film.reduced_temperature(np.asarray(kelvin, dtype=float), e.t_c)
+    rng = np.random.default_rng([seed, e.network])
+    run = delayed_acceptance.heat(excess, coupling, e.L, T, rng, chains=chains, steps=steps, discard=0)
+    fourths = np.stack([np.abs(part).mean(axis=0) for part in np.array_split(run.m, 4)])  # [4, t, chains]
+    last = fourths[-1]
+    D = np.array_split(run.excess, 4)[-1].mean((0, 2)) - ordered
+    error = last.std(1, ddof=1) / np.sqrt(chains)
+    return Order(np.asarray(kelvin), last.mean(1), error, fourths.mean(2), run.accepted, D)
+
+
+def misjudged(outcome, kelvin, n, seed):
+    """Mean and standard deviation of the excess D, [t] each, on configurations of the true film at [t] in K.
+
+    D, in units of J, is relative to complete order. It would be zero everywhere if H_theta were the nearest-neighbour
+    Hamiltonian that was read from it.
+    """
+    e = outcome.experiment
+    excess, _, ordered = _excess_of(outcome)
+    found = []
+    for number, T in enumerate(film.reduced_temperature(np.asarray(kelvin, dtype=float), e.t_c)):
+        found.append(excess(mcmc.sample(e.L, T, n, np.random.default_rng([seed, 4, number])).configurations))
+    return np.mean(found, axis=1) - ordered, np.std(found, axis=1)
+
+
+def falls_below(kelvin, abs_m, level):
+    """Temperature in K at which |m| [t] first falls below a level, linear between points; nan if it never does."""
+    below = np.flatnonzero(np.asarray(abs_m) < level)
+    if len(below) == 0 or below[0] == 0:
+        return float("nan")
+    k = int(below[0])
+    return float(np.interp(level, [abs_m[k], abs_m[k - 1]], [kelvin[k], kelvin[k - 1]]))

@@ -1,0 +1,237 @@
+r"""All networks of a file together: `learn_file` gives `Findings`.
+
+Errors have three parts, in quadrature: of the configurations or samples on which a network is evaluated; of the spread
+between networks that differ in initial weights and batches; and of the file itself, which all networks share. The last
+is the Cramer-Rao bound of the couplings for n_effective configurations, and linear response for predictions at other
+temperatures (`predictions.py`).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lib import parallel
+from lib.analysis.divergence import kl_divergence
+from lib.statistics import Estimate, mean, over_networks
+from lib.studies.own.kinds import Kind
+from lib.studies.own.networks import examine, spread_out, train_network
+from lib.studies.own.predictions import Predictions, predict
+from lib.studies.own.summary import Split, Summary, over_file, split, summarise
+from lib.studies.own.symmetries import asymmetries
+from lib.studies.sources import Spins
+
+
+@dataclass(frozen=True)
+class Training:
+    """n_weights of each network; `steps` it took, of `most`; improving: largest fall of the validation NLL over the
+    last check."""
+
+    n_weights: int
+    steps: list
+    most: int
+    improving: float
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """Negative log-likelihoods (NLL) in nats per configuration.
+
+    test, each: of the test set, all networks together and one by one.
+    gap: test less training.
+    independent_sites: of independent sites; gain: how much less that of the networks is.
+    """
+
+    test: Estimate
+    each: list
+    gap: Estimate
+    independent_sites: float
+    gain: Estimate
+
+
+@dataclass(frozen=True)
+class FileCouplings:
+    """Couplings the networks have learned.
+
+    networks: name -> `Estimate`; nearest: nn alone, None for paths.
+    classical: name -> `Estimate` by pseudolikelihood, None but for spins.
+    explained, schwinger_dyson: see `CouplingReading`.
+    """
+
+    networks: dict
+    nearest: Estimate | None
+    classical: dict | None
+    explained: float
+    schwinger_dyson: Estimate | None
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Everything `learn_file` found; see the fields' own classes.
+
+    readings: `NetworkReading` of each network.
+    violations: name of a symmetry -> (largest, rms) change of ln p, the worst of the networks.
+    at_T0: quantity -> (`Estimate` of the networks' samples, `Estimate` of the file).
+    expected_duplicates: copies of earlier configurations that independent ones would have had.
+    """
+
+    kind: Kind
+    T0: float
+    summary: Summary
+    asymmetries: dict
+    split: Split
+    training: Training
+    readings: list
+    likelihood: Likelihood
+    couplings: FileCouplings
+    violations: dict
+    at_T0: dict
+    predictions: Predictions
+    expected_duplicates: float
+
+
+def learn_file(c, kind, T0, n_networks, steps, seed):
+    """`Findings` from checked configurations c [n, ...] (`user_file.load`), in the order of the file.
+
+    kind: a `Kind`. T0: > 0, in the weight exp(-H / T0) of the file. n_networks: trainings, side by side.
+    steps: of each training, at most.
+    """
+    summary, found = summarise(kind, c), asymmetries(kind, c)
+    broken = {name for name, each in found.items() if each.broken}
+    parts = split(len(c), summary.tau_int)
+    training, validation, test = c[parts.train], c[parts.validation][:2000], c[parts.test][:4000]
+    seeds = [100 * seed + k for k in range(n_networks)]
+    trained = parallel.starmap(train_network, [(kind, training, validation, T0, broken, steps, s) for s in seeds])
+    some, n_samples = spread_out(training, len(test)), int(np.clip(640_000 // c[0].size, 500, 10_000))
+    jobs = [(kind, t, test, some, broken, n_samples, s) for t, s in zip(trained, seeds, strict=True)]
+    readings = parallel.starmap(examine, jobs)
+
+    n_train = summary.n_effective * len(training) / len(c)
+    sums = kind.operators(training)[:, : len(readings[0].couplings.couplings.names)]
+    plain = kind.independent_sites(training, test)
+    return Findings(
+        kind=kind,
+        T0=float(T0),
+        summary=summary,
+        asymmetries=found,
+        split=parts,
+        training=_training(trained, steps),
+        readings=readings,
+        likelihood=_likelihood(readings, plain, summary.tau_int),
+        couplings=_couplings(kind, training, readings, T0, _bounds(sums, T0, n_train), summary.tau_int),
+        violations={
+            name: tuple(np.max([r.violations[name] for r in readings], axis=0)) for name in readings[0].violations
+        },
+        at_T0=_at_T0(kind, c, [r.samples for r in readings]),
+        predictions=predict(T0, [r.samples for r in readings], sums, n_train),
+        expected_duplicates=expected_duplicates(kind, len(c), readings),
+    )
+
+
+def _training(trained, most):
+    gained = [t.history[-2][1] - t.history[-1][1] if len(t.history) > 1 else 0.0 for t in trained]
+    return Training(trained[0].n_weights, [t.steps for t in trained], most, max(gained))
+
+
+def _likelihood(readings, plain, tau_int):
+    """`Likelihood`; plain: ln p of the test set by independent sites. The file's tau_int holds for stretches of it."""
+    tests = [mean(-r.log_prob, tau_int) for r in readings]
+    trainings = [mean(-r.log_prob_train, tau_int) for r in readings]
+    gaps = [
+        Estimate(test.value - train.value, np.hypot(test.error, train.error))
+        for test, train in zip(tests, trainings, strict=True)
+    ]
+    return Likelihood(
+        test=_shared(tests),
+        each=tests,
+        gap=_shared(gaps),
+        independent_sites=float(-plain.mean()),
+        gain=_shared([mean(r.log_prob - plain, tau_int) for r in readings]),
+    )
+
+
+def _couplings(kind, training, readings, T0, bounds, tau_int):
+    """`FileCouplings`; bounds: errors [a] of all and (1) of nn alone that the file allows."""
+    of_all, of_nn = bounds
+    read = [r.couplings for r in readings]
+    names, nearest, tested = read[0].couplings.names, None, None
+    together = _with_bound([each.couplings for each in read], of_all)
+    if read[0].nearest is not None:
+        (nearest,) = _with_bound([each.nearest for each in read], of_nn)
+    classical = kind.classical(training, names, T0)
+    if classical is not None:
+        classical = _named(names, _estimates(classical.values, classical.errors))
+    if read[0].schwinger_dyson is not None:
+        tested = _shared([mean(each.schwinger_dyson, tau_int) for each in read])
+    return FileCouplings(
+        networks=_named(names, together),
+        nearest=nearest,
+        classical=classical,
+        explained=float(np.mean([each.explained for each in read])),
+        schwinger_dyson=tested,
+    )
+
+
+def _bounds(sums, T0, n):
+    """The Cramer-Rao bound of all couplings together and of the first alone; operators that never vary have none."""
+    found = []
+    for kept in (sums, sums[:, :1]):
+        if (kept.std(axis=0) > 0).all():
+            found.append(T0 * np.sqrt(np.diag(np.linalg.pinv(np.atleast_2d(np.cov(kept.T)) * n))))
+        else:
+            found.append(np.full(kept.shape[1], np.inf))
+    return found
+
+
+def _with_bound(read, bound):
+    """`Estimate` of each coupling from the `Couplings` of all networks, and the errors [a] the file allows."""
+    values, errors = over_networks([each.values for each in read], [each.errors for each in read], shared=True)
+    return _estimates(values, np.hypot(errors, bound))
+
+
+def _estimates(values, errors):
+    return [Estimate(float(value), float(error)) for value, error in zip(values, errors, strict=True)]
+
+
+def _named(names, estimates):
+    return dict(zip(names, estimates, strict=True))
+
+
+def _shared(estimates):
+    """Mean over networks that were all evaluated on the same configurations."""
+    return over_networks([e.value for e in estimates], [e.error for e in estimates], shared=True)
+
+
+def _at_T0(kind, c, samples):
+    """Quantity -> (networks' own samples, file), per site: energy, order, and the operators."""
+    quantities = {"energy": (kind.energy(c), [s.energy for s in samples])}
+    quantities["order"] = kind.order(c), [s.order for s in samples]
+    sums, n_sites = kind.operators(c), c[0].size
+    for a, name in enumerate(kind.operator_names):
+        quantities[name] = sums[:, a] / n_sites, [s.operators[:, a] / n_sites for s in samples]
+    result = {}
+    for name, (series, drawn) in quantities.items():
+        errors = [values.std(ddof=1) / np.sqrt(len(values)) for values in drawn]
+        of_file = over_file(series)
+        result[name] = over_networks([values.mean() for values in drawn], errors), Estimate(*of_file[:2])
+    return result
+
+
+def expected_duplicates(kind, n, readings):
+    """How many of n independent configurations would equal an earlier one: n less the expected number of states."""
+    if not kind.discrete:
+        return 0.0
+    log_np = np.log(n) + np.concatenate([x for r in readings for x in (r.log_prob, r.log_prob_train)])
+    often = np.exp(np.clip(log_np, -30, 30))
+    return float(n * (1 + (np.expm1(-often) / often).mean()))
+
+
+def divergence_from_exact(findings, test):
+    """KL(data || networks) of spins whose Hamiltonian is known to be H, an `Estimate`, in nats.
+
+    test: the test set that the findings were made on, `c[findings.split.test]`.
+    """
+    test = test[: len(findings.readings[0].log_prob)]
+    exact = Spins(test.shape[1], findings.T0).log_prob(test)
+    each = [kl_divergence(exact, r.log_prob) for r in findings.readings]
+    inflation = np.sqrt(2 * findings.summary.tau_int)
+    return _shared([Estimate(d.value, d.error * inflation) for d in each])

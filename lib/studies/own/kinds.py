@@ -1,0 +1,266 @@
+r"""The kinds of configurations a file may hold, and all that depends on the kind.
+
+Everything else is said in these quantities of configurations c [n, ...]:
+
+    operators   the sums O_a a readable Hamiltonian is made of, H = -sum_a J_a O_a (for paths S = +sum_a c_a O_a)
+    energy      ising, xy: -O_nn / N, whatever the true energy is; path: mean (x_{i+1} - x_i)^2
+    order       ising: |m|; xy: |mean of exp(i theta)|; path: mean x^2
+    signed      what a symmetry of the system makes zero on average: m; the two components of the mean spin; mean x
+
+The networks are the book's: the Markov lattice for spins, the one with O(2) for angles, the Markov ring with mixtures
+of Gaussians for paths (in units of the root mean square of x). A symmetry is imposed, by construction or by augmentation,
+only where the file does not contradict it (`symmetries.py`); O(2) is the exception, it cannot be switched off.
+"""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from lib import lattice
+from lib.analysis import action, couplings, xy_phases
+from lib.models.heads.discrete import Bernoulli
+from lib.models.heads.real import GaussianMixture
+from lib.models.learned import Units
+from lib.models.markov_lattice import MarkovLattice
+from lib.models.markov_ring import MarkovRing
+from lib.models.o2_markov_lattice import O2MarkovLattice
+from lib.studies import recipes
+from lib.studies.own import symmetries
+from lib.studies.own.symmetries import allows
+from lib.systems import ising, xy
+
+
+class CouplingReading(NamedTuple):
+    """What couplings say of one network.
+
+    couplings, nearest: `Couplings` of all operators, and of nn alone (None for paths).
+    explained: part of the mean square of what they were read from that they explain.
+    schwinger_dyson: mean over sites of x dS/dx / T0 of every test path [m]; None but for paths.
+    """
+
+    couplings: couplings.Couplings
+    nearest: couplings.Couplings | None
+    explained: float
+    schwinger_dyson: np.ndarray | None
+
+
+class Kind:
+    """A kind of configurations c [n, ...]. broken: set of names of the symmetries that the file contradicts.
+
+    name, operator_names, energy_name, order_name, signed_names: what a table calls it and its quantities.
+    asymmetries: name of a symmetry -> function of c to [n] whose average it makes zero.
+    operators(c), energy(c), order(c), signed(c): the quantities above, [n, a], [n], [n] and [n, k]; energy per site.
+    independent_sites(training, test): ln p [m] of a test set by independent sites distributed as in the training set.
+    network(training, broken, seed): an untrained network and the `Recipe` to train it by.
+    group(side, broken): the group that p is averaged over, None for p as it is.
+    read(hamiltonian, test, few, broken, seed): `CouplingReading`; few: configurations to try local moves on.
+    operations(side, seed): of every kind of symmetry, contradicted or not: name -> list of functions of c.
+    restored(values): configurations in the type of the file from those of a learned Hamiltonian, float64 [n, ...].
+    """
+
+    discrete = False  # can two independent configurations be equal?
+
+    def restored(self, values):
+        return values
+
+    def classical(self, training, names, T0):
+        """`Couplings` of the same configurations without a network, None where there is no such estimate."""
+        return None
+
+
+# ---------------------------------------------------------------- spins and angles
+
+
+class LatticeKind(Kind):
+    """What spins and angles [n, L, L] have in common.
+
+    move: random local moves, (c, rng) -> changed copies.
+    """
+
+    def coupling_names(self, broken):
+        """Names of the couplings that are read."""
+        return self.operator_names
+
+    def representative(self, few, broken):
+        """Configurations to try local moves on."""
+        return few
+
+    def read(self, hamiltonian, test, few, broken, seed):
+        names = self.coupling_names(broken)
+
+        def operators(c):
+            return self.operators(c)[:, : len(names)]
+
+        few = self.representative(few, broken)
+        tried = couplings.try_moves(hamiltonian, few, operators, names, self.move, seed=seed)
+        read = couplings.read_moves(tried, hamiltonian.T0)
+        nearest = couplings.read_moves(tried, hamiltonian.T0, ("nn",))
+        return CouplingReading(read, nearest, _explained(tried, read, hamiltonian.T0), None)
+
+
+def _explained(tried, read, T0):
+    """Part of the weighted mean square of T0 (ln p(s') - ln p(s)) that couplings explain."""
+    q = 1 / (1 + np.exp(-np.clip(tried.log_ratio, -50, 50)))
+    weight = q * (1 - q)
+    return float(1 - read.residual**2 * weight.sum() / (weight * (T0 * tried.log_ratio) ** 2).sum())
+
+
+class SpinFile(LatticeKind):
+    """Ising spins, int8 [n, L, L]; without a field where the file does not contradict the flip."""
+
+    name = "ising"
+    operator_names = ("nn", "nnn", "third", "plaquette", "field")
+    energy_name = "-(sum of s s' over nearest neighbours) / N"
+    order_name = "|m|"
+    signed_names = ("m",)
+    asymmetries = {"flip": lambda s: ising.magnetization(s) / s[0].size, **symmetries.SQUARE}
+    discrete = True
+    move = staticmethod(ising.flip_one)
+
+    def operators(self, s):
+        return ising.operators(s, self.operator_names)
+
+    def energy(self, s):
+        return ising.energy(s) / s[0].size
+
+    def order(self, s):
+        return np.abs(ising.magnetization(s)) / s[0].size
+
+    def signed(self, s):
+        return ising.magnetization(s)[:, None] / s[0].size
+
+    def independent_sites(self, training, test):
+        up = np.clip((1 + training.mean(dtype=float)) / 2, 1e-12, 1 - 1e-12)
+        n_up = (test == 1).sum((1, 2))
+        return n_up * np.log(up) + (test[0].size - n_up) * np.log1p(-up)
+
+    def network(self, training, broken, seed):
+        model = MarkovLattice(training.shape[1], Bernoulli(), odd=allows(broken, "flip"), seed=seed)
+        return model, replace(recipes.SPINS["frontier"], augment=symmetries.lattice_moves(broken))
+
+    def group(self, side, broken):
+        return symmetries.lattice_group(side, broken)
+
+    def coupling_names(self, broken):
+        return self.operator_names[:-1] if allows(broken, "flip") else self.operator_names
+
+    def representative(self, few, broken):
+        return np.concatenate([few[::2], -few[::2]]) if allows(broken, "flip") else few
+
+    def operations(self, side, seed):
+        return {"flip": [lambda s: -s]} | symmetries.lattice_operations(side)
+
+    def restored(self, values):
+        return values.astype(np.int8)
+
+    def classical(self, training, names, T0):
+        if training.shape[1] <= 4:  # both third neighbours along an axis are one site
+            return None
+        return couplings.pseudolikelihood(ising.local_sums(training, names), T0, names)
+
+
+def _mean_spin(theta):
+    return np.stack([np.cos(theta).mean((1, 2)), np.sin(theta).mean((1, 2))], axis=1)
+
+
+class AngleFile(LatticeKind):
+    """Angles, float64 [n, L, L]. Reflection: the mean sine of differences along rows and columns changes sign."""
+
+    name = "xy"
+    operator_names = tuple(xy.OPERATORS)
+    energy_name = "-(sum of cos over nearest neighbours) / N"
+    order_name = "|mean spin|"
+    signed_names = ("mean of cos", "mean of sin")
+    asymmetries = {
+        "rotation, cos": lambda theta: _mean_spin(theta)[:, 0],
+        "rotation, sin": lambda theta: _mean_spin(theta)[:, 1],
+        "reflection": lambda theta: xy.currents(theta).sum(1) / theta[0].size,
+        **symmetries.SQUARE,
+    }
+    move = staticmethod(xy_phases.rotate_one)
+
+    def operators(self, theta):
+        return xy.operators(theta)
+
+    def energy(self, theta):
+        return xy.energy(theta) / theta[0].size
+
+    def order(self, theta):
+        return np.hypot(*_mean_spin(theta).T)
+
+    def signed(self, theta):
+        return _mean_spin(theta)
+
+    def independent_sites(self, training, test):
+        return np.full(len(test), -test[0].size * np.log(2 * np.pi))
+
+    def network(self, training, broken, seed):
+        model = O2MarkovLattice(training.shape[1], seed=seed)
+        return model, replace(recipes.ANGLES["equivariant"], augment=symmetries.lattice_moves(broken))
+
+    def group(self, side, broken):
+        return symmetries.lattice_group(side, broken, most=4)
+
+    def operations(self, side, seed):
+        turns = np.random.default_rng(seed).uniform(0, 2 * np.pi, 3)
+        o2 = [lambda t, a=a: (t + a) % (2 * np.pi) for a in turns] + [lambda t: -t % (2 * np.pi)]
+        return {"O(2) of the spins": o2} | symmetries.lattice_operations(side)
+
+    def restored(self, values):
+        return values % (2 * np.pi)
+
+
+# ---------------------------------------------------------------- paths
+
+
+class PathFile(Kind):
+    """Paths, float64 [n, N]. Operators: the sums with which S = kinetic O_1 + quadratic O_2 + quartic O_3."""
+
+    name = "path"
+    operator_names = ("kinetic", "quadratic", "quartic")
+    energy_name = "mean (x_{i+1} - x_i)^2"
+    order_name = "mean x^2"
+    signed_names = ("mean x",)
+    asymmetries = symmetries.RING
+
+    def operators(self, x):
+        hops = (np.roll(x, -1, 1) - x) ** 2
+        return np.stack([hops.sum(1) / 2, (x**2).sum(1) / 2, (x**4).sum(1) / 4], axis=1)
+
+    def energy(self, x):
+        return ((np.roll(x, -1, 1) - x) ** 2).mean(1)
+
+    def order(self, x):
+        return (x**2).mean(1)
+
+    def signed(self, x):
+        return x.mean(1)[:, None]
+
+    def independent_sites(self, training, test):
+        centre, variance = training.mean(), training.var()
+        n_sites = test.shape[1]
+        return -((test - centre) ** 2).sum(1) / (2 * variance) - n_sites / 2 * np.log(2 * np.pi * variance)
+
+    def network(self, training, broken, seed):
+        centre = 0.0 if allows(broken, "sign", "sign, cubic") else float(training.mean())
+        units = Units(float(np.sqrt(((training - centre) ** 2).mean())), centre)
+        recipe = replace(recipes.PATHS["chain"], augment=symmetries.path_moves(broken), preprocess=units)
+        return MarkovRing(training.shape[1], GaussianMixture(), seed=seed), recipe
+
+    def group(self, side, broken):
+        every = allows(broken, "sign", "sign, cubic", "boundary", "reversal")
+        return lattice.ring_group(side, 2 if side % 2 == 0 else 1) if every else None
+
+    def read(self, hamiltonian, test, few, broken, seed):
+        gradient = hamiltonian.gradient(test)
+        readable = action.read(test, gradient, keep=0.995, blocks=20)
+        values, errors = readable.coefficients[:3], readable.errors[:3]
+        read = couplings.Couplings(self.operator_names, values, errors, float("nan"), float("nan"))
+        return CouplingReading(read, None, readable.explained, (test * gradient).mean(1) / hamiltonian.T0)
+
+    def operations(self, side, seed):
+        return symmetries.path_operations(side)
+
+
+BY_NAME = {kind.name: kind for kind in (SpinFile(), AngleFile(), PathFile())}

@@ -1,0 +1,66 @@
+"""Figures of a file of configurations and of what was learned from it."""
+
+import numpy as np
+
+from lib.page import plotting
+from lib.statistics import autocorrelation
+from lib.studies.own.predictions import ESS_BAR
+
+
+def configurations(kind, c):
+    """A figure of four configurations c [n, ...], spread over the file. Angles: colour around the circle."""
+    import matplotlib.pyplot as plt
+
+    chosen = c[np.linspace(0, len(c) - 1, 4).astype(int)]
+    figure, axes = plt.subplots(1, 4, figsize=(8, 2.2), sharey=kind.name == "path")
+    look = {"cmap": "Greys", "vmin": -1.5, "vmax": 1.5}
+    if kind.name == "xy":
+        look = {"cmap": "twilight", "vmin": 0, "vmax": 2 * np.pi}
+    for axis, one in zip(axes, chosen, strict=True):
+        if kind.name == "path":
+            axis.plot(one, color=plotting.MODEL, ls="-", marker="o", ms=2, lw=0.8)
+            axis.set(xlabel="site")
+        else:
+            axis.imshow(one, **look)
+            axis.set(xticks=[], yticks=[])
+    return figure
+
+
+def autocorrelations(kind, c, tau_int):
+    """A figure of rho(t) of energy, order and the first signed quantity along the file, out to where it matters."""
+    import matplotlib.pyplot as plt
+
+    lags = int(np.clip(12 * tau_int, 20, len(c) // 4))
+    figure, axis = plt.subplots(figsize=(6.4, 3.2))
+    series = {"energy": kind.energy(c), kind.order_name: kind.order(c), "with its sign": kind.signed(c)[:, 0]}
+    for (name, values), colour, marker in zip(series.items(), plotting.PALETTE, plotting.MARKERS, strict=False):
+        axis.plot(autocorrelation(values, lags), color=colour, marker=marker, ls="-", ms=3, lw=1, label=name)
+    axis.axhline(0, color="grey", lw=0.8)
+    axis.set(xlabel="distance in the file (configurations)", ylabel="autocorrelation")
+    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.legend()
+    return figure
+
+
+def predictions(findings, exact=None):
+    """A figure of energy and effective samples against T; points within reach are filled. exact: energy at T [t]."""
+    import matplotlib.pyplot as plt
+
+    p, kind = findings.predictions, findings.kind
+    figure, axes = plt.subplots(1, 2, figsize=(8, 3.4))
+    for some, face in ((p.within, plotting.MODEL), (~p.within, "white")):
+        points = {"color": plotting.MODEL, "mfc": face, "marker": "o", "ls": ""}
+        axes[0].errorbar(p.T[some], p.energy[some], p.energy_error[some], **points)
+        axes[1].plot(p.T[some], p.ess[some], **points)
+    if exact is not None:
+        fine = np.linspace(p.T[0], p.T[-1], 200)
+        axes[0].plot(fine, exact(fine), color=plotting.EXACT, ls="-", lw=1, label="exact")
+        axes[0].legend()
+    axes[1].axhline(ESS_BAR, color=plotting.BASELINE, ls="--", lw=1)
+    axes[0].set(ylabel=f"energy: {kind.energy_name}" if kind.name == "path" else "energy per site")
+    axes[1].set(ylabel="effective samples / samples", yscale="log")
+    for axis in axes:
+        axis.axvspan(p.low, p.high, color="0.93", lw=0)
+        axis.axvline(findings.T0, color="grey", lw=0.8)
+        axis.set(xlabel="temperature", xlim=(p.T[0] * 0.98, p.T[-1] * 1.02))
+    return figure

@@ -1,0 +1,161 @@
+"""Tables, the honesty box and the machine-readable record of what `learn_file` found in a file."""
+
+import html
+
+from lib.page.records import record
+from lib.studies.own.diagnostics import ALWAYS, headline
+from lib.studies.own.predictions import ESS_BAR
+
+
+def file_rows(kind, summary):
+    """Rows (what, mean +- error, tau_int) for a table of the file: a `Kind` and its `Summary`."""
+    parts = [(kind.energy_name, summary.energy), (kind.order_name, summary.order)]
+    parts += list(zip(kind.signed_names, summary.signed, strict=True))
+    return [[name, (mean.value, mean.error), f"{mean.tau_int:.2f}"] for name, mean in parts]
+
+
+def symmetry_rows(asymmetries):
+    """Rows (name, value, in errors, consequence) for a table of `asymmetries`."""
+    return [
+        [
+            name,
+            (each.value, each.error),
+            f"{abs(each.value) / each.error:.1f}" if each.error > 0 else "-",
+            "broken: not imposed" if each.broken else "imposed",
+        ]
+        for name, each in asymmetries.items()
+    ]
+
+
+def coupling_rows(findings, truth=None):
+    """Rows (name, networks, pseudolikelihood where there is one, truth where it is known). truth: dict or None."""
+    rows, found = [], findings.couplings
+    for name, number in found.networks.items():
+        classical = tuple(found.classical[name]) if found.classical else ""
+        rows.append([name, tuple(number), classical, f"{truth[name]:g}" if truth else "unknown"])
+    if found.nearest is not None:
+        rows.append(["nn, read alone", tuple(found.nearest), "", f"{truth['nn']:g}" if truth else "unknown"])
+    return rows
+
+
+def test_rows(findings):
+    """Rows (what, value) of how well the networks do on configurations they have not seen."""
+    nll, couplings = findings.likelihood, findings.couplings
+    rows = [
+        ["NLL of the test set, nats per configuration", tuple(nll.test)],
+        ["the same less that of training configurations", tuple(nll.gap)],
+        ["NLL of independent sites", nll.independent_sites],
+        ["what the networks gain over them", tuple(nll.gain)],
+        ["part of the local changes that the couplings explain", f"{couplings.explained:.4f}"],
+    ]
+    if couplings.schwinger_dyson is not None:
+        rows.append(["<x dS/dx> / T0, 1 for the true action", tuple(couplings.schwinger_dyson)])
+    return rows
+
+
+def sample_rows(findings):
+    """Rows (what, samples of the networks, file, difference in errors) at T0 itself."""
+    rows = []
+    for name, (ours, theirs) in findings.at_T0.items():
+        error = (ours.error**2 + theirs.error**2) ** 0.5
+        pull = f"{abs(ours.value - theirs.value) / error:.1f}" if error > 0 else "-"
+        rows.append([name, tuple(ours), tuple(theirs), pull])
+    return rows
+
+
+def violation_rows(findings):
+    """Rows (symmetry, largest, rms change of ln p) of the networks before p is averaged over images."""
+    return [[name, f"{largest:.2g}", f"{rms:.2g}"] for name, (largest, rms) in findings.violations.items()]
+
+
+def prediction_rows(findings):
+    """Rows (T, energy, order, effective samples / samples) of the temperatures within reach."""
+    p = findings.predictions
+    return [
+        [f"{p.T[k]:.4g}", (p.energy[k], p.energy_error[k]), (p.order[k], p.order_error[k]), f"{p.ess[k]:.2f}"]
+        for k in range(len(p.T))
+        if p.within[k]
+    ]
+
+
+def box_html(warned):
+    """The honesty box as HTML: what applies to this file, and nothing else."""
+    items = "".join(f"<li>{html.escape(w.text)}</li>" for w in warned)
+    title = html.escape(f"When not to trust this: {headline(warned)}")
+    return f'<div class="admonition warning"><p class="admonition-title">{title}</p><ul>{items}</ul></div>'
+
+
+def show_box(warned):
+    """Display the honesty box in a notebook."""
+    from IPython.display import HTML, display
+
+    display(HTML(box_html(warned)))
+
+
+def records(findings, warned):
+    """Everything of `Findings` and the box as records for `lib.page.records.store`."""
+    extra = sum(w.name not in ALWAYS for w in warned)
+    return [
+        *_of_file(findings),
+        *_of_couplings(findings),
+        *_of_symmetries(findings),
+        *_of_predictions(findings),
+        record("learned.n_warnings", extra, None, "beyond those that hold for every file"),
+        *[record(f"learned.warning.{w.name}", w.value, None, w.text) for w in warned],
+    ]
+
+
+def _of_file(findings):
+    known, nll, nats = findings.summary, findings.likelihood, "nats per configuration"
+    explained = findings.couplings.explained
+    return [
+        record("learned.n_configurations", known.n, None, "configurations in the file"),
+        record("learned.n_effective", known.n_effective, None, "independent configurations, n / 2 tau_int"),
+        record("learned.tau_int", known.tau_int, None, "1/2 + sum of rho, in configurations of the file"),
+        record("learned.duplicates", known.duplicates, None, "configurations equal to an earlier one"),
+        record("learned.nll", *nll.test, "test set", nats),
+        record("learned.nll_gap", *nll.gap, "test less training", nats),
+        record("learned.nll_independent_sites", nll.independent_sites, None, "for comparison", nats),
+        record("learned.nll_gain", *nll.gain, "of the networks over independent sites", nats),
+        record("learned.explained", explained, None, "part of the local changes the couplings explain"),
+    ]
+
+
+def _of_couplings(findings):
+    found, at = findings.couplings, f"at T0 = {findings.T0:g}"
+    made = [record(f"learned.coupling.{name}", *j, at) for name, j in found.networks.items()]
+    if found.nearest is not None:
+        made.append(record("learned.coupling.nn_alone", *found.nearest, "the only coupling that is read"))
+    for name, j in (found.classical or {}).items():
+        made.append(record(f"learned.pseudolikelihood.{name}", *j, "from the same configurations"))
+    if found.schwinger_dyson is not None:
+        made.append(record("learned.schwinger_dyson", *found.schwinger_dyson, "1 for the true action"))
+    return made
+
+
+def _of_symmetries(findings):
+    made = []
+    for name, (largest, rms) in findings.violations.items():
+        text = f"rms change of ln p, largest {largest:.2g}"
+        made.append(record(f"learned.violation.{name.replace(' ', '_')}", rms, None, text, "nats"))
+    for name, each in findings.asymmetries.items():
+        text = "of the file; " + ("broken" if each.broken else "not broken")
+        key = f"learned.asymmetry.{name.replace(', ', '_').replace(' ', '_')}"
+        made.append(record(key, each.value, each.error, text))
+    return made
+
+
+def _of_predictions(findings):
+    p, kind = findings.predictions, findings.kind
+    bar = f"effective samples fall below {100 * ESS_BAR:.0f} % (looked for from T0 / 2 to 2 T0)"
+    made = [
+        record("learned.T_low", p.low, None, f"below it {bar}"),
+        record("learned.T_high", p.high, None, f"above it {bar}"),
+    ]
+    for k, T in enumerate(p.T):
+        at = f"(T={T:.6g})"
+        made.append(record(f"learned.ess{at}", p.ess[k], None, "effective samples / samples"))
+        if p.within[k]:
+            made.append(record(f"learned.energy{at}", p.energy[k], p.energy_error[k], kind.energy_name))
+            made.append(record(f"learned.order{at}", p.order[k], p.order_error[k], kind.order_name))
+    return made
