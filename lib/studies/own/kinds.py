@@ -8,8 +8,9 @@ Everything else is said in these quantities of configurations c [n, ...]:
     signed      what a symmetry of the system makes zero on average: m; the two components of the mean spin; mean x
 
 The networks are the book's: the Markov lattice for spins, the one with O(2) for angles, the Markov ring with mixtures
-of Gaussians for paths (in units of the root mean square of x). A symmetry is imposed, by construction or by augmentation,
-only where the file does not contradict it (`symmetries.py`); O(2) is the exception, it cannot be switched off.
+of Gaussians for paths (in units of the root mean square of x). A symmetry is imposed, by construction or by
+augmentation, only where the file does not contradict it (`symmetries.py`); O(2) is the exception, it cannot be
+switched off.
 """
 
 from dataclasses import replace
