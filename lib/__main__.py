@@ -12,8 +12,8 @@ from lib import files, processes
 from lib.book import execute, freshness, notebooks, usage
 from lib.book.execute import MARK, say
 from lib.errors import BookError
-from lib.page import claims, records
-from lib.page.tables import aligned
+from lib.page import claims, margins, records
+from lib.page.tables import aligned, value_text
 from lib.paths import BOOK, BUILD, ROOT, RUNS
 from lib.studies import user_file
 
@@ -186,7 +186,7 @@ def _run_in(folder: Path, command: str, source: Path, given: dict, values: dict)
         if result["value"] is not None or command != "learn":  # the claims of the chapter are about the included file
             say(_line(result))
     for record in found:
-        if line := records.line(record):
+        if line := records.line(records.Record.from_json(record)):
             say(line)
     say(f"{folder}: {source.name}, results.json, params.json; {outcome.seconds:.0f} s")
     if outcome.error:
@@ -223,7 +223,8 @@ def _margins(options) -> int:
     runs = {str(path): claims.read(path) for path in options.run}
     if not runs:
         runs = {"book": [record for path in notebooks.chapters() for record in claims.read(path)]}
-    say(aligned(claims.margins(runs)))
+    found = {name: [records.Record.from_json(each) for each in run] for name, run in runs.items()}
+    say(aligned(margins.table(found)))
     return 0
 
 
@@ -244,7 +245,7 @@ def _parameters(options) -> int:
 
 
 def _line(result: dict) -> str:
-    value = claims.value_text(result["value"], result["error"]) if result["value"] is not None else "-"
+    value = value_text(result["value"], result["error"])
     return f"{result['key']} = {value}: {result['verdict']}"
 
 

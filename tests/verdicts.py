@@ -1,8 +1,9 @@
 """pytest plugin for nbval, loaded with `-p tests.verdicts`: what is compared when a chapter is executed again.
 
-In a cell tagged `nbval-check-output` the streams are compared, exactly: verdict lines on stdout, and stderr, which a
-chapter leaves empty. Displayed data is not compared in any form (pictures, HTML, plain text, claim values, glue): it
-holds measured digits. Kernels are this interpreter with the environment of `lib.book.execute`: one thread, this lib.
+In a cell tagged `nbval-check-output` are compared, exactly: the verdict of every claim, from its record, what is
+printed, and stderr, which a chapter leaves empty. Nothing else that is displayed is compared (pictures, HTML, plain
+text, claim values, glue): it holds measured digits. Kernels are this interpreter with the environment of
+`lib.book.execute`: one thread, this lib.
 
 Chapters of which every cell passed are recorded with what they depend on, for `python -m lib fresh --accept`.
 """
@@ -10,10 +11,12 @@ Chapters of which every cell passed are recorded with what they depend on, for `
 import os
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import pytest
 from jupyter_client.manager import KernelManager
+from nbformat import v4
 from nbval import kernel
 from nbval.plugin import IPyNbFile
 
@@ -21,6 +24,7 @@ from lib import cache
 from lib.book import freshness, notebooks
 from lib.book.execute import kernel_variables
 from lib.errors import BookError
+from lib.page.claims import MIME
 
 BEFORE = pytest.StashKey()  # path -> digest of what a chapter depends on, when the session starts
 OUTCOMES: dict[str, dict[str, bool]] = {}  # file as pytest names it -> cell -> did it pass?
@@ -49,6 +53,20 @@ def pytest_itemcollected(item):
     file = item.parent
     if isinstance(file, IPyNbFile) and "data" not in file.skip_compare:
         file.skip_compare += ("data",)  # nbval's name for all MIME types of display_data and execute_result
+    if isinstance(file, IPyNbFile):
+        item.compare_outputs = partial(_compare, item.compare_outputs)
+
+
+def _compare(compare, test, ref) -> bool:
+    """nbval's comparison, of outputs to which the verdicts of the claims are added as a stream of their own."""
+    return compare(test + verdicts(test), ref + verdicts(ref))
+
+
+def verdicts(outputs) -> list:
+    """What these outputs say about claims, as nbval takes a stream: `KEY: passed (at most 3)`, one line each."""
+    records = [output["data"][MIME] for output in outputs if MIME in output.get("data", {})]
+    lines = "".join(f"{record['key']}: {record['verdict']}\n" for record in records)
+    return [v4.new_output("stream", name="verdict", text=lines)] if lines else []
 
 
 def pytest_sessionstart(session):

@@ -11,6 +11,7 @@ from lib.book import notebooks
 from lib.book.execute import MARK
 from lib.errors import BookError
 from lib.page import claims, plotting, tables
+from lib.page.records import Record
 
 BOOK = "book"
 TICKS = (-1000, -100, -30, -10, -3, 0, 1, 3, 10, 30, 100, 1000)  # of an axis that is linear around zero only
@@ -83,11 +84,10 @@ def table(runs: list[Run]) -> str:
 def _cell(record: dict | None) -> str:
     if record is None:
         return "-"
-    status = claims.status_of(record) if record["verdict"] != "measured" else "measured"
-    verdict = "FAILED" if status == "failed" else status
+    verdict = Record.from_json(record).word
     if record["value"] is None:
         return verdict
-    return f"{claims.value_text(record['value'], record['error'])} {verdict}"
+    return f"{tables.value_text(record['value'], record['error'])} {verdict}"
 
 
 # The picture -----------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from nbformat import v4
 from lib.book import execute, notebooks
 from lib.errors import BookError
 from lib.page import plotting, tables
-from lib.page.claims import value_text
+from lib.page.tables import value_text
 
 TITLE = """# {chapter}: a sweep
 

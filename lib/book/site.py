@@ -19,8 +19,9 @@ from lib import files, processes
 from lib.book import execute, freshness, notebooks, pages, teaching
 from lib.book.execute import say
 from lib.errors import BookError
-from lib.page import claims
-from lib.page.claims import value_text
+from lib.page import claims, margins
+from lib.page.records import Record
+from lib.page.tables import value_text
 from lib.paths import BOOK, BUILD, ROOT
 
 STAGE = BUILD / "stage"
@@ -197,7 +198,7 @@ def results_page(chapters: list[Path]) -> str:
             "| claim | verdict | here | exact | published | deviation | used |",
             "|---|---|---|---|---|---|---|",
         ]
-        lines += [_row(entries[key], reported.get(key), entries) for key in chapters_of[name]] + [":::"]
+        lines += [_row(entries[key], reported.get(key)) for key in chapters_of[name]] + [":::"]
     return "\n".join(lines + _execution(there)) + "\n"
 
 
@@ -206,7 +207,7 @@ VERDICTS = ("passed", "missed", "reported", "not applicable", "failed", "missing
 
 def verdict_of(record: dict | None) -> str:
     """One of VERDICTS."""
-    return "missing" if record is None else claims.status_of(record)
+    return "missing" if record is None else Record.from_json(record).status
 
 
 def _summary(titles: dict, keys: dict, reported: dict) -> list[str]:
@@ -247,7 +248,7 @@ def _versions(versions: dict) -> str:
     return ", ".join(f"{name} {number}" for name, number in versions.items())
 
 
-def _row(entry: dict, record: dict | None, entries: dict) -> str:
+def _row(entry: dict, record: dict | None) -> str:
     units = f" ({entry['units']})" if entry["units"] else ""
     reference = entry["reference"] if record is None else record["reference"]
     exact = "in the chapter" if reference is None else f"{reference:.6g}"
@@ -257,7 +258,7 @@ def _row(entry: dict, record: dict | None, entries: dict) -> str:
         verdict = record["verdict"]
         here = value_text(record["value"], record["error"]) if record["value"] is not None else ""
         name = f"{{ref}}`{entry['key']} <{pages.target(entry['key'])}>`"
-        used = claims.used_text(claims.room_of(record, entries))
+        used = margins.used_text(margins.room_of(Record.from_json(record)))
         if record["error"] and record["value"] is not None and reference is not None:
             deviation = f"{(record['value'] - reference) / record['error']:+.1f}"
     published = "" if entry["published"] is None else entry["published"]

@@ -192,10 +192,10 @@ def records(findings, warned):
     ]
     for k, T in enumerate(r.T):
         at = f"(T={T:.6g})"
-        made.append(record(f"learned.ess{at}", r.ess[k], None, "effective samples / samples"))
+        made.append(record(f"learned.ess{at}", r.ess[k], None, "effective samples / samples", form="series"))
         if r.within[k]:
-            made.append(record(f"learned.energy{at}", r.energy[k], r.energy_error[k], kind.energy_name))
-            made.append(record(f"learned.order{at}", r.order[k], r.order_error[k], kind.order_name))
+            made.append(record(f"learned.energy{at}", r.energy[k], r.energy_error[k], kind.energy_name, form="series"))
+            made.append(record(f"learned.order{at}", r.order[k], r.order_error[k], kind.order_name, form="series"))
     extra = sum(w.name not in ALWAYS for w in warned)
     made.append(record("learned.n_warnings", extra, None, "beyond those that hold for every file"))
-    return made + [record(f"learned.warning.{w.name}", w.value, None, w.text) for w in warned]
+    return made + [record(f"learned.warning.{w.name}", w.value, None, w.text, form="text") for w in warned]

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from lib.book import notebooks, site, teaching
-from lib.page import claims
+from lib.page import ledger
 from lib.paths import BOOK
 from tests.conftest import claim, code, make_repository, markdown, notebook, one_line, other, run_lib, write
 
@@ -15,7 +15,7 @@ from tests.conftest import claim, code, make_repository, markdown, notebook, one
 def root(tmp_path, monkeypatch):
     """A small repository, which `lib.book.site` of this process works on."""
     root = make_repository(tmp_path)
-    monkeypatch.setattr(claims, "LEDGER", root / "data" / "claims.yml")
+    monkeypatch.setattr(ledger, "LEDGER", root / "data" / "claims.yml")
     monkeypatch.setattr(site, "ROOT", root)
     monkeypatch.setattr(site, "BOOK", root / "book")
     monkeypatch.setattr(site, "BUILD", root / "_build")
@@ -100,7 +100,7 @@ def test_a_missed_bar_is_listed_apart(root):
 
 
 def test_a_statement_cannot_break_the_table(root):
-    path = claims.LEDGER
+    path = ledger.LEDGER
     entries = yaml.safe_load(path.read_text())
     entries[0]["statement"] = "KL(data || model)\nin nats"
     path.write_text(yaml.safe_dump(entries))
@@ -183,7 +183,7 @@ def test_from_the_chapters_to_the_pages(tmp_path):
     results = (html / "book" / "results.html").read_text()
     assert "passed (within 0.5 of 1)" in results and "not applicable: none." in results
     chapter = (html / "book" / "tiny.html").read_text()
-    assert '<p class="claim">' in chapter and 'id="claim-tiny-one"' in chapter
+    assert '<table class="claims">' in chapter and 'id="claim-tiny-one"' in chapter
     assert 'href="tiny.html#claim-tiny-one"' in results
     assert re.search(r"This chapter took \d+ s and at most 0\.\d GB of memory\. Its parameters", chapter)
     assert "an even integer from 0 to 8" in chapter
