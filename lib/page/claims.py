@@ -184,17 +184,17 @@ def _bundle(records: list[Record]) -> dict[str, str]:
 
 def table(records: list[Record]) -> list[list]:
     """Rows, with their heading, as `tables.text` takes them. Columns that no record fills are left out."""
-    header = ["claim", "value", "exact", "deviation in errors", "verdict"]
+    header = ["claim", "value", "exact", "deviation", "verdict"]
     columns = zip(header, *map(_row, records), strict=True)
     return [list(row) for row in zip(*(column for column in columns if any(column[1:])), strict=True)]
 
 
 def _row(record: Record) -> list:
-    units = f" {record.units}" if record.units and record.value is not None else ""
+    value = [record.text, record.units] if record.units and record.value is not None else record.text
     exact = "" if record.reference is None else value_text(record.reference)
-    deviation = "" if record.deviation is None else f"{record.deviation:+.1f}"
+    deviation = "" if record.deviation is None else [f"{record.deviation:+.1f}", "errors"]
     verdict = [record.word, record.reason or record.bar]
-    return [[record.statement, record.key], record.text + units, exact, deviation, verdict]
+    return [[record.statement, record.key], value, exact, deviation, verdict]
 
 
 # Reading ---------------------------------------------------------------------------------------------------
