@@ -1,5 +1,6 @@
 """The style of the figures: told apart in grey, set only where it is asked for."""
 
+import contextlib
 import itertools
 import re
 
@@ -21,14 +22,79 @@ def alike(colours) -> list[tuple]:
     return [pair for pair in itertools.combinations(colours, 2) if abs(np.subtract(*map(luminance, pair))) < APART]
 
 
-def test_colours_differ_in_grey():
-    assert alike((plotting.EXACT, *plotting.PALETTE)) == []
-    assert alike(("#1f77b4", "#d62728", "#2ca02c", "#9467bd"))  # matplotlib's own, which do not
+@pytest.mark.parametrize("roles", [plotting.SOURCES, plotting.TEMPERATURES, dict(enumerate(plotting.ordered(4)))])
+def test_roles_are_told_apart(roles):
+    """In grey, by marker and by line; a variant has the colour of its network, with open markers."""
+    colours = [role.colour for role in roles.values() if not role.open]
+    assert alike(colours) == []
+    assert len({(role.marker, role.open) for role in roles.values()}) == len(roles)
 
 
-def test_every_series_has_its_own_marker_and_line():
-    for series in (plotting.PALETTE, plotting.MARKERS, plotting.LINES):
-        assert len(set(series)) == len(series) == len(plotting.PALETTE)
+def test_matplotlibs_own_colours_are_alike():
+    assert alike(("#1f77b4", "#d62728", "#2ca02c", "#9467bd"))
+
+
+def test_every_role_is_explained():
+    assert [name for name in plotting.ROLES if name not in plotting.__doc__] == []
+    assert all(getattr(plotting, name) is role for name, role in plotting.ROLES.items())
+
+
+def test_a_role_as_points_line_and_both():
+    role = plotting.Role("#004488", "o", "--", open=True)
+    with drawn() as axis:
+        (points,), (line,), (joined,) = (axis.plot([1, 2], **each) for each in (role.points, role.line, role.joined))
+        axis.errorbar([1, 2], [1, 2], 0.1, **role.joined)
+    assert (points.get_marker(), points.get_linestyle(), points.get_markerfacecolor()) == ("o", "None", "white")
+    assert (line.get_marker(), line.get_linestyle()) == ("", "--")
+    assert (joined.get_marker(), joined.get_linestyle(), joined.get_color()) == ("o", "--", "#004488")
+
+
+@contextlib.contextmanager
+def drawn():
+    """An axis in the style of the book, of a figure that is drawn and closed in the end."""
+    with plotting.style(), mpl.rc_context({"backend": "agg"}):
+        figure, axis = plt.subplots()
+        yield axis
+        figure.canvas.draw()
+        plt.close(figure)
+
+
+def test_residuals_are_differences_in_three_units():
+    estimate, exact, error = np.array([1.1, 3.8]), np.array([1.0, 4.0]), np.array([0.05, 0.1])
+    for unit, wanted in (("", [0.1, -0.2]), ("%", [10, -5]), ("errors", [2, -2])):
+        with drawn() as axis:
+            found = plotting.residuals(axis, [1, 2], estimate, exact, error, unit=unit)
+            assert found == pytest.approx(wanted) and unit in axis.get_ylabel()
+
+
+def test_residuals_of_configurations_are_means_in_bins():
+    true = np.arange(100.0)
+    with drawn() as axis:
+        plotting.residuals_by_bin(axis, true, true + np.where(true < 50, 1.0, -1.0), bins=4)
+        x, y = axis.containers[0].lines[0].get_data()
+        assert list(x) == [12, 37, 62, 87] and list(y) == [1, 1, -1, -1]
+
+
+def test_a_learning_curve_ends_at_the_entropy():
+    with drawn() as axis:
+        plotting.learning_curve(axis, [(100, 12.0), (200, 10.5)], entropy=10.0)
+        curve, entropy = axis.lines
+        assert list(curve.get_xdata()) == [100, 200] and set(entropy.get_ydata()) == {10.0}
+
+
+@pytest.mark.parametrize("kind", ["spins", "angles", "paths"])
+def test_samples_stand_beside_data(kind):
+    rng = np.random.default_rng(1)
+    made = {
+        "spins": rng.choice([-1, 1], (6, 4, 4)),
+        "angles": rng.uniform(0, 6, (6, 4, 4)),
+        "paths": rng.normal(size=(6, 8)),
+    }
+    with mpl.rc_context({"backend": "agg"}):
+        figure = plotting.beside(made[kind], made[kind], columns=3)
+    assert len(figure.axes) == 6 and [axis.get_ylabel() for axis in figure.axes[::3]] == ["data", "network"]
+    assert all(axis.lines if kind == "paths" else axis.images for axis in figure.axes)
+    plt.close(figure)
 
 
 @pytest.mark.parametrize("colour, grey", [("#000000", 0.0), ("#FFFFFF", 1.0), ("#FF0000", 0.299), ("0.5", 0.5)])
@@ -81,7 +147,7 @@ def test_the_style_is_a_context_and_use_style_stays():
 def test_a_figure_in_the_style_draws(tmp_path):
     with plotting.style(), mpl.rc_context({"backend": "agg"}):
         figure, axes = plt.subplots()
-        axes.errorbar([1, 2], [1, 4], yerr=0.1, marker=plotting.MARKERS[0], color=plotting.MODEL, label="model")
+        axes.errorbar([1, 2], [1, 4], yerr=0.1, **plotting.network.points, label="network")
         axes.legend()
         figure.savefig(tmp_path / "figure.png")
         plt.close(figure)
