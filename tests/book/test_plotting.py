@@ -3,6 +3,8 @@
 import contextlib
 import itertools
 import re
+import runpy
+from xml.etree import ElementTree
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -12,7 +14,7 @@ import pytest
 from lib.book import notebooks
 from lib.page import plotting
 from lib.page.plotting import luminance
-from lib.paths import ROOT
+from lib.paths import BOOK, ROOT
 
 APART = 0.08  # of the way from black to white
 
@@ -152,3 +154,20 @@ def test_a_figure_in_the_style_draws(tmp_path):
         figure.savefig(tmp_path / "figure.png")
         plt.close(figure)
     assert (tmp_path / "figure.png").stat().st_size < 100_000
+
+
+# The drawings of the networks ------------------------------------------------------------------------------
+
+
+def test_the_drawings_are_those_of_their_generator(tmp_path):
+    """Each is written by draw.py, is well-formed, says what it shows, and keeps within its card."""
+    folder = BOOK / "_static" / "networks"
+    drawings = [draw() for draw in runpy.run_path(str(folder / "draw.py"))["DRAWINGS"]]
+    assert {f"{drawing.name}.svg" for drawing in drawings} == {path.name for path in folder.glob("*.svg")}
+    for drawing in drawings:
+        assert (folder / f"{drawing.name}.svg").read_text() == drawing.svg()
+        root = ElementTree.fromstring(drawing.svg())
+        assert root[0].text == drawing.alt and len(drawing.alt.split()) > 10
+        for circle in root.iter("{http://www.w3.org/2000/svg}circle"):
+            x, y, r = (float(circle.get(name)) for name in ("cx", "cy", "r"))
+            assert r <= x <= 480 - r and r <= y <= drawing.height - r, drawing.name
