@@ -18,6 +18,7 @@ import nbformat
 from nbformat import v4
 
 from lib.book import notebooks
+from lib.book.chapter import Chapter, named
 from lib.book.notebooks import tags
 from lib.errors import BookError
 
@@ -97,12 +98,18 @@ def with_solutions(made: nbformat.NotebookNode, chapter: nbformat.NotebookNode) 
     return solved
 
 
-def write(paths: list[Path], folder: Path) -> list[Path]:
+def show(chapter: list[str], out: Path) -> None:
+    """`lib student`."""
+    for path in write(named(chapter), out):
+        print(path)
+
+
+def write(chapters: list[Chapter], folder: Path) -> list[Path]:
     """Student versions of these chapters in `folder`; their paths. Nothing is written if one of them is there already.
 
     A student may have worked in it; BookError names it.
     """
-    made = {folder / path.name: student(notebooks.read(path), path.stem) for path in paths}
+    made = {folder / chapter.path.name: student(chapter.notebook, chapter.name) for chapter in chapters}
     if there := [target for target in made if target.exists()]:
         raise BookError(
             f"{there[0]} exists already and may hold somebody's work; nothing was written, name a new folder with --out"

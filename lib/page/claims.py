@@ -502,30 +502,3 @@ def status_of(record: dict) -> str:
     if record["passed"] is not None:
         return "passed" if record["passed"] else "failed"
     return "not applicable" if record["verdict"].startswith("not applicable") else "reported"
-
-
-def read(path: Path) -> list[dict]:
-    """The claims of an executed notebook, of a `results.json`, or of the folder of a run."""
-    path = path / "results.json" if path.is_dir() else path
-    if path.suffix != ".json":
-        return read_notebook(path)
-    try:
-        records = files.read_json(path)
-        return [record for record in records if record["verdict"] != "measured"]
-    except OSError as error:
-        raise BookError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError):
-        raise BookError(f"{path}: no results.json of a run; give one, or an executed notebook") from None
-
-
-def read_notebook(path: Path) -> list[dict]:
-    """The claims an executed notebook reported, in order; the last report of a key counts."""
-    from lib.book.notebooks import read
-
-    found = {}
-    for cell in read(path).cells:
-        for output in cell.get("outputs", []):
-            record = output.get("data", {}).get(MIME)
-            if record is not None:
-                found[record["key"]] = dict(record)
-    return list(found.values())

@@ -5,7 +5,6 @@ objects with the same fields: `key`, `value`, `error`, and `reference`, `publish
 """
 
 import math
-from pathlib import Path
 
 from lib.page import claims
 
@@ -44,18 +43,6 @@ def store(records: list[dict]) -> None:
     if get_ipython() is not None:
         text = f"{len(records)} numbers of this page are kept with it for results.json"
         display({"text/html": f'<p class="claim">{text}</p>', "text/plain": text, MIME: records}, raw=True)
-
-
-def read_notebook(path: Path) -> list[dict]:
-    """The records an executed notebook stored, in order; the last one of a key counts."""
-    from lib.book.notebooks import read
-
-    found = {}
-    for cell in read(path).cells:
-        for output in cell.get("outputs", []):
-            for each in output.get("data", {}).get(MIME, []):
-                found[each["key"]] = dict(each)
-    return list(found.values())
 
 
 def line(each: dict) -> str | None:

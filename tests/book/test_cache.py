@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from lib import cache, paths
-from lib.book.notebooks import Parameter
+from lib.book.chapter import Parameter
 from lib.models.hamiltonian import LearnedHamiltonian
 from lib.models.heads import Bernoulli
 from lib.models.markov_lattice import FrontierNetwork

@@ -9,6 +9,7 @@ import pytest
 
 from lib import checks
 from lib.book import execute, notebooks, student
+from lib.book.chapter import declared, in_toc
 from lib.book.notebooks import tags
 from lib.errors import BookError
 from lib.models.heads import Bernoulli
@@ -19,7 +20,7 @@ from lib.samplers import enumerated
 from lib.systems import ising
 from tests.conftest import code, markdown, notebook, one_line, run_lib, stream, write
 
-CHAPTERS = [ROOT / f"{page}.ipynb" for page in notebooks.in_toc() if (ROOT / f"{page}.ipynb").exists()]
+CHAPTERS = [ROOT / f"{page}.ipynb" for page in in_toc() if (ROOT / f"{page}.ipynb").exists()]
 
 
 # Grading ---------------------------------------------------------------------------------------------------
@@ -277,7 +278,7 @@ def test_chapter_as_a_student_version(chapter):
     assert [cell.source for cell in kept] == [cell.source for cell in others]
     assert all(a.outputs == b.outputs for a, b in zip(kept, others, strict=True) if "grade" not in tags(a))
     assert not any(cell.outputs for cell in made.cells if cell.cell_type == "code" and "grade" in tags(cell))
-    assert notebooks.parameters(made) == notebooks.parameters(chapter)
+    assert declared(made) == declared(chapter)
     solved = student.with_solutions(made, chapter)
     code_of = ["\n\n".join(cell.source for cell in notebooks.code_cells(n)) for n in (solved, chapter)]
     assert code_of[0] == code_of[1]
@@ -315,12 +316,12 @@ def test_the_command_writes_once_and_overwrites_nothing(tmp_path):
     assert result.returncode == 0 and result.stderr == ""
     assert sorted(p.name for p in folder.iterdir()) == ["autoregressive_networks.ipynb", "ising.ipynb"]
     (folder / "ising.ipynb").write_text("work of a student")
-    result = run_lib(ROOT, "student", "02", "03", "--out", folder)
+    result = run_lib(ROOT, "student", "ising", "ising_blocks", "--out", folder)
     assert result.returncode == 2 and "ising.ipynb exists already" in one_line(result.stderr)
     assert (folder / "ising.ipynb").read_text() == "work of a student"
     assert not (folder / "ising_blocks.ipynb").exists()
     result = run_lib(ROOT, "student", "77", "--out", folder)
     assert result.returncode == 2 and "no chapter '77'" in one_line(result.stderr)
     (tmp_path / "file").touch()
-    result = run_lib(ROOT, "student", "01", "--out", tmp_path / "file")
+    result = run_lib(ROOT, "student", "ising", "--out", tmp_path / "file")
     assert result.returncode == 2 and "cannot write to" in one_line(result.stderr)
