@@ -67,15 +67,16 @@ class Chapter:
         return {name: parameter.default for name, parameter in self.parameters.items()}
 
     @property
-    def claims(self) -> list[dict]:
-        """The records of the claims it reported, in order; the last report of a key counts."""
-        return _by_key(record for cell in self.notebook.cells for record in notebooks.stored(cell, MIME))
+    def claims(self) -> dict[str, dict]:
+        """Key -> record of the claims it reported, in order; the last report of a key counts."""
+        found = (record for cell in self.notebook.cells for record in notebooks.stored(cell, MIME))
+        return {record["key"]: dict(record) for record in found}
 
     @property
-    def numbers(self) -> list[dict]:
-        """The records of what it measured on a reader's own data (`lib.page.records`), in order."""
-        lists = (each for cell in self.notebook.cells for each in notebooks.stored(cell, records.MIME))
-        return _by_key(record for each in lists for record in each)
+    def numbers(self) -> dict[str, dict]:
+        """Key -> record of what it measured on a reader's own data, see `lib.page.records`."""
+        found = (each for cell in self.notebook.cells for each in notebooks.stored(cell, records.MIME))
+        return {record["key"]: dict(record) for each in found for record in each}
 
     @property
     def measured(self) -> dict:
@@ -94,10 +95,6 @@ class Chapter:
             [name, repr(each.default), rules.get(name, parameters.NOUNS[each.kind]), each.meaning]
             for name, each in self.parameters.items()
         ]
-
-
-def _by_key(found) -> list[dict]:
-    return list({record["key"]: dict(record) for record in found}.values())
 
 
 # Which there are -------------------------------------------------------------------------------------------

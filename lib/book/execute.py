@@ -1,5 +1,6 @@
 """Execute notebooks: papermill underneath, progress in the terminal, several side by side."""
 
+import itertools
 import logging
 import os
 import signal
@@ -10,7 +11,7 @@ from multiprocessing import connection, get_context, resource_tracker
 from pathlib import Path
 
 from lib import cache, parallel, processes
-from lib.book import kernel, usage
+from lib.book import kernel, notebooks, usage
 from lib.book.chapter import Chapter
 
 
@@ -37,7 +38,6 @@ def execute(source: Path, output: Path, parameters: dict | None = None, cwd: Pat
     from papermill.exceptions import PapermillExecutionError
     from traitlets.config import Config
 
-    _register_engine()
     for name in ("papermill", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what they have to say comes back in the outcome
     start = time.monotonic()
@@ -48,13 +48,12 @@ def execute(source: Path, output: Path, parameters: dict | None = None, cwd: Pat
                 _literal(source),
                 _literal(output),
                 parameters=parameters or None,
-                engine_name="book",
                 kernel_name="python3",
                 language="python",
                 progress_bar=False,
                 cwd=str(cwd or source.parent),
                 start_timeout=300,
-                label=source.stem,
+                on_cell_executed=_progress(source, parameters),
                 config=Config({"KernelManager": kernel.connection(folder)}),
             )
         except PapermillExecutionError as failure:
@@ -148,25 +147,12 @@ def _literal(path: Path) -> str:
     return str(path).replace("{", "{{").replace("}", "}}")
 
 
-def _register_engine() -> None:
-    """papermill's own engine, with one line of progress after each code cell."""
-    from papermill.engines import NBClientEngine, papermill_engines
+def _progress(source: Path, parameters: dict | None):
+    """What nbclient calls after each code cell: one line in the terminal."""
+    total = len(notebooks.code_cells(notebooks.read(source))) + bool(parameters)  # papermill injects a cell
+    start, done = time.monotonic(), itertools.count(1)
 
-    class BookEngine(NBClientEngine):
-        @classmethod
-        def execute_managed_notebook(cls, nb_man, kernel_name, label="", **kwargs):
-            total = sum(cell.cell_type == "code" for cell in nb_man.nb.cells)
-            start, done = time.monotonic(), 0
-            complete = nb_man.cell_complete
+    def executed(**_):
+        say(f"{source.stem}: cell {next(done)}/{total}, {time.monotonic() - start:.1f} s")
 
-            def cell_complete(cell, **options):
-                nonlocal done
-                complete(cell, **options)
-                if cell.cell_type == "code":
-                    done += 1
-                    say(f"{label}: cell {done}/{total}, {time.monotonic() - start:.1f} s")
-
-            nb_man.cell_complete = cell_complete
-            return super().execute_managed_notebook(nb_man, kernel_name, **kwargs)
-
-    papermill_engines.register("book", BookEngine)
+    return executed

@@ -70,8 +70,8 @@ def _run_chapters(jobs: list[tuple[Path, Path]], complete: bool) -> tuple[list[P
 
 def unreported(chapter: Chapter) -> list[str]:
     """Claims of this chapter that its notebook does not report."""
-    reported = {record["key"] for record in chapter.claims}
-    return [key for key, entry in claims.ledger().items() if entry["chapter"] == chapter.name and key not in reported]
+    own = [key for key, entry in claims.ledger().items() if entry["chapter"] == chapter.name]
+    return [key for key in own if key not in chapter.claims]
 
 
 def finish(outcome: execute.Outcome, inputs: dict[str, str]) -> None:

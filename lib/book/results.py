@@ -16,7 +16,7 @@ def read(path: Path) -> list[dict]:
     """The claims of an executed notebook, of a `results.json`, or of the folder of a run."""
     path = path / "results.json" if path.is_dir() else path
     if path.suffix != ".json":
-        return Chapter(path).claims
+        return list(Chapter(path).claims.values())
     try:
         return [record for record in files.read_json(path) if record["verdict"] != "measured"]
     except OSError as error:
@@ -27,7 +27,7 @@ def read(path: Path) -> list[dict]:
 
 def committed() -> list[dict]:
     """The claims of the committed chapters."""
-    return [record for chapter in chapters() for record in chapter.claims]
+    return [record for chapter in chapters() for record in chapter.claims.values()]
 
 
 def line(record: dict) -> str:
@@ -41,9 +41,14 @@ def show(notebook: list[Path], as_json: bool, page: bool) -> None:
     if page:
         from lib.book import refresh
 
-        return refresh.write_pages()
+        refresh.write_pages()
+        return
     found = [record for path in notebook for record in read(path)] if notebook else committed()
-    print(json.dumps(found, indent=2) if as_json else "\n".join(map(line, found)))
+    if as_json:
+        print(json.dumps(found, indent=2))
+        return
+    for record in found:
+        print(line(record))
 
 
 def margins(run: list[Path]) -> None:
@@ -85,7 +90,7 @@ def page(executed: list[Chapter]) -> str:
     from lib.book.templates import render
 
     there = {chapter.name: chapter for chapter in executed}
-    records = {record["key"]: record for chapter in executed for record in chapter.claims}
+    records = {key: record for chapter in executed for key, record in chapter.claims.items()}
     entries: dict[str, list[dict]] = {}
     for entry in claims.ledger().values():
         entries.setdefault(entry["chapter"], []).append(entry)

@@ -75,13 +75,13 @@ def carry_out(chapter: Chapter, given: dict, folder: Path, keep_numbers: bool = 
     outcome = executing.execute(chapter.path, output, given)
     record |= {"seconds": round(outcome.seconds, 1), "memory": outcome.memory, "error": outcome.error}
     executed = Chapter(output)
-    claims = executed.claims if output.exists() else []
-    numbers = executed.numbers if output.exists() and keep_numbers else []
-    files.write_json(folder / "results.json", claims + numbers)
+    claims = executed.claims if output.exists() else {}
+    numbers = executed.numbers if output.exists() and keep_numbers else {}
+    files.write_json(folder / "results.json", [*claims.values(), *numbers.values()])
     files.write_json(folder / "params.json", record)
     if not outcome.stopped:
         (folder / MARK).unlink()
-    return Run(str(folder), chapter.name, record["parameters"], _by_key(claims), _by_key(numbers), outcome)
+    return Run(str(folder), chapter.name, record["parameters"], claims, numbers, outcome)
 
 
 def read(folder: Path) -> Run:
@@ -90,24 +90,20 @@ def read(folder: Path) -> Run:
         raise BookError(f"{folder} is marked {MARK}: that run did not get to its end; run it again")
     try:
         record = files.read_json(folder / "params.json")
-        found = files.read_json(folder / "results.json")
-        claims = [each for each in found if each.get("verdict") != "measured"]
-        numbers = [each for each in found if each.get("verdict") == "measured"]
-        return Run(str(folder), record["chapter"], record["parameters"], _by_key(claims), _by_key(numbers))
+        found = {each["key"]: each for each in files.read_json(folder / "results.json")}
+        numbers = {key: each for key, each in found.items() if each["verdict"] == "measured"}
+        claims = {key: each for key, each in found.items() if key not in numbers}
+        return Run(str(folder), record["chapter"], record["parameters"], claims, numbers)
     except OSError as error:
         raise BookError(f"{folder} is no run: {Path(error.filename).name} cannot be read ({error.strerror})") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         what = f"{type(error).__name__}: {error}"
         raise BookError(f"{folder}: params.json or results.json is damaged ({what})") from None
 
 
 def of_notebook(chapter: Chapter, name: str) -> Run:
     """What an executed notebook says, as a run at the parameters in its parameters cell."""
-    return Run(name, chapter.name, chapter.defaults, _by_key(chapter.claims), {})
-
-
-def _by_key(found: list[dict]) -> dict[str, dict]:
-    return {record["key"]: record for record in found}
+    return Run(name, chapter.name, chapter.defaults, chapter.claims, {})
 
 
 def is_complete(folder: Path) -> bool:

@@ -36,12 +36,12 @@ def test_the_last_report_of_a_key_in_a_notebook_counts(tmp_path):
         code("1", outputs=[claim("a", 1.0), claim("b", 2.0)]),
         code("2", outputs=[claim("a", 3.0, passed=False)]),
     ]
-    records = Chapter(write(notebook(*cells), tmp_path / "n.ipynb")).claims
+    records = Chapter(write(notebook(*cells), tmp_path / "n.ipynb")).claims.values()
     assert [(record["key"], record["value"], record["passed"]) for record in records] == [
         ("a", 3.0, False),
         ("b", 2.0, True),
     ]
-    assert Chapter(write(notebook(code("1")), tmp_path / "empty.ipynb")).claims == []
+    assert Chapter(write(notebook(code("1")), tmp_path / "empty.ipynb")).claims == {}
 
 
 # The results page ------------------------------------------------------------------------------------------

@@ -252,9 +252,9 @@ def test_a_sweep_gathers_its_runs_and_does_not_repeat_them(root):
     assert rows[0]["tiny.two"] == "" and rows[0]["tiny.two verdict"] == "not applicable (here)"
     assert executions(root) == {"start 0 2.27": 2, "end 0 2.27": 1, "start 2 2.27": 2, "end 2 2.27": 1}  # failed: once
     assert sorted(p.name for p in (root / "out" / rows[0]["run"]).iterdir()) == [
-        "tiny.ipynb",
         "params.json",
         "results.json",
+        "tiny.ipynb",
     ]
     assert list((root / "out" / "unfinished").iterdir()) == []
 
