@@ -3,7 +3,7 @@
 In a cell tagged `nbval-check-output` are compared, exactly: the verdict of every claim, from its record, what is
 printed, and stderr, which a chapter leaves empty. Nothing else that is displayed is compared (pictures, HTML, plain
 text, claim values, glue): it holds measured digits. Kernels are this interpreter with the environment of
-`lib.book.execute`: one thread, this lib.
+`lib.book.kernel`: one thread, this lib.
 
 Chapters of which every cell passed are recorded with what they depend on, for `python -m lib fresh --accept`.
 """
@@ -21,8 +21,9 @@ from nbval import kernel
 from nbval.plugin import IPyNbFile
 
 from lib import cache
-from lib.book import freshness, notebooks
-from lib.book.execute import kernel_variables
+from lib.book import freshness
+from lib.book import kernel as environment
+from lib.book.chapter import Chapter, chapters
 from lib.errors import BookError
 from lib.page.claims import MIME
 
@@ -33,14 +34,12 @@ os.environ[cache.SWITCH] = str(Path(FOLDER) / "cache")  # nothing that was train
 
 
 def _over_files(**options):
-    """A kernel manager that talks over files, for the reason given in `lib.book.execute._connection`."""
-    if os.name == "posix":
-        options |= {"transport": "ipc", "ip": f"{tempfile.mkdtemp(dir=FOLDER)}/kernel"}
-    return KernelManager(**options)
+    """A kernel manager that talks over files, for the reason given in `lib.book.kernel.connection`."""
+    return KernelManager(**options | environment.connection(tempfile.mkdtemp(dir=FOLDER)))
 
 
 def pytest_configure(config):
-    os.environ.update(kernel_variables(Path(FOLDER)))  # nbval's kernels inherit it
+    os.environ.update(environment.variables(Path(FOLDER)))  # nbval's kernels inherit it
     kernel.KernelManager = _over_files
     config.option.nbval_current_env = True
 
@@ -96,15 +95,15 @@ def pytest_sessionfinish(session):
 
 
 def _n_cells(path) -> int:
-    return sum(cell.cell_type == "code" for cell in notebooks.read(path).cells)
+    return sum(cell.cell_type == "code" for cell in Chapter(path).notebook.cells)
 
 
 def _digests() -> dict:
     """Of the chapters that can be read."""
     found = {}
-    for path in notebooks.chapters():
+    for chapter in chapters():
         try:
-            found[path] = freshness.digest(freshness.inputs(path))
+            found[chapter.path] = freshness.digest(freshness.inputs(chapter))
         except BookError:
             continue
     return found

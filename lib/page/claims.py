@@ -10,9 +10,7 @@ verdict then says how many of its errors the value is away from the exact refere
 """
 
 import math
-from pathlib import Path
 
-from lib import files
 from lib.errors import BookError
 from lib.page import parameters, tables
 from lib.page.ledger import NEEDS_REFERENCE, WITHOUT_BAR, check_tolerance, is_number, ledger
@@ -195,33 +193,3 @@ def _row(record: Record) -> list:
     deviation = "" if record.deviation is None else [f"{record.deviation:+.1f}", "errors"]
     verdict = [record.word, record.reason or record.bar]
     return [[record.statement, record.key], value, exact, deviation, verdict]
-
-
-# Reading ---------------------------------------------------------------------------------------------------
-
-
-def read(path: Path) -> list[dict]:
-    """The claims of an executed notebook, of a `results.json`, or of the folder of a run."""
-    path = path / "results.json" if path.is_dir() else path
-    if path.suffix != ".json":
-        return read_notebook(path)
-    try:
-        records = files.read_json(path)
-        return [record for record in records if record["verdict"] != "measured"]
-    except OSError as error:
-        raise BookError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError):
-        raise BookError(f"{path}: no results.json of a run; give one, or an executed notebook") from None
-
-
-def read_notebook(path: Path) -> list[dict]:
-    """The claims an executed notebook reported, in order; the last report of a key counts."""
-    from lib.book.notebooks import read
-
-    found = {}
-    for cell in read(path).cells:
-        for output in cell.get("outputs", []):
-            record = output.get("data", {}).get(MIME)
-            if record is not None:
-                found[record["key"]] = dict(record)
-    return list(found.values())

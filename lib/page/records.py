@@ -6,7 +6,6 @@ neither; its status is `measured`, and in `results.json` it follows the claims w
 
 import math
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 
 from lib.page.tables import value_text
 
@@ -102,18 +101,6 @@ def store(records: list[Record]) -> None:
         text = f"{len(records)} numbers of this page are kept with it for results.json"
         stored = [each.to_json() for each in records]
         display({"text/html": f'<p class="claim">{text}</p>', "text/plain": text, MIME: stored}, raw=True)
-
-
-def read_notebook(path: Path) -> list[dict]:
-    """The records an executed notebook stored, in order; the last one of a key counts."""
-    from lib.book.notebooks import read
-
-    found = {}
-    for cell in read(path).cells:
-        for output in cell.get("outputs", []):
-            for each in output.get("data", {}).get(MIME, []):
-                found[each["key"]] = dict(each)
-    return list(found.values())
 
 
 def line(each: Record) -> str | None:

@@ -19,7 +19,7 @@ from lib.page.records import STATUSES, Record
 from lib.page.tables import value_text
 from lib.page.verdict import bar_text, judge
 from lib.paths import ROOT
-from tests.conftest import claim, code, notebook, one_line, write
+from tests.conftest import code, notebook, one_line
 
 ENTRY = {
     "key": "a.b",
@@ -477,21 +477,6 @@ def test_margins_show_the_run_with_least_room(ledger_of):
     assert margins.table({"one": run(2.1, 2.99)})[2][5] == "missed"  # reached, but without room
 
 
-def test_claims_are_read_from_notebooks_results_and_folders(tmp_path):
-    record = {"key": "a", "value": 1.0, "verdict": "passed (at most 3)"}
-    (tmp_path / "results.json").write_text(json.dumps([record, record | {"verdict": "measured"}]))
-    assert claims.read(tmp_path) == claims.read(tmp_path / "results.json") == [record]
-    write(notebook(code("1", outputs=[claim("a", 1.0)])), tmp_path / "n.ipynb")
-    assert [record["key"] for record in claims.read(tmp_path / "n.ipynb")] == ["a"]
-    for text in ("[", "{}x", '["a"]', "[{}]"):
-        (tmp_path / "results.json").write_text(text)
-        with pytest.raises(BookError) as caught:
-            claims.read(tmp_path)
-        assert "no results.json of a run" in one_line(str(caught.value))
-    with pytest.raises(BookError, match="cannot read"):
-        claims.read(tmp_path / "nothing.json")
-
-
 MISUSE = {
     "unknown key": (("a.x", 1), {}, "a.x"),
     "no value": (("a.b", None), {}, "no value"),
@@ -519,17 +504,6 @@ def test_misuse_is_refused_with_one_line(name, ledger_of):
         claims.report(*arguments, **options)
     assert not isinstance(caught.value, ClaimFailed)
     assert named in one_line(str(caught.value))
-
-
-def test_the_last_report_of_a_key_in_a_notebook_counts(tmp_path):
-    cells = [
-        code("1", outputs=[claim("a", 1.0), claim("b", 2.0)]),
-        code("2", outputs=[claim("a", 3.0, passed=False)]),
-    ]
-    records = claims.read_notebook(write(notebook(*cells), tmp_path / "n.ipynb"))
-    found = [(record["key"], record["value"], record["passed"]) for record in records]
-    assert found == [("a", 3.0, False), ("b", 2.0, True)]
-    assert claims.read_notebook(write(notebook(code("1")), tmp_path / "empty.ipynb")) == []
 
 
 # The table of a cell ---------------------------------------------------------------------------------------

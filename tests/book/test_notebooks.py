@@ -15,6 +15,7 @@ import nbformat
 import pytest
 
 from lib.book import freshness, notebooks
+from lib.book.chapter import Chapter, chapters, find, in_toc
 from lib.book.notebooks import tags
 from lib.errors import BookError
 from lib.page import claims
@@ -159,7 +160,7 @@ def untidy(made) -> list[str]:
 
 # The committed chapters ------------------------------------------------------------------------------------
 
-PAGES = notebooks.in_toc()
+PAGES = in_toc()
 CHAPTERS = [page for page in PAGES if (ROOT / f"{page}.ipynb").exists()]
 
 
@@ -172,7 +173,7 @@ def path(request):
 
 def test_there_are_chapters():
     assert len(CHAPTERS) >= 2
-    assert notebooks.chapters() == [ROOT / f"{page}.ipynb" for page in CHAPTERS]
+    assert [chapter.path for chapter in chapters()] == [ROOT / f"{page}.ipynb" for page in CHAPTERS]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -211,7 +212,7 @@ def test_chapter_checks_its_parameters(path):
 
 
 def test_chapter_is_fresh(path):
-    changed = freshness.stale(path)
+    changed = freshness.stale(Chapter(path))
     assert not changed, f"{path.stem} is stale ({', '.join(changed)}); run: make refresh CHAPTERS={path.stem}"
 
 
@@ -324,13 +325,13 @@ def test_a_bad_chapter_has_this_problem(name, tmp_path):
 
 def test_a_stale_chapter_is_noticed(tmp_path, monkeypatch):
     path = write(good(), tmp_path / "tiny.ipynb")
-    assert freshness.stale(path) == ["never stamped"]
+    assert freshness.stale(Chapter(path)) == ["never stamped"]
     made = notebooks.read(path)
-    freshness.stamp(made, freshness.inputs(path), {"seconds": 1})
+    freshness.stamp(made, freshness.inputs(Chapter(path)), {"seconds": 1})
     write(made, path)
-    assert freshness.stale(path) == []
+    assert freshness.stale(Chapter(path)) == []
     declare(monkeypatch, tiny={"rules": {"L": {"type": "int"}}})
-    assert freshness.stale(path) == ["parameter rules"]
+    assert freshness.stale(Chapter(path)) == ["parameter rules"]
 
 
 # Reading and finding ---------------------------------------------------------------------------------------
@@ -348,15 +349,15 @@ def test_what_is_no_notebook_is_refused_with_one_line(text, tmp_path):
 
 
 def test_find(tmp_path, monkeypatch):
-    monkeypatch.setattr(notebooks, "BOOK", tmp_path)
+    monkeypatch.setattr("lib.book.chapter.BOOK", tmp_path)
     one, two = (write(good(), tmp_path / name) for name in ("one.ipynb", "two.ipynb"))
-    assert notebooks.find("one") == notebooks.find(str(one)) == one
-    assert notebooks.find("two") == two
+    assert find("one").path == find(str(one)).path == one
+    assert find("two").path == two
     for name in ("three", "02", "", "1", "tw"):
         with pytest.raises(BookError, match="there are: one, two"):
-            notebooks.find(name)
+            find(name)
     with pytest.raises(BookError, match="no notebook nowhere.ipynb"):
-        notebooks.find("nowhere.ipynb")
+        find("nowhere.ipynb")
 
 
 def test_writing_replaces_the_whole_file_or_nothing(tmp_path, monkeypatch):

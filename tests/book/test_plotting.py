@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from lib.book import notebooks
+from lib.book.chapter import chapters
 from lib.page import plotting
 from lib.page.plotting import luminance
 from lib.paths import BOOK, ROOT
@@ -129,7 +130,7 @@ def maps_used(text: str) -> set[str]:
 
 def test_the_chapters_use_maps_that_are_legible_in_grey():
     legible = {"Greys", "gray", "Reds", "twilight", plotting.SEQUENTIAL, plotting.DIVERGING}
-    for path in [*notebooks.chapters(), *(ROOT / "lib").rglob("*.py")]:
+    for path in [*(chapter.path for chapter in chapters()), *(ROOT / "lib").rglob("*.py")]:
         text = path.read_text() if path.suffix == ".py" else "\n".join(c.source for c in notebooks.read(path).cells)
         assert maps_used(text) <= legible, path.name
     assert maps_used('imshow(x, cmap="jet")') == {"jet"} and maps_used("imshow(x, cmap='hsv')") == {"hsv"}

@@ -16,6 +16,8 @@ import torch
 from lib import __main__ as command_line
 from lib import lattice
 from lib.analysis import own_data
+from lib.book import execute, runs
+from lib.book.chapter import Chapter
 from lib.errors import BookError
 from lib.models.chain import ChainNetwork
 from lib.models.gaussian_mixture import GaussianMixture
@@ -458,7 +460,7 @@ def test_measured_numbers_have_the_fields_of_a_claim(tmp_path):
     path = write(
         notebook(code("x", outputs=[display({records.MIME: [stored, stored | {"value": 1.0}]})])), tmp_path / "a.ipynb"
     )
-    assert records.read_notebook(path) == [stored | {"value": 1.0}]
+    assert list(Chapter(path).numbers.values()) == [stored | {"value": 1.0}]
     assert records.line(made) == "learned.nll = 25  (test set)"
     assert records.line(records.record("learned.ess(T=2.5)", 1.0, form="series")) is None
 
@@ -495,8 +497,8 @@ def refused(arguments, capsys) -> str:
 
 
 def test_the_command_refuses_before_anything_runs(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(command_line.runner, "execute", lambda *_, **__: pytest.fail("something ran"))
-    monkeypatch.setattr(command_line, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(execute, "execute", lambda *_, **__: pytest.fail("something ran"))
+    monkeypatch.setattr(runs, "RUNS", tmp_path / "runs")
     monkeypatch.chdir(tmp_path)
     files = bad_files(tmp_path)
     before = sorted(tmp_path.rglob("*"))
@@ -530,7 +532,7 @@ def test_a_file_of_ones_own_from_end_to_end(tmp_path):
     )
     assert result.returncode == 0 and result.stderr == "", result.stdout + result.stderr
     out = tmp_path / "out"
-    assert sorted(p.name for p in out.iterdir()) == ["your_configurations.ipynb", "params.json", "results.json"]
+    assert sorted(p.name for p in out.iterdir()) == ["params.json", "results.json", "your_configurations.ipynb"]
     found = {each["key"]: each for each in json.loads((out / "results.json").read_text())}
     assert found["own.kl"]["verdict"].startswith("not applicable") and found["own.kl"]["passed"] is None
     assert found["learned.n_configurations"]["value"] == 240
