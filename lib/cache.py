@@ -21,8 +21,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lib import files
-from lib.book import usage
+from lib import files, parallel
 from lib.paths import BUILD
 from lib.reachable import NUMERIC, code_key, sha
 
@@ -109,7 +108,7 @@ def _named(x: Callable, targets: list) -> str:
 def _machine() -> list:
     """The processor, and what the environment says about how to use it. Another one gives other last digits."""
     settings = [f"{name}={os.environ.get(name)}" for name in INSTRUCTIONS + THREADS]
-    return [platform.system(), platform.machine(), usage.processor(), *settings]
+    return [platform.system(), platform.machine(), parallel.processor(), *settings]
 
 
 # Files -----------------------------------------------------------------------------------------------------

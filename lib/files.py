@@ -11,6 +11,8 @@ from lib.errors import BookError
 class Busy(BookError):
     """Another command holds the lock."""
 
+    code = 2
+
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write the file whole or not at all: another process sees the old one or the new one. OSError if it cannot."""

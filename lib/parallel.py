@@ -8,10 +8,12 @@ between calls: starting one takes seconds. One worker alone is this very process
 import functools
 import os
 import pickle
+import platform
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
+from pathlib import Path
 
 from lib import processes
 from lib.errors import BookError
@@ -25,6 +27,18 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+@functools.cache
+def processor() -> str:
+    """What this machine computes with, like `Intel(R) Xeon(R) CPU @ 2.60GHz`."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return " ".join(line.partition(":")[2].split())
+    except OSError:
+        pass
+    return platform.processor() or "an unknown processor"
 
 
 def default_workers() -> int:

@@ -15,6 +15,7 @@ from lib import cache, parallel
 from lib.book import site
 from lib.page import parameters
 from lib.page.claims import MIME
+from lib.page.records import Record
 from lib.paths import ROOT
 
 os.environ[cache.SWITCH] = "off"  # what a test trains is trained now
@@ -47,10 +48,10 @@ def error(name: str, text: str):
 
 def claim(key: str, value, passed: bool | None = True, chapter: str = "tiny", **more):
     """The output that `claims.report` leaves in a notebook."""
-    record = {"key": key, "value": value, "error": None, "reference": 1.0, "published": None, "passed": passed}
-    record |= {"chapter": chapter, "statement": key, "units": None, "bar": "within 0.5 of 1"}
-    record |= {"verdict": f"{'passed' if passed else 'FAILED'} (within 0.5 of 1)"} | more
-    return display({MIME: record, "text/html": "<p></p>", "text/plain": f"claim {key}"})
+    status = {True: "passed", False: "failed", None: "not applicable"}[passed]
+    made = Record(key, value, reference=1.0, status=status, chapter=chapter, statement=key, bar="within 0.5 of 1")
+    made = made.to_json() | {"tolerance": {"kind": "absolute", "value": 0.5}}
+    return display({MIME: made | more})
 
 
 def notebook(*cells, **metadata) -> nbformat.NotebookNode:

@@ -1,8 +1,9 @@
 """pytest plugin for nbval, loaded with `-p tests.verdicts`: what is compared when a chapter is executed again.
 
-In a cell tagged `nbval-check-output` the streams are compared, exactly: verdict lines on stdout, and stderr, which a
-chapter leaves empty. Displayed data is not compared in any form (pictures, HTML, plain text, claim values, glue): it
-holds measured digits. Kernels are this interpreter with the environment of `lib.book.execute`: one thread, this lib.
+In a cell tagged `nbval-check-output` are compared, exactly: the verdict of every claim, from its record, what is
+printed, and stderr, which a chapter leaves empty. Nothing else that is displayed is compared (pictures, HTML, plain
+text, claim values, glue): it holds measured digits. Kernels are this interpreter with the environment of
+`lib.book.kernel`: one thread, this lib.
 
 Chapters of which every cell passed are recorded with what they depend on, for `python -m lib fresh --accept`.
 """
@@ -10,17 +11,21 @@ Chapters of which every cell passed are recorded with what they depend on, for `
 import os
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import pytest
 from jupyter_client.manager import KernelManager
+from nbformat import v4
 from nbval import kernel
 from nbval.plugin import IPyNbFile
 
 from lib import cache
-from lib.book import freshness, notebooks
-from lib.book.execute import kernel_variables
+from lib.book import freshness
+from lib.book import kernel as environment
+from lib.book.chapter import Chapter, chapters
 from lib.errors import BookError
+from lib.page.claims import MIME
 
 BEFORE = pytest.StashKey()  # path -> digest of what a chapter depends on, when the session starts
 OUTCOMES: dict[str, dict[str, bool]] = {}  # file as pytest names it -> cell -> did it pass?
@@ -29,14 +34,12 @@ os.environ[cache.SWITCH] = str(Path(FOLDER) / "cache")  # nothing that was train
 
 
 def _over_files(**options):
-    """A kernel manager that talks over files, for the reason given in `lib.book.execute._connection`."""
-    if os.name == "posix":
-        options |= {"transport": "ipc", "ip": f"{tempfile.mkdtemp(dir=FOLDER)}/kernel"}
-    return KernelManager(**options)
+    """A kernel manager that talks over files, for the reason given in `lib.book.kernel.connection`."""
+    return KernelManager(**options | environment.connection(tempfile.mkdtemp(dir=FOLDER)))
 
 
 def pytest_configure(config):
-    os.environ.update(kernel_variables(Path(FOLDER)))  # nbval's kernels inherit it
+    os.environ.update(environment.variables(Path(FOLDER)))  # nbval's kernels inherit it
     kernel.KernelManager = _over_files
     config.option.nbval_current_env = True
 
@@ -49,6 +52,20 @@ def pytest_itemcollected(item):
     file = item.parent
     if isinstance(file, IPyNbFile) and "data" not in file.skip_compare:
         file.skip_compare += ("data",)  # nbval's name for all MIME types of display_data and execute_result
+    if isinstance(file, IPyNbFile):
+        item.compare_outputs = partial(_compare, item.compare_outputs)
+
+
+def _compare(compare, test, ref) -> bool:
+    """nbval's comparison, of outputs to which the verdicts of the claims are added as a stream of their own."""
+    return compare(test + verdicts(test), ref + verdicts(ref))
+
+
+def verdicts(outputs) -> list:
+    """What these outputs say about claims, as nbval takes a stream: `KEY: passed (at most 3)`, one line each."""
+    records = [output["data"][MIME] for output in outputs if MIME in output.get("data", {})]
+    lines = "".join(f"{record['key']}: {record['verdict']}\n" for record in records)
+    return [v4.new_output("stream", name="verdict", text=lines)] if lines else []
 
 
 def pytest_sessionstart(session):
@@ -78,15 +95,15 @@ def pytest_sessionfinish(session):
 
 
 def _n_cells(path) -> int:
-    return sum(cell.cell_type == "code" for cell in notebooks.read(path).cells)
+    return sum(cell.cell_type == "code" for cell in Chapter(path).notebook.cells)
 
 
 def _digests() -> dict:
     """Of the chapters that can be read."""
     found = {}
-    for path in notebooks.chapters():
+    for chapter in chapters():
         try:
-            found[path] = freshness.digest(freshness.inputs(path))
+            found[chapter.path] = freshness.digest(freshness.inputs(chapter))
         except BookError:
             continue
     return found

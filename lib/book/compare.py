@@ -3,27 +3,16 @@
 A run is a folder that `lib run` wrote, an executed notebook, or the word `book`: the committed chapter.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
-from lib import files
-from lib.book import notebooks
-from lib.book.execute import MARK
+from lib.book.chapter import Chapter, find
+from lib.book.runs import Run, of_notebook, read
 from lib.errors import BookError
-from lib.page import claims, plotting, tables
+from lib.page import plotting, tables
+from lib.page.records import Record
 
 BOOK = "book"
 TICKS = (-1000, -100, -30, -10, -3, 0, 1, 3, 10, 30, 100, 1000)  # of an axis that is linear around zero only
-
-
-@dataclass(frozen=True)
-class Run:
-    """One execution of a chapter. parameters: name -> value; results: key -> record of `claims.report`."""
-
-    name: str
-    chapter: str
-    parameters: dict
-    results: dict[str, dict]
 
 
 def load(names: list[str]) -> list[Run]:
@@ -31,38 +20,28 @@ def load(names: list[str]) -> list[Run]:
 
     `book` stands for the committed chapter of the other runs, so at least one of them must be given.
     """
-    runs = {name: _load(Path(name)) for name in dict.fromkeys(names) if name != BOOK}
+    found = {name: _load(Path(name)) for name in dict.fromkeys(names) if name != BOOK}
     if len(names) < 2 or len(set(names)) < len(names):
         raise BookError(f"give two or more different runs, not {' '.join(names)}; `book` is the committed chapter")
-    chapters = list(dict.fromkeys(run.chapter for run in runs.values()))
+    chapters = list(dict.fromkeys(run.chapter for run in found.values()))
     if BOOK in names and len(chapters) > 1:
         raise BookError(f"`book` beside runs of several chapters ({', '.join(chapters)}): give runs of one")
     if BOOK in names:
-        runs[BOOK] = _notebook(notebooks.find(chapters[0]), BOOK)
-    return [runs[name] for name in names]
+        found[BOOK] = of_notebook(find(chapters[0]), BOOK)
+    return [found[name] for name in names]
 
 
 def _load(path: Path) -> Run:
     if path.suffix == ".ipynb":
-        return _notebook(path, str(path))
+        return of_notebook(Chapter(path), str(path))
     if not path.is_dir():
         raise BookError(f"no run {path}; give a folder that `lib run` wrote, a notebook, or the word {BOOK}")
-    if (path / MARK).exists():
-        raise BookError(f"{path} is marked {MARK}: that run did not get to its end; run it again")
-    try:
-        record = files.read_json(path / "params.json")
-        results = {result["key"]: result for result in files.read_json(path / "results.json")}
-        return Run(str(path), record["chapter"], record["parameters"], results)
-    except OSError as error:
-        raise BookError(f"{path} is no run: {Path(error.filename).name} cannot be read ({error.strerror})") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise BookError(f"{path}: params.json or results.json is damaged ({type(error).__name__}: {error})") from None
+    return read(path)
 
 
-def _notebook(path: Path, name: str) -> Run:
-    notebook = notebooks.read(path)
-    values = {key: parameter.default for key, parameter in notebooks.parameters(notebook, path.stem).items()}
-    return Run(name, path.stem, values, {record["key"]: record for record in claims.read_notebook(path)})
+def show(run: list[str]) -> None:
+    """`lib compare`."""
+    print(table(load(run)))
 
 
 # The table -------------------------------------------------------------------------------------------------
@@ -83,11 +62,10 @@ def table(runs: list[Run]) -> str:
 def _cell(record: dict | None) -> str:
     if record is None:
         return "-"
-    status = claims.status_of(record) if record["verdict"] != "measured" else "measured"
-    verdict = "FAILED" if status == "failed" else status
+    verdict = Record.from_json(record).word
     if record["value"] is None:
         return verdict
-    return f"{claims.value_text(record['value'], record['error'])} {verdict}"
+    return f"{tables.value_text(record['value'], record['error'])} {verdict}"
 
 
 # The picture -----------------------------------------------------------------------------------------------

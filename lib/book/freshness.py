@@ -18,6 +18,7 @@ from pathlib import Path
 
 from lib import files
 from lib.book import notebooks
+from lib.book.chapter import Chapter, chapters, named
 from lib.errors import BookError
 from lib.page import claims, parameters
 from lib.paths import ROOT
@@ -26,21 +27,21 @@ from lib.reachable import NUMERIC, Reach, parse, sha, text, versions
 WORDING = ("chapter", "statement", "source", "published", "reference_origin", "units", "history")  # of a claim
 
 
-def inputs(path: Path, root: Path = ROOT, outer: tuple[Path, ...] = ()) -> dict[str, str]:
+def inputs(chapter: Chapter, root: Path = ROOT, outer: tuple[Path, ...] = ()) -> dict[str, str]:
     """Hash of each thing the outputs of this chapter depend on, by name; versions of packages as they are.
 
     outer: the notebooks that run this one, each by the next.
     """
     trees, said = [], []
-    for cell in notebooks.code_cells(notebooks.read(path)):
-        tree = parse(_without_magics(cell.source), path.name)
+    for cell in notebooks.code_cells(chapter.notebook):
+        tree = parse(_without_magics(cell.source), chapter.path.name)
         trees.append(tree)
         said.append(_said(cell.source, tree))
     tree = ast.Module([statement for tree in trees for statement in tree.body], [])
     reach = Reach(root)
     reach.code(tree)
     hashes = {"code": sha("\0".join(said))} | reach.hashes()
-    runs = [root / "book" / f"{name}.ipynb" for name in _chapters(tree)]
+    runs = [root / "book" / f"{name}.ipynb" for name in _named_chapters(tree)]
     for name in sorted(reach.data):
         file = root / "data" / name
         if file.suffix == ".ipynb" and file.is_file():
@@ -48,10 +49,10 @@ def inputs(path: Path, root: Path = ROOT, outer: tuple[Path, ...] = ()) -> dict[
         else:
             hashes[f"data/{name}"] = sha(file.read_bytes()) if file.is_file() else "missing"
     for file in runs:
-        if file.is_file() and file not in (path, *outer):
-            hashes[file.relative_to(root).as_posix()] = digest(inputs(file, root, (path, *outer)))
-    hashes["claims"] = sha(json.dumps(_bars(path.stem, tree, root), sort_keys=True, default=str))
-    hashes["parameter rules"] = sha(repr(parameters.rules(path.stem)))
+        if file.is_file() and file not in (chapter.path, *outer):
+            hashes[file.relative_to(root).as_posix()] = digest(inputs(Chapter(file), root, (chapter.path, *outer)))
+    hashes["claims"] = sha(json.dumps(_bars(chapter.name, tree, root), sort_keys=True, default=str))
+    hashes["parameter rules"] = sha(repr(parameters.rules(chapter.name)))
     return hashes if outer else hashes | versions()
 
 
@@ -65,24 +66,20 @@ def stamp(notebook, hashes: dict[str, str], measured: dict) -> None:
     notebook.metadata["dan_book"] = measured | {"inputs": hashes}
 
 
-def stale(path: Path, root: Path = ROOT) -> list[str]:
+def stale(chapter: Chapter, root: Path = ROOT) -> list[str]:
     """Names of what changed since the chapter was executed; empty if it is fresh."""
-    stored = _stored(path)
+    stored = chapter.stamp
     if stored is None:
         return ["never stamped"]
-    now = inputs(path, root)
+    now = inputs(chapter, root)
     changed = sorted(name for name in {*now, *stored} if now.get(name) != stored.get(name))
     return [f"{n} {stored[n]} -> {now[n]}" if n in NUMERIC and n in stored else n for n in changed]
 
 
-def _stored(path: Path) -> dict[str, str] | None:
-    return notebooks.read(path).metadata.get("dan_book", {}).get("inputs")
-
-
 def lib_hash(root: Path = ROOT) -> str:
-    """One hash of the whole of lib."""
-    files = sorted((root / "lib").rglob("*.py"))
-    return sha("\n".join(f"{file.relative_to(root)} {sha(file.read_bytes())}" for file in files))
+    """One hash of the whole of lib: modules, templates."""
+    there = sorted(path for path in (root / "lib").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return sha("\n".join(f"{file.relative_to(root)} {sha(file.read_bytes())}" for file in there))
 
 
 # Renewing a stamp ------------------------------------------------------------------------------------------
@@ -109,21 +106,59 @@ def _verified_file(root: Path) -> Path:
     return root / "_build" / "verified.json"
 
 
-def acceptable(path: Path, root: Path = ROOT) -> bool:
+def acceptable(chapter: Chapter, root: Path = ROOT) -> bool:
     """Did every cell of this chapter pass at exactly this code?"""
-    return _stored(path) is not None and verified(root).get(path.stem) == digest(inputs(path, root))
+    return chapter.stamp is not None and verified(root).get(chapter.name) == digest(inputs(chapter, root))
 
 
-def accept(path: Path, root: Path = ROOT) -> None:
+def accept(chapter: Chapter, root: Path = ROOT) -> None:
     """Renew the stamp of an executed chapter, its outputs untouched. BookError unless it is `acceptable`."""
-    if not acceptable(path, root):
+    if not acceptable(chapter, root):
         raise BookError(
-            f"{path.stem}: no pass of all its cells at this code is known; run: make test (or: make refresh "
-            f"CHAPTERS={path.stem})"
+            f"{chapter.name}: no pass of all its cells at this code is known; run: make test (or: make refresh "
+            f"CHAPTERS={chapter.name})"
         )
-    notebook = notebooks.read(path)
-    notebook.metadata["dan_book"]["inputs"] = inputs(path, root)
-    notebooks.write(notebook, path)
+    chapter.notebook.metadata["dan_book"]["inputs"] = inputs(chapter, root)
+    notebooks.write(chapter.notebook, chapter.path)
+
+
+# The commands ----------------------------------------------------------------------------------------------
+
+
+def show(accept: list[str] | None) -> int:
+    """`lib fresh`: name the stale chapters; with a list, renew the stamps of these (all where it is empty)."""
+    if accept is not None:
+        return _accept_all(named(accept))
+    code = 0
+    for chapter in chapters():
+        if changed := stale(chapter):
+            code = 1
+            hint = f" or: python -m lib fresh --accept {chapter.name}" if acceptable(chapter) else ""
+            print(f"{_told(chapter, changed)}; run: make refresh CHAPTERS={chapter.name}{hint}")
+    return code
+
+
+def _accept_all(wanted: list[Chapter]) -> int:
+    refused = []
+    for chapter in wanted:
+        if changed := stale(chapter):
+            try:
+                accept(chapter)
+                print(f"{_told(chapter, changed)}, and all its cells passed at this code: accepted")
+            except BookError as error:
+                refused.append(str(error))
+    if refused:
+        raise BookError("; ".join(refused))
+    return 0
+
+
+def _told(chapter: Chapter, changed: list[str]) -> str:
+    return f"{chapter.name} is stale ({', '.join(changed)})"
+
+
+def show_hash() -> None:
+    """`lib hash`."""
+    print(lib_hash())
 
 
 # What a chapter says ---------------------------------------------------------------------------------------
@@ -147,7 +182,7 @@ def _said(source: str, tree: ast.Module) -> str:
     return "\n".join(said)
 
 
-def _chapters(tree: ast.Module) -> list[str]:
+def _named_chapters(tree: ast.Module) -> list[str]:
     """The default of a parameter called `chapter`: `chapter: str = "ising"`."""
     return [
         node.value.value

@@ -14,8 +14,10 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from lib import files
-from lib.book import notebooks
+from lib.book import refresh, site
+from lib.book.chapter import in_toc
 from lib.errors import BookError
+from lib.paths import BUILD
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 STYLES = ("pygments.css", "exercise.css", "proof.css", "single.css")
@@ -32,16 +34,16 @@ def chromium() -> str:
     raise BookError("no Chromium to print the PDF with; install it (Debian: apt-get install chromium)")
 
 
-def html(site: Path, pages: list[str] | None = None) -> str:
+def html(folder: Path, pages: list[str] | None = None) -> str:
     """One HTML document out of the pages of a built site.
 
-    site: folder with the HTML. pages: names as in the table of contents, `book/ising` (default: all, in order).
+    folder: that of the site. pages: names as in the table of contents, `book/ising` (default: all, in order).
     BookError where a page or a picture is not there.
     """
     from bs4 import BeautifulSoup
 
-    pages = notebooks.in_toc() if pages is None else pages
-    names = {(site / f"{page}.html").resolve(): Path(page).name for page in pages}
+    pages = in_toc() if pages is None else pages
+    names = {(folder / f"{page}.html").resolve(): Path(page).name for page in pages}
     articles, contents, title = [], [], None
     for path, name in names.items():
         if not path.is_file():
@@ -53,7 +55,7 @@ def html(site: Path, pages: list[str] | None = None) -> str:
         contents.append(f'<li><a href="#{name}">{escape(heading)}</a></li>')
         _make_own(article, path, name, names)
         articles.append(f'<section class="page" id="{name}">{article.decode_contents()}</section>')
-    static = site / "_static"
+    static = folder / "_static"
     styles = "\n".join(files.read_text(static / style) for style in STYLES)
     articles.insert(1, f'<nav aria-label="Contents"><h2>Contents</h2><ol>{"".join(contents[1:])}</ol></nav>')
     return (
@@ -115,9 +117,17 @@ def pdf(document: Path, output: Path, browser: str) -> None:
         shutil.move(part, output)
 
 
-def build(build_folder: Path, with_pdf: bool) -> list[Path]:
-    """Write `book.html`, and `book.pdf` if asked, from `html/` in this folder. The paths of what was written."""
-    browser = chromium() if with_pdf else None
+def show(pdf: bool) -> None:
+    """`lib single`: build the site from the committed outputs, and the single files out of it."""
+    browser = chromium() if pdf else None  # say so before the work if there is none
+    with refresh.building():
+        site.build(execute=False)
+        for path in build(BUILD, browser):
+            print(f"{path}: {path.stat().st_size / 1e6:.0f} MB")
+
+
+def build(build_folder: Path, browser: str | None) -> list[Path]:
+    """Write `book.html` from `html/` in this folder, and `book.pdf` if there is a Chromium. The paths of both."""
     document = build_folder / "book.html"
     files.write_text(document, html(build_folder / "html"))
     if browser is None:

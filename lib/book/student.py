@@ -18,13 +18,15 @@ import nbformat
 from nbformat import v4
 
 from lib.book import notebooks
+from lib.book.chapter import Chapter, named
 from lib.book.notebooks import tags
 from lib.errors import BookError
 
 STUB = "# your code here"
-OPENING = re.compile(r"^(?P<fence>`{3,}|:{3,})\{(?P<name>[\w-]+)\}\s*(?P<argument>.*?)\s*$")
+OPENING = re.compile(r"^(?P<fence>`{3,}|:{3,})\{(?P<name>[\w-]+)\}[ \t]*(?P<argument>.*?)[ \t]*$", re.MULTILINE)
+DIRECTIVE = re.compile(OPENING.pattern + r"\n(?P<body>.*?)^[ \t]*(?P=fence)[ \t]*$", re.MULTILINE | re.DOTALL)
 LEVEL = re.compile(r"\(level (?P<level>\d)\)$")
-OPTION = re.compile(r"^:(?P<name>[\w-]+):\s*(?P<value>.*?)\s*$")
+OPTION = re.compile(r":(?P<name>[\w-]+):[ \t]*(?P<value>.*?)[ \t]*(\n|$)")
 
 NOTE = """**Student version of the chapter `{name}`.** The solutions of the exercises are left out; where one
 had code, there is a cell for yours. Everything else is as in the book, its outputs included. Run the cells from the top
@@ -46,14 +48,11 @@ def exercises(chapter: nbformat.NotebookNode) -> list[Exercise]:
     """The exercises of a chapter in order."""
     found = []
     for cell in chapter.cells:
-        lines = cell.source.splitlines() if cell.cell_type == "markdown" else []
-        for number, line in enumerate(lines):
-            match = OPENING.match(line)
-            if match and match["name"] in ("exercise", "exercise-start"):
+        for match in DIRECTIVE.finditer(cell.source) if cell.cell_type == "markdown" else ():
+            if match["name"] in ("exercise", "exercise-start"):
                 level = LEVEL.search(match["argument"])
                 title = LEVEL.sub("", match["argument"]).strip()
-                label, _ = _options(lines[number + 1 :])
-                found.append(Exercise(label, title, int(level["level"]) if level else None))
+                found.append(Exercise(_options(match["body"])[0], title, int(level["level"]) if level else None))
     return found
 
 
@@ -80,29 +79,18 @@ def student(chapter: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
     return made
 
 
-def with_solutions(made: nbformat.NotebookNode, chapter: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """A student version with the chapter's own solutions in the cells that are for them.
-
-    Cells are known by their ids, which they keep when others are inserted or deleted (`notebooks.tidy`). BookError if a
-    cell of a solution is no longer in the chapter.
-    """
-    sources = {cell.id: cell.source for cell in chapter.cells}
-    solved = copy.deepcopy(made)
-    for cell in solved.cells:
-        replaced = cell.metadata.get("dan_book", {}).get("stub_of", [])
-        if missing := [name for name in replaced if name not in sources]:
-            raise BookError(f"the chapter has no cell {missing[0]} any more: make the student version anew")
-        if replaced:
-            cell.source = "\n\n".join(sources[name] for name in replaced)
-    return solved
+def show(chapter: list[str], out: Path) -> None:
+    """`lib student`."""
+    for path in write(named(chapter), out):
+        print(path)
 
 
-def write(paths: list[Path], folder: Path) -> list[Path]:
+def write(chapters: list[Chapter], folder: Path) -> list[Path]:
     """Student versions of these chapters in `folder`; their paths. Nothing is written if one of them is there already.
 
     A student may have worked in it; BookError names it.
     """
-    made = {folder / path.name: student(notebooks.read(path), path.stem) for path in paths}
+    made = {folder / chapter.path.name: student(chapter.notebook, chapter.name) for chapter in chapters}
     if there := [target for target in made if target.exists()]:
         raise BookError(
             f"{there[0]} exists already and may hold somebody's work; nothing was written, name a new folder with --out"
@@ -136,57 +124,48 @@ class _Reader:
 
     def without_solutions(self, text: str) -> str:
         """The text of a cell outside solutions, with exercises as plain Markdown."""
-        kept, lines = [], text.splitlines()
-        number = 0
-        while number < len(lines):
-            match = OPENING.match(lines[number])
-            if match is None:
-                if not self.inside:
-                    kept.append(lines[number])
-                number += 1
-                continue
-            fence, name, argument = match["fence"], match["name"], match["argument"]
-            end = self._closing(lines, number, fence)
-            body = lines[number + 1 : end]
-            if name == "solution-start":
-                if self.inside:
-                    raise BookError(f"{self.name}: solution {argument!r} starts within that of {self.inside!r}")
-                self.inside = argument
-            elif name == "solution-end":
-                if not self.inside:
-                    raise BookError(f"{self.name}: a solution-end without a solution-start")
-                self.inside = ""
-            elif self.inside or name in ("solution", "exercise-end"):
-                pass
-            elif name in ("exercise", "exercise-start"):
-                kept += _exercise(argument, body)
-            else:
-                kept += lines[number : end + 1]
-            number = end + 1
-        return re.sub(r"\n{3,}", "\n\n", "\n".join(kept)).strip()
+        kept, position = [], 0
+        for match in DIRECTIVE.finditer(text):
+            kept.append(self._between(text[position : match.start()]))
+            kept.append(self._replaced(match))
+            position = match.end()
+        kept.append(self._between(text[position:]))
+        return re.sub(r"\n{3,}", "\n\n", "".join(kept)).strip()
+
+    def _between(self, text: str) -> str:
+        """What is left of text without a directive."""
+        if opening := OPENING.search(text):
+            raise BookError(f"{self.name}: {opening[0]!r} is not closed")
+        return "" if self.inside else text
+
+    def _replaced(self, match: re.Match) -> str:
+        """What is left of a directive."""
+        name, argument = match["name"], match["argument"]
+        if name == "solution-start":
+            if self.inside:
+                raise BookError(f"{self.name}: solution {argument!r} starts within that of {self.inside!r}")
+            self.inside = argument
+        elif name == "solution-end":
+            if not self.inside:
+                raise BookError(f"{self.name}: a solution-end without a solution-start")
+            self.inside = ""
+        elif not self.inside and name in ("exercise", "exercise-start"):
+            label, body = _options(match["body"])
+            heading = f"**Exercise: {argument}**" if argument else "**Exercise**"
+            return heading + (f" (`{label}`)" if label else "") + f"\n\n{body}"
+        elif not self.inside and name not in ("solution", "exercise-end"):
+            return match[0]
+        return ""
 
     def finish(self) -> None:
         if self.inside:
             raise BookError(f"{self.name}: the solution of {self.inside!r} has no solution-end")
 
-    def _closing(self, lines: list[str], start: int, fence: str) -> int:
-        """The line that closes the directive opened in line `start`."""
-        for number in range(start + 1, len(lines)):
-            if lines[number].strip() == fence:
-                return number
-        raise BookError(f"{self.name}: {lines[start]!r} is not closed")
 
-
-def _options(body: list[str]) -> tuple[str, list[str]]:
+def _options(body: str) -> tuple[str, str]:
     """The label among the options that open the body of a directive, and the body without them."""
     label = ""
-    while body and (option := OPTION.match(body[0])):
+    while option := OPTION.match(body):
         label = option["value"] if option["name"] == "label" else label
-        body = body[1:]
+        body = body[option.end() :]
     return label, body
-
-
-def _exercise(title: str, body: list[str]) -> list[str]:
-    label, body = _options(body)
-    heading = f"**Exercise: {title}**" if title else "**Exercise**"
-    return [heading + (f" (`{label}`)" if label else ""), "", *body]

@@ -1,11 +1,9 @@
 """What an execution costs: memory of a chapter's processes, and on which machine and with which versions it ran."""
 
-import functools
 import platform
 import sys
 import threading
 from importlib.metadata import version
-from pathlib import Path
 
 import psutil
 
@@ -59,16 +57,4 @@ def versions() -> dict[str, str]:
 def machine() -> str:
     """`2 cores of Intel(R) Xeon(R) CPU @ 2.60GHz, 24 GB, Linux x86_64`: what of it is known."""
     memory = round(psutil.virtual_memory().total / 1e9)
-    return f"{parallel.cores()} cores of {processor()}, {memory} GB, {platform.system()} {platform.machine()}"
-
-
-@functools.cache
-def processor() -> str:
-    """What this machine computes with, like `Intel(R) Xeon(R) CPU @ 2.60GHz`."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return " ".join(line.partition(":")[2].split())
-    except OSError:
-        pass
-    return platform.processor() or "an unknown processor"
+    return f"{parallel.cores()} cores of {parallel.processor()}, {memory} GB, {platform.system()} {platform.machine()}"

@@ -1,68 +1,112 @@
-"""Numbers that are no claims: what a notebook measured on a reader's own data, stored machine-readably in its outputs.
+"""Records: what a chapter found, one number each, stored machine-readably in its outputs and in `results.json`.
 
-A claim has an entry in the ledger and a verdict; these have neither. In `results.json` they follow the claims, as
-objects with the same fields: `key`, `value`, `error`, and `reference`, `published`, `passed` null.
+A claim has an entry in the ledger and a verdict (`lib.page.claims`). What is measured on a reader's own data has
+neither; its status is `measured`, and in `results.json` it follows the claims with the same fields.
 """
 
 import math
-from pathlib import Path
+from dataclasses import asdict, dataclass, fields
 
-from lib.page import claims
+from lib.page.tables import value_text
 
 CHAPTER = "your_configurations"
 MIME = "application/vnd.dan-book.measured+json"
+STATUSES = ("passed", "failed", "missed", "reported", "not applicable", "measured")
+FORMS = ("number", "series", "text")
 
 
-def record(key: str, value: float, error: float | None = None, statement: str = "", units: str | None = None) -> dict:
-    """One measured number in the form of a claim's record, key `learned.something`; NaN and infinity become null."""
-    return {
-        "key": key,
-        "value": _finite(value),
-        "error": _finite(error),
-        "reference": None,
-        "published": None,
-        "passed": None,
-        "chapter": CHAPTER,
-        "statement": statement,
-        "units": units,
-        "bar": None,
-        "verdict": "measured",
-    }
+@dataclass(frozen=True)
+class Record:
+    """One number with what it is held to.
+
+    value, error: None where there is none, or where it is NaN or infinite. status: one of STATUSES.
+    tolerance: what it is held to, as in the ledger; bar: the same in words. reason: why a claim is not applicable.
+    form: one of FORMS; `series` is a line of a table of many temperatures, `text` says what it has to in its statement.
+    """
+
+    key: str
+    value: float | None
+    error: float | None = None
+    reference: float | None = None
+    published: float | None = None
+    status: str = "measured"
+    chapter: str = CHAPTER
+    statement: str = ""
+    units: str | None = None
+    bar: str | None = None
+    tolerance: dict | None = None
+    reason: str | None = None
+    form: str = "number"
+
+    @property
+    def passed(self) -> bool | None:
+        return {"passed": True, "failed": False}.get(self.status)
+
+    @property
+    def verdict(self) -> str:
+        """One line without measured digits of `value`, compared when a chapter is executed again."""
+        if self.status == "measured":
+            return self.status
+        return f"{self.word} ({self.reason or self.bar})"
+
+    @property
+    def word(self) -> str:
+        """The status, as a reader sees it."""
+        if self.status == "failed":
+            return "FAILED, not applicable" if self.reason else "FAILED"
+        return self.status
+
+    @property
+    def deviation(self) -> float | None:
+        """(value - reference) / error; None where one of the three is not known."""
+        if self.value is None or self.reference is None or not self.error:
+            return None
+        return (self.value - self.reference) / self.error
+
+    @property
+    def text(self) -> str:
+        """`2.2690(12)`."""
+        return value_text(self.value, self.error)
+
+    def to_json(self) -> dict:
+        return asdict(self) | {"passed": self.passed, "verdict": self.verdict}
+
+    @classmethod
+    def from_json(cls, entry: dict) -> "Record":
+        """A stored record; what else is stored with it is derived. Only what is measured may come without a status."""
+        return cls(**{field.name: entry[field.name] for field in fields(cls) if field.name in entry})
 
 
-def _finite(x):
+def finite(x):
+    """A plain number for JSON; None for NaN, infinity and None."""
     if x is None or isinstance(x, (bool, int)):
         return x
     return float(x) if math.isfinite(x) else None
 
 
-def store(records: list[dict]) -> None:
+# Measured numbers ------------------------------------------------------------------------------------------
+
+
+def record(key: str, value, error=None, statement: str = "", units: str | None = None, form: str = "number") -> Record:
+    """One measured number, key `learned.something`."""
+    return Record(key, finite(value), finite(error), statement=statement, units=units, form=form)
+
+
+def store(records: list[Record]) -> None:
     """Put records into the outputs of the running cell; outside a notebook there is nothing to put them in."""
     from IPython import get_ipython
     from IPython.display import display
 
     if get_ipython() is not None:
         text = f"{len(records)} numbers of this page are kept with it for results.json"
-        display({"text/html": f'<p class="claim">{text}</p>', "text/plain": text, MIME: records}, raw=True)
+        stored = [each.to_json() for each in records]
+        display({"text/html": f'<p class="claim">{text}</p>', "text/plain": text, MIME: stored}, raw=True)
 
 
-def read_notebook(path: Path) -> list[dict]:
-    """The records an executed notebook stored, in order; the last one of a key counts."""
-    from lib.book.notebooks import read
-
-    found = {}
-    for cell in read(path).cells:
-        for output in cell.get("outputs", []):
-            for each in output.get("data", {}).get(MIME, []):
-                found[each["key"]] = dict(each)
-    return list(found.values())
-
-
-def line(each: dict) -> str | None:
-    """One record for the terminal, None for those of a table of temperatures."""
-    if "(T=" in each["key"]:
+def line(each: Record) -> str | None:
+    """One record for the terminal, None for those of a series."""
+    if each.form == "series":
         return None
-    if ".warning." in each["key"]:
-        return f"{each['key']}: {each['statement']}"
-    value = claims.value_text(each["value"], each["error"]) if each["value"] is not None else "-"
-    return f"{each['key']} = {value}" + (f"  ({each['statement']})" if each["statement"] else "")
+    if each.form == "text":
+        return f"{each.key}: {each.statement}"
+    return f"{each.key} = {each.text}" + (f"  ({each.statement})" if each.statement else "")

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from lib import cache, paths
-from lib.book.notebooks import Parameter
+from lib.book.chapter import Parameter
 from lib.models.heads.discrete import Bernoulli
 from lib.models.learned import LearnedHamiltonian
 from lib.models.markov_lattice import MarkovLattice
@@ -57,7 +57,7 @@ ASK = "from lib import cache, toy\n\nprint(cache.remember(toy.square, toy.Task(3
 def tree(tmp_path):
     """A tree whose lib has the cache and two modules of toys; returns its root."""
     (tmp_path / "lib").mkdir()
-    for name in ("__init__", "cache", "reachable", "paths", "errors", "usage", "parallel"):
+    for name in ("__init__", "cache", "reachable", "paths", "errors", "files", "parallel", "processes"):
         shutil.copy(ROOT / "lib" / f"{name}.py", tmp_path / "lib")
     (tmp_path / "lib" / "toy.py").write_text(TOY)
     (tmp_path / "lib" / "other.py").write_text(OTHER)

@@ -3,16 +3,23 @@
 import copy
 import json
 import math
+import re
 
 import numpy as np
 import pytest
 import torch
 import yaml
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 
 from lib.errors import BookError
-from lib.page import claims, parameters
-from lib.page.claims import ClaimFailed, judge, value_text
-from tests.conftest import claim, code, notebook, one_line, write
+from lib.page import claims, ledger, margins, parameters
+from lib.page.claims import ClaimFailed
+from lib.page.records import STATUSES, Record
+from lib.page.tables import value_text
+from lib.page.verdict import bar_text, judge
+from lib.paths import ROOT
+from tests.conftest import code, notebook, one_line
 
 ENTRY = {
     "key": "a.b",
@@ -34,7 +41,7 @@ def ledger_of(tmp_path, monkeypatch):
     def write_ledger(*entries):
         path = tmp_path / "claims.yml"
         path.write_text(yaml.safe_dump(list(entries)))
-        monkeypatch.setattr(claims, "LEDGER", path)
+        monkeypatch.setattr(ledger, "LEDGER", path)
         return path
 
     return write_ledger
@@ -51,9 +58,9 @@ def run_at(monkeypatch):
 
 
 def test_an_entry_in_form_is_read(ledger_of):
-    assert claims.ledger(ledger_of(ENTRY, ENTRY | {"key": "a.c"}))["a.c"]["chapter"] == "tiny"
-    assert list(claims.ledger(ledger_of(ENTRY | {"key": "z"}, ENTRY))) == ["z", "a.b"]  # in order
-    assert claims.ledger()["a.b"] == ENTRY | {"parameters": {}, "reference_at": {}, "history": []}
+    assert ledger.ledger(ledger_of(ENTRY, ENTRY | {"key": "a.c"}))["a.c"]["chapter"] == "tiny"
+    assert list(ledger.ledger(ledger_of(ENTRY | {"key": "z"}, ENTRY))) == ["z", "a.b"]  # in order
+    assert ledger.ledger()["a.b"] == ENTRY | {"parameters": {}, "reference_at": {}, "history": []}
 
 
 def test_parameters_are_those_of_the_chapter_unless_some_are_named(ledger_of):
@@ -61,7 +68,7 @@ def test_parameters_are_those_of_the_chapter_unless_some_are_named(ledger_of):
     none = ENTRY | {"key": "none", "parameters": []}
     other = ENTRY | {"key": "other", "chapter": "other"}
     path = ledger_of(ENTRY, {"chapter": "tiny", "parameters": {"L": 4, "T": 2.5}}, some, none, other)
-    entries = claims.ledger(path)
+    entries = ledger.ledger(path)
     assert {key: entry["parameters"] for key, entry in entries.items()} == {
         "a.b": {"L": 4, "T": 2.5},
         "some": {"L": 4},
@@ -109,7 +116,7 @@ BAD_ENTRIES = {
 def test_an_entry_out_of_form_is_refused(name, ledger_of):
     entry, named = BAD_ENTRIES[name]
     with pytest.raises(BookError) as caught:
-        claims.ledger(ledger_of(entry))
+        ledger.ledger(ledger_of(entry))
     assert named in one_line(str(caught.value))
 
 
@@ -121,20 +128,20 @@ def test_a_file_that_is_no_ledger_is_refused(text, named, tmp_path):
     path = tmp_path / "claims.yml"
     path.write_text(text)
     with pytest.raises(BookError) as caught:
-        claims.ledger(path)
+        ledger.ledger(path)
     assert named in one_line(str(caught.value))
 
 
 def test_a_missing_ledger_and_a_key_listed_twice_are_refused(tmp_path, ledger_of):
     with pytest.raises(BookError, match="cannot read the claims ledger"):
-        claims.ledger(tmp_path / "nothing.yml")
+        ledger.ledger(tmp_path / "nothing.yml")
     with pytest.raises(BookError, match="'a.b': listed twice"):
-        claims.ledger(ledger_of(ENTRY, ENTRY))
+        ledger.ledger(ledger_of(ENTRY, ENTRY))
     with pytest.raises(BookError, match="tiny are listed twice"):
-        claims.ledger(ledger_of(*2 * [{"chapter": "tiny", "parameters": {"L": 4}}]))
+        ledger.ledger(ledger_of(*2 * [{"chapter": "tiny", "parameters": {"L": 4}}]))
     at_none = ENTRY | {"reference": None, "reference_at": ["L"]}
     with pytest.raises(BookError, match="reference_at, but no reference"):
-        claims.ledger(ledger_of({"chapter": "tiny", "parameters": {"L": 4}}, at_none))
+        ledger.ledger(ledger_of({"chapter": "tiny", "parameters": {"L": 4}}, at_none))
 
 
 # Verdicts --------------------------------------------------------------------------------------------------
@@ -188,14 +195,14 @@ VERDICTS = [  # tolerance, value, error, reference, verdict
 
 @pytest.mark.parametrize("tolerance, value, error, reference, verdict", VERDICTS)
 def test_judge(tolerance, value, error, reference, verdict):
-    claims.check_tolerance(tolerance, "here")
+    ledger.check_tolerance(tolerance, "here")
     assert judge(value, error, reference, tolerance) is verdict
     if error is not None:  # numpy's comparisons are no bool, and `is False` would miss them
         assert judge(np.float64(value), np.float64(error), reference, tolerance) is verdict
 
 
 def test_every_kind_has_a_pass_and_a_fail_and_a_nan():
-    for kind in set(claims.KINDS) - set(claims.WITHOUT_BAR):
+    for kind in set(ledger.KINDS) - set(ledger.WITHOUT_BAR):
         verdicts = [verdict for tolerance, *_, verdict in VERDICTS if tolerance["kind"] == kind]
         assert {True, False} == set(verdicts)
         assert any(math.isnan(value) for tolerance, value, *_ in VERDICTS if tolerance["kind"] == kind)
@@ -216,7 +223,7 @@ def test_every_kind_has_a_pass_and_a_fail_and_a_nan():
     ],
 )
 def test_the_bar_in_words(tolerance, text):
-    assert claims.bar_text(tolerance, 2.2691853) == text
+    assert bar_text(tolerance, 2.2691853) == text
 
 
 @pytest.mark.parametrize(
@@ -231,9 +238,9 @@ def test_the_bar_in_words(tolerance, text):
         (100000, None, "100000"),
         (1234567, None, "1234567"),
         (2.5, math.nan, "2.5"),
-        (math.nan, None, "not a number"),
-        (math.inf, 1.0, "not a number"),
-        (None, None, "not a number"),
+        (math.nan, None, "-"),
+        (math.inf, 1.0, "-"),
+        (None, None, "-"),
     ],
 )
 def test_value_text(value, error, text):
@@ -260,8 +267,8 @@ def test_a_failure_raises_outside_a_notebook_too(value, error, ledger_of, capsys
 
 def test_the_record_holds_what_contract_3_lists(ledger_of):
     ledger_of(ENTRY)
-    record, _ = claims.make_record("a.b", np.float64(2.25), torch.tensor(0.125))
-    assert record == {
+    record = claims.make_record("a.b", np.float64(2.25), torch.tensor(0.125))
+    assert record.to_json() == {
         "key": "a.b",
         "value": 2.25,
         "error": 0.125,
@@ -274,22 +281,25 @@ def test_the_record_holds_what_contract_3_lists(ledger_of):
         "units": "J",
         "bar": "within 0.5 of 2",
         "tolerance": {"kind": "absolute", "value": 0.5},
+        "reason": None,
         "verdict": "passed (within 0.5 of 2)",
+        "form": "number",
     }
-    assert type(record["value"]) is type(record["error"]) is float  # JSON, not numpy
+    assert Record.from_json(json.loads(json.dumps(record.to_json()))) == record
+    assert type(record.value) is type(record.error) is float  # JSON, not numpy
 
 
 def test_a_nan_is_stored_as_null_and_failed(ledger_of):
     ledger_of(ENTRY)
-    record, _ = claims.make_record("a.b", NAN, NAN)
-    assert record["value"] is None and record["error"] is None and record["passed"] is False
+    record = claims.make_record("a.b", NAN, NAN)
+    assert record.value is None and record.error is None and record.passed is False
 
 
 def test_not_applicable_is_never_passed(ledger_of, capsys):
     ledger_of(ENTRY)
     for value in (None, 2.0):
-        record, verdict = claims.make_record("a.b", value, applicable=False, reason="the bar is for L = 16")
-        assert record["passed"] is None and verdict == "not applicable (the bar is for L = 16)"
+        record = claims.make_record("a.b", value, applicable=False, reason="the bar is for L = 16")
+        assert record.passed is None and record.verdict == "not applicable (the bar is for L = 16)"
     claims.report("a.b", None, applicable=False, reason="the bar is for L = 16")
     assert "passed" not in capsys.readouterr().out
 
@@ -300,7 +310,7 @@ AT = {"chapter": "tiny", "parameters": {"L": 4, "T": 2.5}}
 
 
 def verdict(*arguments, **options) -> str:
-    return claims.make_record(*arguments, **options)[1]
+    return claims.make_record(*arguments, **options).verdict
 
 
 def test_a_bar_holds_at_its_own_parameters(ledger_of, run_at):
@@ -314,9 +324,9 @@ def test_a_bar_holds_at_its_own_parameters(ledger_of, run_at):
     assert verdict("a.b", 2.6, 0.1) == "FAILED (within 0.5 of 2)"
     run_at("tiny", L=4, T=2.6, seed=7)
     assert verdict("L", 2.6, 0.1) == "FAILED (within 0.5 of 2)"
-    record, line = claims.make_record("a.b", 1.82, 0.1)
-    assert line == "reported (no bar at these parameters; 1.8 errors below 2)"
-    assert (record["passed"], record["status"], record["reference"]) == (None, "reported", 2.0)
+    record = claims.make_record("a.b", 1.82, 0.1)
+    assert record.verdict == "reported (no bar at these parameters; 1.8 errors below 2)"
+    assert (record.passed, record.status, record.reference) == (None, "reported", 2.0)
     assert verdict("a.b", 1.8) == "reported (no bar at these parameters)"  # no error, no distance
     assert verdict("a.b", 1.8, 0.0) == "reported (no bar at these parameters)"
     assert verdict("a.b", NAN, 0.1).startswith("FAILED")
@@ -340,12 +350,12 @@ def test_a_reference_of_other_parameters_is_not_used(ledger_of, run_at):
     run_at("tiny", L=4, T=2.6)
     assert verdict("a.b", 2.3, 0.1) == "reported (no bar at these parameters; 3.0 errors above 2)"
     run_at("tiny", L=5, T=2.5)
-    record, line = claims.make_record("a.b", 2.3, 0.1)
-    assert line == "reported (no bar at these parameters)" and record["reference"] is None
-    record, line = claims.make_record("a.b", 2.3, 0.1, reference=np.float64(2.5))
-    assert line == "reported (no bar at these parameters; 2.0 errors below 2.5)" and record["reference"] == 2.5
+    record = claims.make_record("a.b", 2.3, 0.1)
+    assert record.verdict == "reported (no bar at these parameters)" and record.reference is None
+    record = claims.make_record("a.b", 2.3, 0.1, reference=np.float64(2.5))
+    assert record.verdict == "reported (no bar at these parameters; 2.0 errors below 2.5)" and record.reference == 2.5
     run_at("tiny", L=4, T=2.5)
-    assert claims.make_record("a.b", 2.3, 0.1, reference=2.0001)[0]["reference"] == 2.0  # as printed in the ledger
+    assert claims.make_record("a.b", 2.3, 0.1, reference=2.0001).reference == 2.0  # as printed in the ledger
     with pytest.raises(BookError, match="2.5, that of the ledger 2.0"):
         claims.make_record("a.b", 2.3, 0.1, reference=2.5)
 
@@ -354,9 +364,9 @@ def test_a_bar_of_the_chapter_is_judged_at_any_parameters(ledger_of, run_at):
     ledger_of(AT, ENTRY | {"reference": None})
     run_at("tiny", L=5, T=2.5)
     bar = {"kind": "relative", "value": 0.1}
-    record, _ = claims.make_record("a.b", 5.0, reference=np.float64(5.1), tolerance=bar)
-    assert record["passed"] and record["reference"] == 5.1 and record["bar"] == "within 10 % of 5.1"
-    assert claims.make_record("a.b", 7.0, reference=5.1, tolerance=bar)[0]["status"] == "failed"
+    record = claims.make_record("a.b", 5.0, reference=np.float64(5.1), tolerance=bar)
+    assert record.passed and record.reference == 5.1 and record.bar == "within 10 % of 5.1"
+    assert claims.make_record("a.b", 7.0, reference=5.1, tolerance=bar).status == "failed"
 
 
 def test_what_needs_no_bar_at_other_parameters_needs_no_error_and_no_reference(ledger_of, run_at):
@@ -392,9 +402,9 @@ def test_missed_is_a_verdict_of_its_own(ledger_of, capsys):
     missed = {"kind": "missed", "asked": {"kind": "at_most", "value": 0.02}}
     ledger_of(ENTRY | {"tolerance": missed, "reference": 0})
     for value in (0.03, 0.001):  # declared: a lucky value does not pass
-        record, line = claims.make_record("a.b", value, 0.01)
-        assert line == "missed (asked: at most 0.02)"
-        assert (record["passed"], record["status"], record["tolerance"]) == (None, "missed", missed)
+        record = claims.make_record("a.b", value, 0.01)
+        assert record.verdict == "missed (asked: at most 0.02)"
+        assert (record.passed, record.status, record.tolerance) == (None, "missed", missed)
     claims.report("a.b", 0.03, 0.01)
     assert capsys.readouterr().out == "a.b: missed (asked: at most 0.02)\n"
 
@@ -404,13 +414,9 @@ def test_every_status(ledger_of):
     ledger_of(ENTRY, reported, ENTRY | {"key": "m", "tolerance": {"kind": "missed", "asked": ENTRY["tolerance"]}})
     away = {"applicable": False, "reason": "none"}
     records = [("a.b", 2, {}), ("a.b", 3, {}), ("m", 2, {}), ("r", 2, {}), ("a.b", None, away)]
-    records = [claims.make_record(key, value, **more)[0] for key, value, more in records]
-    assert tuple(record["status"] for record in records) == claims.STATUSES
-    assert [record["passed"] for record in records] == [True, False, None, None, None]
-    for record in records:
-        old = {name: record[name] for name in record if name not in ("status", "tolerance")}
-        if record["status"] != "missed":  # which old runs did not know
-            assert claims.status_of(old) == claims.status_of(record) == record["status"]
+    records = [claims.make_record(key, value, **more) for key, value, more in records]
+    assert (*(record.status for record in records), "measured") == STATUSES
+    assert [record.passed for record in records] == [True, False, None, None, None]
 
 
 # Room ------------------------------------------------------------------------------------------------------
@@ -442,8 +448,8 @@ ROOM = [  # tolerance, value, error, reference, part of the bar used, own errors
 
 @pytest.mark.parametrize("tolerance, value, error, reference, used, inside, close", ROOM)
 def test_room(tolerance, value, error, reference, used, inside, close):
-    claims.check_tolerance(tolerance, "here")
-    limit = claims.room(value, error, reference, tolerance)
+    ledger.check_tolerance(tolerance, "here")
+    limit = margins.room(value, error, reference, tolerance)
     assert (limit.used, limit.inside) == (pytest.approx(used), pytest.approx(inside)) and limit.close is close
     if tolerance["kind"] != "missed":
         beyond = limit.used is not None and limit.used > 1
@@ -451,7 +457,7 @@ def test_room(tolerance, value, error, reference, used, inside, close):
 
 
 def test_room_of_reported_is_none():
-    assert claims.room(1.0, 0.1, 1.0, {"kind": "reported", "floor": 0}) is None
+    assert margins.room(1.0, 0.1, 1.0, {"kind": "reported", "floor": 0}) is None
 
 
 def test_margins_show_the_run_with_least_room(ledger_of):
@@ -459,33 +465,16 @@ def test_margins_show_the_run_with_least_room(ledger_of):
     ledger_of(ENTRY, missed, ENTRY | {"key": "r", "tolerance": {"kind": "reported"}})
 
     def run(one, two):
-        return [claims.make_record(*claim)[0] for claim in (("a.b", one, 0.1), ("m", two, 0.1), ("r", 1.0))]
+        return [claims.make_record(*claim) for claim in (("a.b", one, 0.1), ("m", two, 0.1), ("r", 1.0))]
 
-    heading, *rows = claims.margins({"one": run(2.1, 3.5), "two": run(2.4, 2.9), "three": run(2.2, 2.8)})
+    heading, *rows = margins.table({"one": run(2.1, 3.5), "two": run(2.4, 2.9), "three": run(2.2, 2.8)})
     assert heading == ["claim", "value", "bar", "used", "errors inside", "", "least room in"]
     assert rows == [
         ["a.b", "2.40(10)", "within 0.5 of 2", "80 %", "1.0", "close", "two"],
         ["m", "3.50(10)", "asked: at most 3", "117 %", "-5.0", "missed", "one"],
     ]
-    assert [row[5] for row in claims.margins({"one": run(2.6, 2.7)})[1:]] == ["FAILED", "met"]
-    assert claims.margins({"one": run(2.1, 2.99)})[2][5] == "missed"  # reached, but without room
-    old = [{name: r[name] for name in r if name not in ("status", "tolerance")} for r in run(2.4, 1.0)]
-    assert [row[0] for row in claims.margins({"old": old})[1:]] == ["a.b"]
-
-
-def test_claims_are_read_from_notebooks_results_and_folders(tmp_path):
-    record = {"key": "a", "value": 1.0, "verdict": "passed (at most 3)"}
-    (tmp_path / "results.json").write_text(json.dumps([record, record | {"verdict": "measured"}]))
-    assert claims.read(tmp_path) == claims.read(tmp_path / "results.json") == [record]
-    write(notebook(code("1", outputs=[claim("a", 1.0)])), tmp_path / "n.ipynb")
-    assert [record["key"] for record in claims.read(tmp_path / "n.ipynb")] == ["a"]
-    for text in ("[", "{}x", '["a"]', "[{}]"):
-        (tmp_path / "results.json").write_text(text)
-        with pytest.raises(BookError) as caught:
-            claims.read(tmp_path)
-        assert "no results.json of a run" in one_line(str(caught.value))
-    with pytest.raises(BookError, match="cannot read"):
-        claims.read(tmp_path / "nothing.json")
+    assert [row[5] for row in margins.table({"one": run(2.6, 2.7)})[1:]] == ["FAILED", "met"]
+    assert margins.table({"one": run(2.1, 2.99)})[2][5] == "missed"  # reached, but without room
 
 
 MISUSE = {
@@ -517,14 +506,43 @@ def test_misuse_is_refused_with_one_line(name, ledger_of):
     assert named in one_line(str(caught.value))
 
 
-def test_the_last_report_of_a_key_in_a_notebook_counts(tmp_path):
-    cells = [
-        code("1", outputs=[claim("a", 1.0), claim("b", 2.0)]),
-        code("2", outputs=[claim("a", 3.0, passed=False)]),
-    ]
-    records = claims.read_notebook(write(notebook(*cells), tmp_path / "n.ipynb"))
-    assert [(record["key"], record["value"], record["passed"]) for record in records] == [
-        ("a", 3.0, False),
-        ("b", 2.0, True),
-    ]
-    assert claims.read_notebook(write(notebook(code("1")), tmp_path / "empty.ipynb")) == []
+# The table of a cell ---------------------------------------------------------------------------------------
+
+
+def made(status="passed", **more) -> Record:
+    """A record of the claim `a.b`."""
+    fields = {"key": "a.b", "value": 2.25, "error": 0.125, "reference": 2.0, "statement": "A <b>", "units": "J"}
+    return Record(**fields | {"status": status, "bar": "within 0.5 of 2"} | more)
+
+
+def test_a_claim_is_a_row():
+    header, row = claims.table([made()])
+    assert header == ["claim", "value", "exact", "deviation", "verdict"]
+    assert row == [["A <b>", "a.b"], ["2.25(12)", "J"], "2", ["+2.0", "errors"], ["passed", "within 0.5 of 2"]]
+    bundle = claims._bundle([made()])
+    assert '<td data-label="claim">A &lt;b&gt;<small>a.b</small></td>' in bundle["text/html"]
+    assert bundle["text/plain"].splitlines()[1].split("  ")[0] == "A <b>, a.b"
+
+
+def test_a_column_that_nothing_fills_is_left_out():
+    header, row = claims.table([made(reference=None)])
+    assert header == ["claim", "value", "verdict"] and row[1] == ["2.25(12)", "J"]
+    away = made("not applicable", value=None, error=None, bar=None, reason="no crossing")
+    assert claims.table([away])[1][-1] == ["not applicable", "no crossing"]
+    assert claims.table([made("failed")])[1][-1] == ["FAILED", "within 0.5 of 2"]
+    assert [row[2] for row in claims.table([made(), made(reference=None)])] == ["exact", "2", ""]
+
+
+def test_the_claims_of_a_cell_are_one_table_and_a_failing_one_is_in_it():
+    source = """from lib.page import claims
+claims.report("chain.chi2", 7.5)
+claims.report("gaussian.uv_modes_lost", 7, reference=7)"""
+    executed = notebook(code(source), code('claims.report("chain.chi2", 7)\nclaims.report("chain.chi2", 99)'))
+    with pytest.raises(CellExecutionError, match="chain.chi2 = 99 is not at most 24.32"):
+        NotebookClient(executed, kernel_name="python3", resources={"metadata": {"path": str(ROOT)}}).execute()
+    for cell, verdicts in zip(executed.cells, (["passed", "passed"], ["passed", "FAILED"]), strict=True):
+        shown = [output.data["text/html"] for output in cell.outputs if "text/html" in output.get("data", {})]
+        assert len(shown) == 1 and re.findall("(passed|FAILED)<small>", shown[0]) == verdicts
+        assert not [output for output in cell.outputs if output.output_type == "stream"]
+        stored = [output.data[claims.MIME] for output in cell.outputs if claims.MIME in output.get("data", {})]
+        assert [record["status"].upper()[:4] for record in stored] == [verdict.upper()[:4] for verdict in verdicts]

@@ -6,7 +6,8 @@ import matplotlib
 import pytest
 
 from lib.__main__ import main
-from lib.book import compare, pages
+from lib.book import compare, extension
+from lib.book.chapter import Chapter
 from lib.errors import BookError
 from tests.conftest import claim, code, make_repository, markdown, notebook, one_line, run_lib, write
 
@@ -101,11 +102,11 @@ def test_a_run_beside_the_committed_chapter(tmp_path):
 def test_the_parameters_of_a_chapter_in_a_table(tmp_path, capsys):
     rows = 'n: int = 1_000  # how many | of them\nname: str = "a#b"  # a name\nplain: bool = True'
     path = write(notebook(markdown("# One"), code(rows, "parameters")), tmp_path / "one.ipynb")
-    assert pages.parameter_rows(path) == [
-        ["n", 1000, "an integer", "how many | of them"],
-        ["name", "a#b", "a text", "a name"],
-        ["plain", True, "True or False", ""],
+    assert Chapter(path).described() == [
+        ["n", "1000", "an integer", "how many | of them"],
+        ["name", "'a#b'", "a text", "a name"],
+        ["plain", "True", "True or False", ""],
     ]
-    assert r"| `n` | `1000` | an integer | how many \| of them |" in pages.cost_and_parameters(path)
+    assert r"| `n` | `1000` | an integer | how many \| of them |" in extension.box(Chapter(path))
     assert main(["parameters", str(path)]) == 0
     assert capsys.readouterr().out.splitlines()[1] == "n          1000     an integer     how many | of them"

@@ -39,11 +39,11 @@ def test_no_auc_without_squares_of_both_kinds(positive):
 def test_nan_with_a_reason_is_not_applicable_but_fails_where_the_bar_holds(pair):
     at = {"L": 16, "T0": 2.27, "n_train": 100_000, "n_networks": 3, "n_steps": 2400, "seed": 1}
     at |= claims.ledger()["ising.coupling_nn"]["parameters"]
-    parameters.check("ising", **at | {"T0": 1.0})
-    record, verdict = claims.make_record("ising.coupling_nn", *pair, reason="frozen")
-    assert (record["status"], record["value"], verdict) == ("not applicable", None, "not applicable (frozen)")
-    assert claims.make_record("ising.coupling_nn", *pair)[0]["status"] == "failed"  # a reason must be given
-    parameters.check("ising", **at)
-    record, verdict = claims.make_record("ising.coupling_nn", *pair, reason="frozen")
-    assert record["status"] == "failed" and verdict.startswith("FAILED")
-    assert claims.make_record("ising.coupling_nn", 1.0, 0.001, reason="frozen")[0]["status"] == "passed"
+    parameters.check("ising", at | {"T0": 1.0})
+    record = claims.make_record("ising.coupling_nn", *pair, reason="frozen")
+    assert (record.status, record.value, record.verdict) == ("not applicable", None, "not applicable (frozen)")
+    assert claims.make_record("ising.coupling_nn", *pair).status == "failed"  # a reason must be given
+    parameters.check("ising", at)
+    record = claims.make_record("ising.coupling_nn", *pair, reason="frozen")
+    assert record.status == "failed" and record.verdict.startswith("FAILED")
+    assert claims.make_record("ising.coupling_nn", 1.0, 0.001, reason="frozen").status == "passed"

@@ -9,6 +9,7 @@ import pytest
 from lib import __main__ as command_line
 from lib import reachable
 from lib.book import freshness, notebooks
+from lib.book.chapter import Chapter, chapters
 from lib.errors import BookError
 from lib.page import claims
 from lib.paths import ROOT
@@ -69,12 +70,12 @@ def book(tmp_path, monkeypatch):
 
 def stamped(path, root):
     made = notebooks.read(path)
-    freshness.stamp(made, freshness.inputs(path, root), {"seconds": 12})
+    freshness.stamp(made, freshness.inputs(Chapter(path), root), {"seconds": 12})
     return write(made, path)
 
 
 def stale(root, name="tiny"):
-    return freshness.stale(root / f"{name}.ipynb", root)
+    return freshness.stale(Chapter(root / f"{name}.ipynb"), root)
 
 
 def edit(root, name, old="1", new="9"):
@@ -187,7 +188,7 @@ def test_another_version_of_a_numeric_package_is_named_with_both(book, monkeypat
 
 
 def test_the_versions_are_those_of_the_numeric_packages():
-    assert set(freshness.inputs(notebooks.chapters()[0])) >= set(reachable.NUMERIC) == set(reachable.versions())
+    assert set(freshness.inputs(chapters()[0])) >= set(reachable.NUMERIC) == set(reachable.versions())
 
 
 def test_another_python_does_not_count(book, monkeypatch):
@@ -242,13 +243,13 @@ def test_line_ends_do_not_count(book):
 
 def test_never_stamped(book):
     path = write(notebook(code("1")), book / "other.ipynb")
-    assert freshness.stale(path, book) == ["never stamped"]
+    assert freshness.stale(Chapter(path), book) == ["never stamped"]
 
 
 def test_code_that_is_no_python_is_refused_with_one_line(book):
     path = write(notebook(code("def f(:")), book / "other.ipynb")
     with pytest.raises(BookError) as caught:
-        freshness.inputs(path, book)
+        freshness.inputs(Chapter(path), book)
     assert "other.ipynb: not valid Python" in one_line(str(caught.value))
 
 
@@ -289,11 +290,11 @@ def test_chapters_that_run_each_other_end(book):
     (book / "book").mkdir()
     for name, other in (("a", "b"), ("b", "a")):
         write(notebook(code(f'chapter: str = "{other}"', "parameters")), book / "book" / f"{name}.ipynb")
-    assert "book/b.ipynb" in freshness.inputs(book / "book" / "a.ipynb", book)
+    assert "book/b.ipynb" in freshness.inputs(Chapter(book / "book" / "a.ipynb"), book)
 
 
 def test_what_the_chapters_of_the_book_run_is_found():
-    found = {path.stem: freshness.inputs(path) for path in notebooks.chapters()}
+    found = {chapter.name: freshness.inputs(chapter) for chapter in chapters()}
     runs = {name: [n for n in hashes if n.endswith(".ipynb")] for name, hashes in found.items()}
     assert {name: n for name, n in runs.items() if n} == {
         "rerun": ["book/autoregressive_networks.ipynb"],
@@ -307,30 +308,30 @@ def test_what_the_chapters_of_the_book_run_is_found():
 def test_a_stamp_is_renewed_after_a_pass_at_exactly_this_code(book):
     path = book / "tiny.ipynb"
     edit(book, "lib/page/claims.py", "return x", "return +x")
-    for other in ({}, {"tiny": "0"}, {"other": freshness.digest(freshness.inputs(path, book))}):
+    for other in ({}, {"tiny": "0"}, {"other": freshness.digest(freshness.inputs(Chapter(path), book))}):
         freshness.record_verified(other, book)
         before = path.read_bytes()
         with pytest.raises(BookError) as caught:
-            freshness.accept(path, book)
+            freshness.accept(Chapter(path), book)
         assert "tiny: no pass of all its cells at this code is known; run: make test" in one_line(str(caught.value))
         assert path.read_bytes() == before
-    freshness.record_verified({"tiny": freshness.digest(freshness.inputs(path, book))}, book)
+    freshness.record_verified({"tiny": freshness.digest(freshness.inputs(Chapter(path), book))}, book)
     assert set(freshness.verified(book)) == {"tiny", "other"}
     before = notebooks.read(path)
-    freshness.accept(path, book)
+    freshness.accept(Chapter(path), book)
     assert stale(book) == []
     after = notebooks.read(path)
     assert after.cells == before.cells and after.metadata.dan_book.seconds == 12
     edit(book, "lib/page/claims.py", "return +x", "return -x")
     with pytest.raises(BookError):
-        freshness.accept(path, book)
+        freshness.accept(Chapter(path), book)
 
 
 def test_a_chapter_never_executed_is_not_accepted(book):
     path = write(notebook(code("1")), book / "other.ipynb")
-    freshness.record_verified({"other": freshness.digest(freshness.inputs(path, book))}, book)
+    freshness.record_verified({"other": freshness.digest(freshness.inputs(Chapter(path), book))}, book)
     with pytest.raises(BookError):
-        freshness.accept(path, book)
+        freshness.accept(Chapter(path), book)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "null"])
@@ -349,14 +350,14 @@ def test_accept_on_the_command_line(book, monkeypatch, capsys):
     write(change, paths[1])
     for function in (freshness.stale, freshness.accept, freshness.acceptable):
         monkeypatch.setattr(function, "__defaults__", (book,))
-    monkeypatch.setattr(notebooks, "chapters", lambda: paths)
-    monkeypatch.setattr(notebooks, "find", {path.stem: path for path in paths}.get)
+    monkeypatch.setattr(freshness, "chapters", lambda: [Chapter(path) for path in paths])
+    monkeypatch.setattr(freshness, "named", lambda names: [Chapter(p) for p in paths if p.stem in names or not names])
     assert command_line.main(["fresh"]) == 1
     assert "tiny is stale (lib/page/claims.py); run: make refresh CHAPTERS=tiny\n" in capsys.readouterr().out
     assert command_line.main(["fresh", "--accept"]) == 1
     line = one_line(capsys.readouterr().err)
     assert line.startswith("lib fresh: tiny: no pass") and "; other: no pass" in line
-    freshness.record_verified({"tiny": freshness.digest(freshness.inputs(paths[0], book))}, book)
+    freshness.record_verified({"tiny": freshness.digest(freshness.inputs(Chapter(paths[0]), book))}, book)
     assert command_line.main(["fresh"]) == 1
     assert "CHAPTERS=tiny or: python -m lib fresh --accept tiny\n" in capsys.readouterr().out
     assert command_line.main(["fresh", "--accept", "other"]) == 1
@@ -390,7 +391,7 @@ def test_nbval_records_the_chapters_of_which_all_cells_passed(tmp_path):
     (root / "pyproject.toml").write_text("[tool.pytest.ini_options]\n")
     (root / "_toc.yml").write_text((root / "_toc.yml").read_text().replace("book/results", "book/more"))
     write(notebook(code("import json"), code("json.dumps(1)")), root / "book" / "more.ipynb")
-    for path in sorted((root / "book").glob("0*.ipynb")):  # with stamps of other code
+    for path in sorted((root / "book").glob("*.ipynb")):  # with stamps of other code
         made = notebooks.read(path)
         if path.stem == "other":
             made.cells.append(code("from lib import extra\n\nextra.VALUE"))

@@ -16,7 +16,7 @@ import math
 
 import pytest
 
-from lib.book import notebooks
+from lib.book.chapter import chapters
 from lib.page import claims
 
 # chapter -> claim -> tolerance, and the reference of the ledger
@@ -218,19 +218,18 @@ def test_a_tightened_ledger_is_not():
     assert loosened(ledger) == []
 
 
-@pytest.mark.parametrize("path", notebooks.chapters(), ids=lambda path: path.stem)
-def test_bars_are_those_of_the_default_parameters(path):
+@pytest.mark.parametrize("chapter", chapters(), ids=lambda chapter: chapter.name)
+def test_bars_are_those_of_the_default_parameters(chapter):
     """All of them but FREE, so that no bar counts at parameters that it was not set at."""
-    defaults = {name: p.default for name, p in notebooks.parameters(notebooks.read(path), path.stem).items()}
-    wanted = {name: value for name, value in defaults.items() if name not in FREE}
-    of_chapter = [entry for entry in claims.ledger().values() if entry["chapter"] == path.stem]
+    wanted = {name: value for name, value in chapter.defaults.items() if name not in FREE}
+    of_chapter = [entry for entry in claims.ledger().values() if entry["chapter"] == chapter.name]
     for entry in of_chapter:
         assert entry["parameters"].items() <= wanted.items(), entry["key"]
-    if path.stem != "rerun":
+    if chapter.name != "rerun":
         assert any(entry["parameters"] == wanted for entry in of_chapter)
     everywhere = {entry["key"] for entry in of_chapter if not entry["parameters"]}
     judged = {key for key in everywhere if claims.ledger()[key]["tolerance"]["kind"] != "reported"}
-    assert judged == EVERYWHERE.get(path.stem, set())
+    assert judged == EVERYWHERE.get(chapter.name, set())
 
 
 # these bars are theorems, or follow from the parameters; they hold at any

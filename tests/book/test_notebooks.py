@@ -15,9 +15,11 @@ import nbformat
 import pytest
 
 from lib.book import freshness, notebooks
+from lib.book.chapter import Chapter, chapters, find, in_toc
 from lib.book.notebooks import tags
 from lib.errors import BookError
 from lib.page import claims
+from lib.page.verdict import bar_text, judge
 from lib.paths import BOOK, ROOT
 from tests.conftest import PICTURE, claim, code, declare, display, environment, error, markdown, notebook, stream, write
 
@@ -61,12 +63,17 @@ def on_stderr(made) -> list[str]:
 
 
 def not_compared(made) -> list[str]:
-    """At least one tagged cell, and something on stdout in one of them: there is nothing to compare otherwise."""
+    """At least one tagged cell, and a claim or something printed in one of them: nothing is compared otherwise."""
     tagged = [cell for cell in notebooks.code_cells(made) if CHECKED in tags(cell)]
     if not tagged:
         return [f"no cell is tagged {CHECKED}"]
     printed = [o.text for cell in tagged for o in cell.outputs if o.output_type == "stream" and o.name == "stdout"]
-    return [] if any(text.strip() for text in printed) else [f"nothing to compare in the cells tagged {CHECKED}"]
+    claimed = [o for cell in tagged for o in cell.outputs if claims.MIME in o.get("data", {})]
+    return (
+        []
+        if claimed or any(text.strip() for text in printed)
+        else [f"nothing to compare in the cells tagged {CHECKED}"]
+    )
 
 
 def too_large(path) -> list[str]:
@@ -127,8 +134,8 @@ def record_wrong(record: dict, entry: dict) -> list[str]:
     reference = record["reference"] if entry["reference"] is None else entry["reference"]
     if record["reference"] != reference:
         return [f"measured against {record['reference']}, the ledger says {reference}"]
-    verdict = claims.judge(record["value"], record["error"], reference, entry["tolerance"])
-    bar = claims.bar_text(entry["tolerance"], reference)
+    verdict = judge(record["value"], record["error"], reference, entry["tolerance"])
+    bar = bar_text(entry["tolerance"], reference)
     if verdict is False or record["passed"] is not verdict or record["bar"] != bar:
         return [f"{record['value']} (stored: {record['verdict']}) is not {bar}"]
     return []
@@ -153,7 +160,7 @@ def untidy(made) -> list[str]:
 
 # The committed chapters ------------------------------------------------------------------------------------
 
-PAGES = notebooks.in_toc()
+PAGES = in_toc()
 CHAPTERS = [page for page in PAGES if (ROOT / f"{page}.ipynb").exists()]
 
 
@@ -166,7 +173,7 @@ def path(request):
 
 def test_there_are_chapters():
     assert len(CHAPTERS) >= 2
-    assert notebooks.chapters() == [ROOT / f"{page}.ipynb" for page in CHAPTERS]
+    assert [chapter.path for chapter in chapters()] == [ROOT / f"{page}.ipynb" for page in CHAPTERS]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -205,7 +212,7 @@ def test_chapter_checks_its_parameters(path):
 
 
 def test_chapter_is_fresh(path):
-    changed = freshness.stale(path)
+    changed = freshness.stale(Chapter(path))
     assert not changed, f"{path.stem} is stale ({', '.join(changed)}); run: make refresh CHAPTERS={path.stem}"
 
 
@@ -228,7 +235,7 @@ def good():
             code(CHECK, count=2),
             markdown("![Two lines that cross](lines.png)"),
             code("plt.show()", count=3, outputs=[display({"image/png": PICTURE})], metadata=SHOWN),
-            code("report()", CHECKED, count=4, outputs=[stream("tiny.one: passed\n"), claim("tiny.one", 1.25)]),
+            code("report()", CHECKED, count=4, outputs=[stream("caught\n"), claim("tiny.one", 1.25)]),
             code("", count=None),
         )
     )
@@ -271,7 +278,7 @@ BAD = {
     "injected": (change(2, metadata={"tags": ["injected-parameters"]}), "injected"),
     "stderr": (change(2, outputs=[stream("12%|##", "stderr")]), "12%|##"),
     "no compared cell": (change(5, metadata={}), CHECKED),
-    "a compared cell without text": (lambda made: made.cells[5].outputs.pop(0), "nothing to compare"),
+    "a compared cell without text": (change(5, outputs=[]), "nothing to compare"),
     "no alt text": (change(4, metadata={}), "without alt text"),
     "empty alt text": (change(4, metadata={"mystnb": {"image": {"alt": " "}}}), "without alt text"),
     "a file name": (change(4, metadata={"mystnb": {"image": {"alt": "see ising_4_0.png here"}}}), "does not say"),
@@ -318,13 +325,13 @@ def test_a_bad_chapter_has_this_problem(name, tmp_path):
 
 def test_a_stale_chapter_is_noticed(tmp_path, monkeypatch):
     path = write(good(), tmp_path / "tiny.ipynb")
-    assert freshness.stale(path) == ["never stamped"]
+    assert freshness.stale(Chapter(path)) == ["never stamped"]
     made = notebooks.read(path)
-    freshness.stamp(made, freshness.inputs(path), {"seconds": 1})
+    freshness.stamp(made, freshness.inputs(Chapter(path)), {"seconds": 1})
     write(made, path)
-    assert freshness.stale(path) == []
+    assert freshness.stale(Chapter(path)) == []
     declare(monkeypatch, tiny={"rules": {"L": {"type": "int"}}})
-    assert freshness.stale(path) == ["parameter rules"]
+    assert freshness.stale(Chapter(path)) == ["parameter rules"]
 
 
 # Reading and finding ---------------------------------------------------------------------------------------
@@ -342,15 +349,15 @@ def test_what_is_no_notebook_is_refused_with_one_line(text, tmp_path):
 
 
 def test_find(tmp_path, monkeypatch):
-    monkeypatch.setattr(notebooks, "BOOK", tmp_path)
+    monkeypatch.setattr("lib.book.chapter.BOOK", tmp_path)
     one, two = (write(good(), tmp_path / name) for name in ("one.ipynb", "two.ipynb"))
-    assert notebooks.find("one") == notebooks.find(str(one)) == one
-    assert notebooks.find("two") == two
+    assert find("one").path == find(str(one)).path == one
+    assert find("two").path == two
     for name in ("three", "02", "", "1", "tw"):
         with pytest.raises(BookError, match="there are: one, two"):
-            notebooks.find(name)
+            find(name)
     with pytest.raises(BookError, match="no notebook nowhere.ipynb"):
-        notebooks.find("nowhere.ipynb")
+        find("nowhere.ipynb")
 
 
 def test_writing_replaces_the_whole_file_or_nothing(tmp_path, monkeypatch):
@@ -417,6 +424,17 @@ def compared(source: str, *outputs, checked: bool = True):
     return code(source, *([CHECKED] if checked else []), count=1, outputs=outputs)
 
 
+def passed(key: str) -> dict:
+    """The record of a claim that a cell reports."""
+    return claim(key, 1.0)["data"][claims.MIME]
+
+
+GROWING = f"""from IPython.display import display
+
+display({{{claims.MIME!r}: {passed("a")}}}, raw=True)
+table = display({{"text/html": "one row"}}, raw=True, display_id=True)
+table.update({{"text/html": "two rows"}}, raw=True)"""
+
 CASES = [  # name, passes?, cell with its committed outputs
     ("same line", True, compared(f"print({LINE[:-1]!r})", stream(LINE))),
     ("changed line", False, compared("print('ising.t_c: FAILED (within 0.5 % of 2.26919)')", stream(LINE))),
@@ -427,13 +445,17 @@ CASES = [  # name, passes?, cell with its committed outputs
     ("changed picture", True, compared(SHOW % f"'image/png': {PICTURE[::-1]!r}", display({"image/png": PICTURE}))),
     ("changed SVG", True, compared(SHOW % "'image/svg+xml': '<svg/>'", display({"image/svg+xml": "<svg></svg>"}))),
     ("changed HTML", True, compared(SHOW % "'text/html': '<p>1</p>'", display({"text/html": "<p>2</p>"}))),
-    ("changed claim", True, compared(SHOW % f"{claims.MIME!r}: {{'value': 1}}", claim("a", 2.0))),
+    ("changed claim", True, compared(SHOW % f"{claims.MIME!r}: {passed('a')}", claim("a", 2.0))),
+    ("changed verdict", False, compared(SHOW % f"{claims.MIME!r}: {passed('a')}", claim("a", 2.0, passed=False))),
+    ("another claim", False, compared(SHOW % f"{claims.MIME!r}: {passed('a')}", claim("b", 1.0))),
+    ("one claim less", False, compared("pass", claim("a", 1.0))),
+    ("table that grows", True, compared(GROWING, claim("a", 2.0))),
     ("changed glue", True, compared(SHOW % "'application/papermill.record/text/plain': '1'", display({}))),
     ("changed result", True, compared("1", display({"text/plain": "2"}))),
     (
         "changed line beside a claim",
         False,
-        compared(f"print('x')\n{SHOW}" % "'text/html': '1'", stream(LINE), claim("a", 2)),
+        compared(f"print('x')\n{SHOW}" % f"{claims.MIME!r}: {passed('a')}", stream(LINE), claim("a", 2)),
     ),
     (
         "unexpected stderr",

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from bs4 import BeautifulSoup
 
-from lib.book import notebooks
+from lib.book.chapter import in_toc
 from tests.conftest import built_pages
 
 FROM_ELSEWHERE = {"script": "src", "img": "src", "iframe": "src", "source": "src", "link": "href", "object": "data"}
@@ -69,11 +69,11 @@ def pages(tmp_path_factory):
 
 
 def test_every_page(pages):
-    assert {Path(page).stem for page in notebooks.in_toc()} <= {path.stem for path in pages}
+    assert {Path(page).stem for page in in_toc()} <= {path.stem for path in pages}
     others = {path: identifiers(page) for path, page in pages.items()}
     # index.html only sends the reader on
     wrong = {path: problems(page, path, others) for path, page in pages.items() if page.find("article")}
-    assert len(wrong) >= len(notebooks.in_toc())
+    assert len(wrong) >= len(in_toc())
     lines = [f"{path.name}: {line}" for path, found in wrong.items() for line in found]
     assert not lines, "\n".join(lines)
 

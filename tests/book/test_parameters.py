@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from lib.book import notebooks
+from lib.book.chapter import Chapter, Parameter, chapters, declared
 from lib.errors import BookError
 from lib.page import parameters
 from lib.page.parameters import ParameterError
-from lib.paths import DATA
+from lib.paths import BOOK, DATA
 from tests.conftest import code, declare, markdown, notebook, one_line
 
 STANDIN = {
@@ -209,7 +209,7 @@ def test_the_parameters_cell_is_read():
     cell = code(
         'L: int = 16  # side\nT0: float = 2.27\nb: float = -1e-3\nhead: str = "x"\nfast: bool = True', "parameters"
     )
-    found = notebooks.parameters(notebook(markdown("# T"), cell, code("N = L * L")))
+    found = declared(notebook(markdown("# T"), cell, code("N = L * L")))
     assert {name: (p.kind, p.default) for name, p in found.items()} == {
         "L": (int, 16),
         "T0": (float, 2.27),
@@ -238,20 +238,20 @@ def test_the_parameters_cell_is_read():
 )
 def test_a_parameters_cell_with_anything_else_is_refused(source):
     with pytest.raises(BookError) as caught:
-        notebooks.parameters(notebook(code(source, "parameters")), "ising")
+        declared(notebook(code(source, "parameters")), "ising")
     assert one_line(str(caught.value)).startswith("ising: ")
 
 
 def test_one_parameters_cell():
     for cells in ([], [code("L: int = 16", "parameters"), code("L: int = 8", "parameters")]):
         with pytest.raises(BookError, match=f"exactly one cell tagged 'parameters', has {len(cells)}"):
-            notebooks.parameters(notebook(*cells))
+            declared(notebook(*cells))
 
 
 # The chapters ----------------------------------------------------------------------------------------------
 
 
-def misfits(name: str, cell: dict[str, notebooks.Parameter]) -> list[str]:
+def misfits(name: str, cell: dict[str, Parameter]) -> list[str]:
     """What is wrong between a chapter's parameters cell and book/parameters.yml."""
     if name not in parameters.declared():
         return [f"{name}: no rules"]
@@ -280,13 +280,13 @@ CHAPTERS = sorted(parameters.declared())
 
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_every_chapter_has_exactly_its_rules(name):
-    (path,) = [p for folder in (notebooks.BOOK, DATA) if (p := folder / f"{name}.ipynb").exists()] or [None]
+    (path,) = [p for folder in (BOOK, DATA) if (p := folder / f"{name}.ipynb").exists()] or [None]
     assert path, f"book/parameters.yml has rules for {name}, but there is no book/{name}.ipynb"
-    assert misfits(name, notebooks.parameters(notebooks.read(path), name)) == []
+    assert misfits(name, Chapter(path).parameters) == []
 
 
 def test_every_chapter_file_has_rules():
-    assert {path.stem for path in notebooks.chapters()} <= set(CHAPTERS)
+    assert {chapter.name for chapter in chapters()} <= set(CHAPTERS)
 
 
 CELL = "L: int = 16\nT0: float = 2.27\nseed: int = 1\nT1: float = 1.0\nhead: str = 'beta'\nfast: bool = False"
@@ -307,6 +307,6 @@ CELL = "L: int = 16\nT0: float = 2.27\nseed: int = 1\nT1: float = 1.0\nhead: str
 )
 def test_a_misfit_is_noticed(cell, smoke, named, standin, monkeypatch):
     declare(monkeypatch, standin={"rules": STANDIN} | ({} if smoke is None else {"smoke": smoke}))
-    problems = misfits(standin, notebooks.parameters(notebook(code(cell, "parameters"))))
+    problems = misfits(standin, declared(notebook(code(cell, "parameters"))))
     assert bool(problems) == (named is not None)
     assert all(named in problem for problem in problems)

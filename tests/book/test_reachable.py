@@ -359,7 +359,9 @@ def test_a_key_costs_little():
         from pathlib import Path
         from lib import reachable
         start = time.process_time()
-        reachable.code_key(*(f"lib.{file.parent.stem}.{file.stem}" for file in Path("lib").glob("*/[a-z]*.py")))
+        rooms = ("systems", "samplers", "models", "analysis", "studies")
+        modules = [file for room in rooms for file in Path("lib", room).glob("[a-z]*.py")]
+        reachable.code_key(*(f"lib.{file.parent.stem}.{file.stem}" for file in modules))
         print(time.process_time() - start)
     """
     command = [sys.executable, "-c", textwrap.dedent(code)]

@@ -15,7 +15,8 @@ import pytest
 
 from lib import __main__ as command_line
 from lib import files, parallel
-from lib.book import execute, freshness, notebooks
+from lib.book import execute, freshness, notebooks, refresh, runs
+from lib.book.chapter import Chapter, chapters
 from lib.errors import BookError
 from lib.page import claims, parameters
 from lib.paths import BOOK, ROOT, RUNS
@@ -47,19 +48,19 @@ def load(path):
 
 REFUSED = [  # arguments, what the line names
     (["tiny", "-p", "lowe=2"], "unknown parameter 'lowe' of tiny; it has: low, high, T0, label"),
-    (["tiny", "-p", "low=3"], "low=3 is not possible; give an even integer from 0 to 8"),
+    (["tiny", "-p", "low=3"], "low=3 is not possible; give an even integer from 0 to high"),
     (["tiny", "-p", "low=10"], "low=10 is not possible"),
     (["tiny", "-p", "low=2.0"], "low='2.0' is not possible; give an integer"),
     (["tiny", "-p", "low="], "low='' is not possible"),
     (["tiny", "-p", "T0=-1"], "T0=-1.0 is not possible; give a number from 0.5 to 5.0"),
     (["tiny", "-p", "T0=nan"], "T0='nan' is not possible"),
     (["tiny", "-p", "label=c"], "label='c' is not possible; give one of 'a', 'b'"),
-    (["tiny", "-p", "low=8"], "low=8 is more than high=4; give low at most 4"),
+    (["tiny", "-p", "low=8"], "low=8 is not possible; give an even integer from 0 to high; high is 4"),
     (["tiny", "-p", "low"], "write it as NAME=VALUE"),
     (["tiny", "-p", "low=2", "-p", "T0=9"], "T0=9.0"),
     (["tiny", "--smoke", "-p", "high=9"], "high=9"),
     (["other", "--smoke"], "other has no smoke preset"),
-    (["03"], "no chapter '03'; there are: tiny, other"),
+    (["03"], "no chapter '03'; there are: other, tiny"),
     (["no/such.ipynb"], "no notebook no/such.ipynb"),
 ]
 
@@ -68,8 +69,8 @@ REFUSED = [  # arguments, what the line names
 def here(root, monkeypatch):
     """The command line of this process, looking at the small repository."""
     monkeypatch.setattr(parameters, "FILE", root / "book" / "parameters.yml")
-    monkeypatch.setattr(notebooks, "BOOK", root / "book")
-    monkeypatch.setattr(command_line, "RUNS", root / "runs")
+    monkeypatch.setattr("lib.book.chapter.BOOK", root / "book")
+    monkeypatch.setattr(runs, "RUNS", root / "runs")
     monkeypatch.setattr(execute, "execute", lambda *_, **__: pytest.fail("something ran"))
     return root
 
@@ -157,7 +158,7 @@ def test_a_run_leaves_notebook_results_and_parameters(root):
     result = run_lib(root, "run", "tiny", "-p", "high=3", "-p", "T0=2", "--out", "out{high}/{x}")
     assert result.returncode == 0 and result.stderr == ""
     out = root / "out{high}" / "{x}"
-    assert sorted(p.name for p in out.iterdir()) == ["tiny.ipynb", "params.json", "results.json"]
+    assert sorted(p.name for p in out.iterdir()) == ["params.json", "results.json", "tiny.ipynb"]
     assert "tiny: cell 5/5" in result.stdout  # progress; with the injected parameters there are five
     assert "tiny.one = 0.75(12): passed (within 0.5 of 1)" in result.stdout
     assert "tiny.two = 2: passed (at most 3)" in result.stdout
@@ -234,7 +235,7 @@ def test_what_is_printed_in_pieces_is_stored_as_one(tmp_path):
     outcome = execute.execute(write(notebook(code(PIECES)), tmp_path / "in.ipynb"), tmp_path / "out.ipynb")
     (cell,) = notebooks.read(outcome.path).cells
     assert [output.output_type for output in cell.outputs] == ["stream", "stream", "display_data", "stream"]
-    execute.finish(outcome, {})
+    refresh.finish(outcome, {})
     (cell,) = notebooks.read(outcome.path).cells
     assert [output.get("text") for output in cell.outputs] == ["one\ntwo\n", None, "three\n"]
 
@@ -416,7 +417,7 @@ def test_execute_names_every_failure_and_writes_nothing(root):
 
 
 def test_refresh_writes_what_succeeded_and_loses_nothing(root):
-    """01 is edited while it runs, 02 edits a module of lib while it runs; a third fails."""
+    """tiny is edited while it runs, other edits a module of lib while it runs; a third fails."""
     (root / "_toc.yml").write_text((root / "_toc.yml").read_text().replace("book/results", "book/bad"))
     source = root / "book" / "tiny.ipynb"
     touch = f"from pathlib import Path\n\npath = Path({str(source)!r})\npath.write_text(path.read_text() + '\\n')"
@@ -432,12 +433,12 @@ def test_refresh_writes_what_succeeded_and_loses_nothing(root):
     assert "tiny: edited while it was executed" in line and "bad: cell 1: ZeroDivisionError" in line
     assert "other" not in line
     assert source.read_text().endswith("\n\n") and "outputs" in source.read_text()
-    assert not claims.read_notebook(source)
+    assert not Chapter(source).claims
     assert (root / "book" / "bad.ipynb").read_text() == before
-    assert [r["key"] for r in claims.read_notebook(root / "book" / "other.ipynb")] == ["other.three"]
+    assert list(Chapter(root / "book" / "other.ipynb").claims) == ["other.three"]
     assert "Three is three" in (root / "book" / "results.md").read_text()
 
-    fresh = run_lib(root, "fresh")  # lib changed after 02 was started, so its outputs are not those of this lib
+    fresh = run_lib(root, "fresh")  # lib changed after other was started, so its outputs are not those of this lib
     assert fresh.returncode == 1
     assert "other is stale (lib/extra.py); run: make refresh CHAPTERS=other" in fresh.stdout
 
@@ -452,13 +453,13 @@ def test_refresh_makes_a_chapter_fresh_and_tidy(root):
 
 
 def test_two_refreshes_side_by_side_keep_each_others_outputs(tmp_path):
-    from lib.book import site
-
     mine, theirs = tmp_path / "build" / "tiny.ipynb", tmp_path / "build" / "other.ipynb"
     mine.parent.mkdir()
     mine.write_text("old")
     theirs.write_text("theirs")
-    assert site.fresh_outputs([tmp_path / "tiny.ipynb"] * 2, mine.parent) == [(tmp_path / "tiny.ipynb", mine)]
+    assert refresh.fresh_outputs([Chapter(tmp_path / "tiny.ipynb")] * 2, mine.parent) == [
+        (tmp_path / "tiny.ipynb", mine)
+    ]
     assert theirs.read_text() == "theirs" and not mine.exists()
 
 
@@ -512,7 +513,7 @@ from lib import parallel
 parallel.run([(time.sleep, 300)] * 2, workers=2)"""
 WITH_A_COMMAND = """from pathlib import Path
 
-from lib import terminal
+from lib.book import terminal
 
 terminal.show("python -m lib run own.ipynb --out own", Path.cwd().parent)"""
 HANG = """import ctypes
@@ -604,9 +605,9 @@ def test_an_interrupt_leaves_no_kernel_even_if_this_process_goes_on(tmp_path, mo
 @pytest.mark.parametrize(
     "chapter, number, count",
     [
-        ("01", signal.SIGTERM, {"ipykernel_launcher": 1, "from multiprocessing.spawn": 2}),
-        ("01", signal.SIGKILL, {"ipykernel_launcher": 1, "from multiprocessing.spawn": 2}),
-        ("02", signal.SIGKILL, {"ipykernel_launcher": 2, "lib run own.ipynb": 1}),
+        ("tiny", signal.SIGTERM, {"ipykernel_launcher": 1, "from multiprocessing.spawn": 2}),
+        ("tiny", signal.SIGKILL, {"ipykernel_launcher": 1, "from multiprocessing.spawn": 2}),
+        ("other", signal.SIGKILL, {"ipykernel_launcher": 2, "lib run own.ipynb": 1}),
     ],
 )
 def test_what_ends_a_run_ends_all_that_its_kernel_has_started(chapter, number, count, busy):
@@ -625,7 +626,7 @@ def test_what_ends_a_run_ends_all_that_its_kernel_has_started(chapter, number, c
 
 
 def test_sphinx_ends_with_a_command_that_is_killed(root):
-    (root / "lib" / "offline.py").write_text(HANG.replace("PyDLL", "CDLL"))  # an extension of it
+    (root / "lib" / "book" / "extension.py").write_text(HANG.replace("PyDLL", "CDLL"))  # an extension of it
     process = start_lib(root, "read")
     try:
         every = started(process, {"jupyter_book": 1}, root)
@@ -638,7 +639,7 @@ def test_sphinx_ends_with_a_command_that_is_killed(root):
 
 @pytest.mark.parametrize("command", [["book"], ["read"], ["single"], ["execute"], ["execute", "--write"]])
 def test_one_command_at_a_time_in_build(command, here, monkeypatch, capsys):
-    monkeypatch.setattr(command_line, "BUILD", here / "_build")
+    monkeypatch.setattr(refresh, "BUILD", here / "_build")
     monkeypatch.setattr(execute, "execute_all", lambda *_: pytest.fail("something ran"))
     (here / "_build").mkdir()
     with files.lock(here / "_build" / ".lock", "busy"):
@@ -668,7 +669,7 @@ def test_a_full_disk_is_one_line(here, monkeypatch, capsys):
 # Every committed chapter at its smoke preset ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", notebooks.chapters(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [chapter.path for chapter in chapters()], ids=lambda path: path.stem)
 def test_smoke(path, tmp_path, capsys):
     """It runs, and no claim reads passed against a bar of the default parameters unless it says so itself."""
     assert command_line.main(["run", path.stem, "--smoke", "--out", str(tmp_path / "out")]) == 0, (

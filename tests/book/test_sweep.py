@@ -9,6 +9,7 @@ import inspect
 import json
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,9 @@ import psutil
 import pytest
 
 from lib import parallel
-from lib.book import notebooks, overview, sweep, sweep_run
+from lib.book import notebooks
+from lib.book.chapter import Chapter
+from lib.book.sweep import cluster, overview, plan, table, worker
 from lib.errors import BookError
 from lib.page import parameters
 from lib.paths import data_file
@@ -56,7 +59,7 @@ def root(tmp_path):
 
 
 def start(root, *arguments) -> subprocess.Popen:
-    return start_lib(root, "sweep", "01", *arguments, "--out", "out")
+    return start_lib(root, "sweep", "tiny", *arguments, "--out", "out")
 
 
 def finish(process, code=0) -> tuple[str, str]:
@@ -83,7 +86,7 @@ def ended(root) -> dict[str, int]:
     return {line: n for line, n in executions(root).items() if line.startswith("end")}
 
 
-def table(root) -> list[dict]:
+def rows_of(root) -> list[dict]:
     with (root / "out" / "results.csv").open(newline="") as file:
         return list(csv.DictReader(file))
 
@@ -93,7 +96,7 @@ def attempts(root) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter(["cmdline", "create_time"]):
         line = process.info["cmdline"] or []
-        if "lib.book.sweep_run" in line and str(root) in line[-1]:
+        if "lib.book.sweep.worker" in line and str(root) in line[-1]:
             found.append(process)
     return sorted(found, key=lambda process: process.info["create_time"])
 
@@ -103,7 +106,7 @@ def marked(root) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         try:
-            if sweep_run.TOKEN in (kept := process.environ()) and kept.get("PYTHONPATH", "").startswith(str(root)):
+            if worker.TOKEN in (kept := process.environ()) and kept.get("PYTHONPATH", "").startswith(str(root)):
                 found.append(process)
         except psutil.Error:
             continue
@@ -122,9 +125,9 @@ def wait_for(condition, process=None):
 
 def all_there(root, n) -> bool:
     """n finished runs in folders of their own, each brought to its end once."""
-    assert [row["status"] for row in table(root)] == ["finished"] * n
+    assert [row["status"] for row in rows_of(root)] == ["finished"] * n
     folders = [p for p in (root / "out").iterdir() if (p / "params.json").exists()]
-    assert sorted(p.name for p in folders) == sorted(row["run"] for row in table(root))
+    assert sorted(p.name for p in folders) == sorted(row["run"] for row in rows_of(root))
     assert not [p for p in folders if (p / "INCOMPLETE").exists()]
     assert set(ended(root).values()) == {1} and len(ended(root)) == n, executions(root)
     wait_for(lambda: not marked(root))
@@ -138,24 +141,24 @@ def all_there(root, n) -> bool:
 def here(root, monkeypatch):
     """The rules of the small repository in this process; nothing may run."""
     monkeypatch.setattr(parameters, "FILE", root / "book" / "parameters.yml")
-    monkeypatch.setattr(sweep, "_carry_out", lambda *_: pytest.fail("something ran"))
+    monkeypatch.setattr(plan, "_carry_out", lambda *_: pytest.fail("something ran"))
     return root / "book" / "tiny.ipynb"
 
 
 def test_every_combination_once_in_order(here):
-    runs, names = sweep.combinations(here, ["low=0,2,0", "T0=2,2.0,3"])
+    runs, names = plan.combinations(Chapter(here), ["low=0,2,0", "T0=2,2.0,3"])
     assert names == ["low", "T0"]
     assert [(r.values["low"], r.values["T0"]) for r in runs] == [(0, 2.0), (0, 3.0), (2, 2.0), (2, 3.0)]
     assert {(r.values["high"], r.values["label"]) for r in runs} == {(4, "a")}
     assert len({r.key for r in runs}) == len({r.name for r in runs}) == 4
     assert runs[0].name.startswith("low=0_T0=2.0-") and runs[0].pairs == ["low=0", "T0=2.0"]
-    (alone,), _ = sweep.combinations(here, [], smoke=True)
+    (alone,), _ = plan.combinations(Chapter(here), [], smoke=True)
     assert alone.values["high"] == 1 and alone.name.startswith("tiny-")
 
 
 def test_a_run_is_known_by_its_parameters_and_its_code(here):
     def keys(*lists):
-        return {run.key for run in sweep.combinations(here, list(lists))[0]}
+        return {run.key for run in plan.combinations(Chapter(here), list(lists))[0]}
 
     before = keys("low=2")
     assert keys("low=2", "T0=2.27") == before == keys("high=4")  # written out or not
@@ -171,10 +174,10 @@ def test_a_run_is_known_by_its_parameters_and_its_code(here):
             ["low=2,3,8", "T0=2,9"],
             "5 of 6 combinations cannot run: "
             "T0=9.0 is not possible; give a number from 0.5 to 5.0 (low=2 T0=9; low=8 T0=9); "
-            "low=3 is not possible; give an even integer from 0 to 8 (low=3 T0=2; low=3 T0=9); "
-            "low=8 is more than high=4; give low at most 4 (low=8 T0=2)",
+            "low=3 is not possible; give an even integer from 0 to high (low=3 T0=2; low=3 T0=9); "
+            "low=8 is not possible; give an even integer from 0 to high; high is 4 (low=8 T0=2)",
         ),
-        (["low=3"], "low=3 is not possible; give an even integer from 0 to 8"),
+        (["low=3"], "low=3 is not possible; give an even integer from 0 to high"),
         (["low=2,x"], "1 of 2 combinations cannot run: low='x' is not possible; give an integer, like 16 (low=x)"),
         (["low=2,"], "low='' is not possible"),
         (["lowe=2,4"], "unknown parameter 'lowe' of tiny"),
@@ -185,7 +188,7 @@ def test_a_run_is_known_by_its_parameters_and_its_code(here):
 )
 def test_what_is_refused_before_anything_runs(lists, named, here, tmp_path):
     with pytest.raises(BookError) as refusal:
-        sweep.sweep(here, lists, out=tmp_path / "out")
+        plan.sweep(str(here), lists, out=tmp_path / "out")
     assert named in one_line(str(refusal.value))
     assert not (tmp_path / "out").exists()
 
@@ -199,29 +202,29 @@ def test_the_command_refuses_with_exit_2(root):
 @pytest.mark.parametrize("more", [{"workers": 0}, {"workers": 2, "scheduler": "tcp://x:1"}])
 def test_workers_are_for_a_local_cluster(more, here, tmp_path):
     with pytest.raises(BookError, match="--workers"):
-        sweep.sweep(here, ["low=2"], out=tmp_path / "out", **more)
+        plan.sweep(str(here), ["low=2"], out=tmp_path / "out", **more)
 
 
 def test_a_folder_that_is_no_sweep_or_of_another_chapter_is_left_alone(here, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("x")
     with pytest.raises(BookError, match="is no sweep"):
-        sweep.sweep(here, ["low=2"], out=tmp_path / "mine")
+        plan.sweep(str(here), ["low=2"], out=tmp_path / "mine")
     assert [p.name for p in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
-    with sweep._claimed(tmp_path / "out", here):
+    with plan._claimed(tmp_path / "out", Chapter(here)):
         with pytest.raises(BookError, match="another sweep is at work"):
-            sweep.sweep(here, ["low=2"], out=tmp_path / "out")
+            plan.sweep(str(here), ["low=2"], out=tmp_path / "out")
     with pytest.raises(BookError, match="is a sweep of tiny, not of other"):
-        with sweep._claimed(tmp_path / "out", here.with_name("other.ipynb")):
+        with plan._claimed(tmp_path / "out", Chapter(here.with_name("other.ipynb"))):
             pass
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://x", "nowhere.invalid:8786"])
 def test_a_wrong_address_is_one_clear_line(address, here, tmp_path, monkeypatch):
     monkeypatch.undo()
-    monkeypatch.setattr(sweep, "ANSWER", 1)
+    monkeypatch.setattr(cluster, "ANSWER", 1)
     with pytest.raises(BookError) as refusal:
-        with sweep._client(address, None, "token"):
+        with cluster._client(address, None, "token"):
             pass
     assert f"no Dask scheduler answers at {address}; start one" in one_line(str(refusal.value))
 
@@ -235,7 +238,7 @@ def test_a_sweep_gathers_its_runs_and_does_not_repeat_them(root):
     assert one_line(stderr).startswith("lib sweep: 2 of 4 runs did not finish; see failure in ")
     lines = [line for line in stdout.splitlines() if line.startswith("[")]
     assert [line.split("]")[0] for line in lines] == [f"[{k}/4" for k in (1, 2, 3, 4)]
-    rows = table(root)
+    rows = rows_of(root)
     assert list(rows[0])[:9] == ["low", "high", "label", "T0", "run", "status", "seconds", "failure", "tiny.one"]
     assert [(r["low"], r["high"], r["status"]) for r in rows] == [
         ("0", "4", "finished"),
@@ -249,9 +252,9 @@ def test_a_sweep_gathers_its_runs_and_does_not_repeat_them(root):
     assert rows[0]["tiny.two"] == "" and rows[0]["tiny.two verdict"] == "not applicable (here)"
     assert executions(root) == {"start 0 2.27": 2, "end 0 2.27": 1, "start 2 2.27": 2, "end 2 2.27": 1}  # failed: once
     assert sorted(p.name for p in (root / "out" / rows[0]["run"]).iterdir()) == [
-        "tiny.ipynb",
         "params.json",
         "results.json",
+        "tiny.ipynb",
     ]
     assert list((root / "out" / "unfinished").iterdir()) == []
 
@@ -259,21 +262,22 @@ def test_a_sweep_gathers_its_runs_and_does_not_repeat_them(root):
     shown = str([cell.get("outputs") for cell in made.cells])
     assert "high is too high" in shown and "4.27(23)" in shown and "image/png" in shown
     assert not [o for cell in made.cells for o in cell.get("outputs", []) if o.get("name") == "stderr"]
-    assert "for want of values: tiny.two" in made.cells[-1].source
+    assert "for want of values: tiny.two" in shown and made.cells[0].source.startswith("# A sweep of `tiny`")
 
-    again = root / "again.ipynb"
-    overview.write(root / "out" / "results.csv", again, "tiny")
-    assert again.read_bytes() == (root / "out" / "overview.ipynb").read_bytes()  # made from the csv and nothing else
+    (root / "again").mkdir()
+    shutil.copy(root / "out" / "results.csv", root / "again")
+    overview.write(root / "again", "tiny")  # made from the csv and nothing else
+    assert (root / "again" / "overview.ipynb").read_bytes() == (root / "out" / "overview.ipynb").read_bytes()
 
     before = executions(root)
     stdout, _ = swept(root, "-p", "low=0,2,4", "-p", "high=4", "-p", "label=b")  # other values add to it
     assert "3 runs of tiny, 2 there already" in stdout and "[3/3] low=4 high=4 label=b: finished in" in stdout
-    assert [row["low"] for row in table(root)] == ["0", "2", "4", "0", "2"]
+    assert [row["low"] for row in rows_of(root)] == ["0", "2", "4", "0", "2"]
     assert executions(root) == before + Counter(["start 4 2.27", "end 4 2.27"])
 
 
 def test_failed_runs_are_repeated_on_demand_only(here, tmp_path):
-    (run,), _ = sweep.combinations(here, ["low=2"])
+    (run,), _ = plan.combinations(Chapter(here), ["low=2"])
     folder = tmp_path / "out" / run.name
     folder.mkdir(parents=True)
     (folder.parent / "unfinished").mkdir()
@@ -281,7 +285,7 @@ def test_failed_runs_are_repeated_on_demand_only(here, tmp_path):
         folder.mkdir(exist_ok=True)
         (folder / "params.json").write_text(json.dumps({"error": error}))
         (folder / "results.json").write_text("[]")
-        sweep._set_aside_failed(folder.parent, [run])
+        plan._set_aside_failed(folder.parent, [run])
         assert sorted(p.name for p in folder.glob("*")) == left
     assert len(list((folder.parent / "unfinished").iterdir())) == 1  # kept
 
@@ -321,14 +325,14 @@ def test_a_killed_worker_and_a_killed_run(root):
 
 def test_a_run_uses_one_process():
     """Chapters train several networks side by side, two at a time; the runs of a sweep fill the cores themselves."""
-    assert f'"{parallel.LIMIT}"' in inspect.getsource(sweep_run.task)  # see test_fit for what it does
+    assert f'"{parallel.LIMIT}"' in inspect.getsource(worker.task)  # see test_fit for what it does
 
 
 def test_a_run_whose_process_always_dies_is_recorded(root):
     die = CHAPTER.replace("while low", "import os\nos._exit(1) if low else None\nwhile low")
     write(notebook(code(DEFAULTS, "parameters"), code(die)), root / "book" / "tiny.ipynb")
     _, stderr = swept(root, "-p", "low=2", code=1)
-    (died,) = table(root)
+    (died,) = rows_of(root)
     assert "1 of 1 runs did not finish" in one_line(stderr) and died["status"] == "died"
     assert "the kernel died" in died["failure"] and died["failure"].endswith(", 3 times")
     assert executions(root) == {"start 2 2.27": 3}
@@ -360,7 +364,7 @@ def test_ctrl_c_leaves_finished_runs_and_no_process(root):
     line = one_line(stderr)
     assert line.startswith("lib sweep: interrupted; 1 of 2 runs are there, repeat with --out ")
     assert not marked(root)
-    assert [row["status"] for row in table(root)] == ["finished", "missing"]
+    assert [row["status"] for row in rows_of(root)] == ["finished", "missing"]
 
 
 def test_a_cluster_by_its_address(root):
@@ -384,7 +388,7 @@ def test_a_cluster_by_its_address(root):
 
 def test_a_task_needs_no_lib_where_it_arrives(tmp_path):
     """Schedulers and workers on other machines may have another lib, or none to import."""
-    (tmp_path / "task").write_bytes(pickle.dumps(sweep._ByValue()))
+    (tmp_path / "task").write_bytes(pickle.dumps(cluster._ByValue()))
     program = """import pickle, sys
 task = pickle.load(open("task", "rb"))
 print(task({"root": "nowhere", "out": "nowhere", "token": "t"})["status"])
@@ -401,9 +405,9 @@ def test_an_edited_chapter_is_noticed_by_the_run(root):
         (root / "out" / folder).mkdir(parents=True)
     job = {"root": str(root), "out": str(root / "out"), "source": str(source), "token": "t", "code_hash": "c"}
     job |= {"name": "n", "key": "of another code", "pairs": ["low=2"]}
-    outcome = sweep_run.task(job)
+    outcome = worker.task(job)
     assert outcome["status"] == "refused" and "edited after the sweep was started" in outcome["failure"]
-    assert sweep_run.task(job | {"out": str(root / "nowhere")})["status"] == "refused"
+    assert worker.task(job | {"out": str(root / "nowhere")})["status"] == "refused"
     assert not executions(root)
 
 
@@ -418,27 +422,23 @@ TABLE = f"""L,T0,label,run,status,seconds,failure,{CLAIM.format("a.b")},{CLAIM.f
 """
 
 
-def test_overview_reads_the_table(tmp_path):
+def test_the_table_is_read(tmp_path):
     (tmp_path / "t.csv").write_text(TABLE)
-    read = overview.read(tmp_path / "t.csv")
+    read = table.read(tmp_path / "t.csv")
     assert (read.parameters, read.varied, read.claims) == (["L", "T0", "label"], ["L", "T0"], ["a.b", "c.d"])
     assert read.lines("a.b") == {(2.0,): [(4.0, 0.25, 0.0, 2.0), (8.0, 0.5, 0.1, 1.0)], (3.0,): [(8.0, 0.75, 0.1, 1.0)]}
     assert read.lines("c.d") == {}
     axis = overview.draw(read, "a.b").axes[0]
     assert [text.get_text() for text in axis.get_legend().get_texts()] == ["reference", "T0 = 2", "T0 = 3"]
-    made = overview.make(read, "x")
-    drawn = [cell for cell in made.cells if "overview.draw" in cell.source]
-    assert ["a.b" in cell.source for cell in drawn] == [True]
     (tmp_path / "t.csv").write_text("a,b\n1,2\n")
     with pytest.raises(BookError, match="no table of a sweep"):
-        overview.read(tmp_path / "t.csv")
+        table.read(tmp_path / "t.csv")
 
 
 def test_the_committed_sweep_has_the_parameters_of_its_notebook():
     """Chapter 11 says: the defaults of the notebook, but for L and T0. Where these change, sweep again."""
-    path = data_file("finite_size.ipynb")
-    defaults = {name: p.default for name, p in notebooks.parameters(notebooks.read(path), path.stem).items()}
-    made = overview.read(data_file("finite_size.csv"))
+    defaults = Chapter(data_file("finite_size.ipynb")).defaults
+    made = table.read(data_file("finite_size.csv"))
     assert made.parameters == list(defaults) and set(made.varied) == {"L", "T0"}
     for row in made.rows:
         assert row["status"] == "finished"

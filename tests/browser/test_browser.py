@@ -14,7 +14,8 @@ import threading
 
 import pytest
 
-from lib.book import notebooks, single
+from lib.book import single
+from lib.book.chapter import chapters, in_toc
 from lib.page import slider
 from lib.paths import BOOK
 from tests.conftest import built_pages
@@ -278,7 +279,7 @@ def test_every_page_without_a_network(browser, server, pages):
     """At desktop and phone width, light and dark: nothing asked for elsewhere, nothing missing, nothing illegible."""
     names = [path.relative_to(pages).as_posix() for path in sorted(pages.rglob("*.html"))]
     names = [name for name in names if not name.startswith("_static/") and name != "index.html"]
-    assert {f"{page}.html" for page in notebooks.in_toc()} <= set(names)
+    assert {f"{page}.html" for page in in_toc()} <= set(names)
     wrong = {name: found for name in names if (found := browser.problems(f"{server}/{name}"))}
     assert not wrong, "\n" + "\n".join(f"{name}: {line}" for name, lines in wrong.items() for line in lines)
 
@@ -396,7 +397,7 @@ def test_each_chapter_hands_out_its_notebook(browser, server, pages, downloads):
 
     from selenium.webdriver.support.ui import WebDriverWait
 
-    for path in notebooks.chapters():
+    for path in (chapter.path for chapter in chapters()):
         address = f"{server}/book/{path.stem}.html"
         link = f'href="../_sources/book/{path.name}"'
         assert link in (pages / "book" / f"{path.stem}.html").read_text(), path.stem

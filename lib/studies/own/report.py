@@ -101,7 +101,7 @@ def records(findings, warned):
         *_of_symmetries(findings),
         *_of_predictions(findings),
         record("learned.n_warnings", extra, None, "beyond those that hold for every file"),
-        *[record(f"learned.warning.{w.name}", w.value, None, w.text) for w in warned],
+        *[record(f"learned.warning.{w.name}", w.value, None, w.text, form="text") for w in warned],
     ]
 
 
@@ -154,8 +154,8 @@ def _of_predictions(findings):
     ]
     for k, T in enumerate(p.T):
         at = f"(T={T:.6g})"
-        made.append(record(f"learned.ess{at}", p.ess[k], None, "effective samples / samples"))
+        made.append(record(f"learned.ess{at}", p.ess[k], None, "effective samples / samples", form="series"))
         if p.within[k]:
-            made.append(record(f"learned.energy{at}", p.energy[k], p.energy_error[k], kind.energy_name))
-            made.append(record(f"learned.order{at}", p.order[k], p.order_error[k], kind.order_name))
+            made.append(record(f"learned.energy{at}", p.energy[k], p.energy_error[k], kind.energy_name, form="series"))
+            made.append(record(f"learned.order{at}", p.order[k], p.order_error[k], kind.order_name, form="series"))
     return made

@@ -16,6 +16,8 @@ import torch
 
 from lib import __main__ as command_line
 from lib import lattice
+from lib.book import execute, runs
+from lib.book.chapter import Chapter
 from lib.errors import BookError
 from lib.models.heads.real import GaussianMixture
 from lib.models.learned import LearnedHamiltonian, Units
@@ -466,20 +468,22 @@ def test_every_warning_has_a_fault():
 
 def test_measured_numbers_have_the_fields_of_a_claim(tmp_path):
     made = records.record("learned.nll", np.float64(25.0), float("nan"), "test set", "nats")
-    assert made["value"] == 25.0 and made["error"] is None and made["passed"] is None
-    assert {"key", "value", "error", "reference", "published", "passed", "chapter"} <= set(made)
+    stored = made.to_json()
+    assert stored["value"] == 25.0 and stored["error"] is None and stored["passed"] is None
+    assert {"key", "value", "error", "reference", "published", "passed", "chapter"} <= set(stored)
+    assert records.Record.from_json(stored) == made and stored["status"] == stored["verdict"] == "measured"
     path = write(
-        notebook(code("x", outputs=[display({records.MIME: [made, made | {"value": 1.0}]})])), tmp_path / "a.ipynb"
+        notebook(code("x", outputs=[display({records.MIME: [stored, stored | {"value": 1.0}]})])), tmp_path / "a.ipynb"
     )
-    assert records.read_notebook(path) == [made | {"value": 1.0}]
+    assert list(Chapter(path).numbers.values()) == [stored | {"value": 1.0}]
     assert records.line(made) == "learned.nll = 25  (test set)"
-    assert records.line(records.record("learned.ess(T=2.5)", 1.0)) is None
+    assert records.line(records.record("learned.ess(T=2.5)", 1.0, form="series")) is None
 
 
 @pytest.mark.parametrize("kind", user_file.KINDS)
 def test_everything_found_is_recorded(kind):
     f = findings(kind)
-    made = {each["key"]: each for each in report.records(f, diagnostics.box(f))}
+    made = {each.key: each.to_json() for each in report.records(f, diagnostics.box(f))}
     assert json.loads(json.dumps(list(made.values()))) == list(made.values())
     first = kinds.BY_NAME[kind].operator_names[0]
     for key in (
@@ -508,8 +512,8 @@ def refused(arguments, capsys) -> str:
 
 
 def test_the_command_refuses_before_anything_runs(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(command_line.execute, "execute", lambda *_, **__: pytest.fail("something ran"))
-    monkeypatch.setattr(command_line, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(execute, "execute", lambda *_, **__: pytest.fail("something ran"))
+    monkeypatch.setattr(runs, "RUNS", tmp_path / "runs")
     monkeypatch.chdir(tmp_path)
     files = bad_files(tmp_path)
     before = sorted(tmp_path.rglob("*"))

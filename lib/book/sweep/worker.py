@@ -35,17 +35,15 @@ def task(job: dict) -> dict:
     root, out = Path(job["root"]), Path(job["out"])
     for folder in (root, out):
         if not folder.is_dir():
-            return {
-                "status": "refused",
-                "failure": f"{os.uname().nodename} does not see {folder}; workers must share it",
-            }
+            unseen = f"{os.uname().nodename} does not see {folder}; workers must share it"
+            return {"status": "refused", "failure": unseen}
     token = f"{job['token']}.{uuid.uuid4().hex[:8]}"
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "DAN_BOOK_WORKERS")
     environment = os.environ | dict.fromkeys(names, "1") | {"PYTHONPATH": str(root), TOKEN: token}
     log = out / PARTS / f"{job['name']}.{token.rpartition('.')[2]}.log"
     with log.open("w", encoding="utf-8") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "lib.book.sweep_run", json.dumps(job)],
+            [sys.executable, "-m", "lib.book.sweep.worker", json.dumps(job)],
             cwd=root,
             env=environment,
             stdin=subprocess.PIPE,
@@ -89,7 +87,7 @@ def end_processes(token: str) -> None:
 
     for process in psutil.process_iter():
         try:
-            if process.pid != os.getpid() and process.environ().get("DAN_SWEEP_RUN", "").startswith(token):
+            if process.pid != os.getpid() and process.environ().get(TOKEN, "").startswith(token):
                 process.kill()
         except (psutil.Error, OSError):  # gone, or somebody else's
             continue
@@ -114,14 +112,14 @@ def _is_cancelled() -> bool:
 
 
 def main() -> int:
-    """`python -m lib.book.sweep_run JOB`, with a standard input that ends when the run shall."""
+    """`python -m lib.book.sweep.worker JOB`, with a standard input that ends when the run shall."""
     import signal
 
     from lib import processes
     from lib.errors import BookError
 
     processes.end_when(sys.stdin.buffer.raw.read)  # the worker holds the other end
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # the workers block it, see lib.book.sweep
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # the workers block it, see `cluster`
 
     try:
         return _attempt(json.loads(sys.argv[1]))
@@ -131,38 +129,30 @@ def main() -> int:
 
 
 def _attempt(job: dict) -> int:
-    from lib import __main__ as command_line
-    from lib import files
-    from lib.book import execute, notebooks, sweep
+    from lib import files, processes
+    from lib.book import runs
+    from lib.book.chapter import Chapter
+    from lib.book.sweep import plan
     from lib.errors import BookError
 
-    out, source = Path(job["out"]), Path(job["source"])
+    out, chapter = Path(job["out"]), Chapter(Path(job["source"]))
     folder, parts = out / job["name"], out / PARTS
     # held by an attempt whose sweep or worker has been killed: it ends soon
-    with files.lock(out / LOCKS / job["name"]):
+    with files.lock(out / LOCKS / job["name"]), processes.terminated_like_interrupted():
         if folder.exists():
             return 0
         for attempt in sorted(parts.glob(f"{job['name']}.*")):
-            if _is_complete(attempt):  # killed between its end and its last step
+            if runs.is_complete(attempt):  # killed between its end and its last step
                 return _settle(attempt, folder, job)
-        _, values = execute.check_parameters(source, job["pairs"])
-        if sweep.run_key(source, values, sweep.code_hash(source)) != job["key"]:
-            raise BookError(f"{notebooks.find(str(source)).stem} or its code was edited after the sweep was started")
+        given = runs.check_parameters(chapter, job["pairs"])
+        if plan.run_key(chapter, chapter.defaults | given, plan.code_hash(chapter)) != job["key"]:
+            raise BookError(f"{chapter.name} or its code was edited after the sweep was started")
         attempt = parts / f"{job['name']}.{os.environ[TOKEN].rpartition('.')[2]}"
-        arguments = [argument for pair in job["pairs"] for argument in ("-p", pair)]
-        code = command_line.main(["run", str(source), *arguments, "--out", str(attempt)])
-        if not _is_complete(attempt):
-            return code or 1
+        outcome = runs.carry_out(chapter, given, attempt).outcome
+        if outcome.stopped:
+            print(outcome.error)
+            return 1
         return _settle(attempt, folder, job)
-
-
-def _is_complete(attempt: Path) -> bool:
-    """Has this attempt come to its end, or to a failing cell?"""
-    from lib import files
-    from lib.__main__ import MARK
-
-    file = attempt / "params.json"
-    return file.is_file() and not (attempt / MARK).exists() and files.read_json(file)["seconds"] is not None
 
 
 def _settle(attempt: Path, folder: Path, job: dict) -> int:

@@ -1,0 +1,129 @@
+"""The Sphinx extension of the book: what the pages show beside what is written in them.
+
+Chapters: after the first cell what the chapter cost when it was executed, and its parameters; before every cell that
+reports claims the targets that the results page links to. The notebooks themselves stay as they are.
+
+The teacher page: tables from the executed chapters, by three directives: `{chapter-times}`; `{section-times} NAME`,
+with the titles of sections as its lines, none for all of them; `{exercise-list} NAME ...`.
+
+All pages: none asks another host for anything, whatever the extensions of jupyter-book bring.
+"""
+
+from pathlib import Path
+
+import nbformat
+from nbformat import v4
+from sphinx.util.docutils import SphinxDirective
+
+from lib.book import notebooks, results, teaching
+from lib.book.chapter import Chapter, in_toc
+from lib.book.templates import render
+from lib.errors import BookError
+from lib.page import parameters
+from lib.page.claims import MIME
+
+
+def setup(app) -> dict:
+    """Called by Sphinx."""
+    app.connect("source-read", _decorate)
+    app.connect("html-page-context", _leave_out_thebe, priority=900)  # after those who add scripts
+    for name, directive in DIRECTIVES.items():
+        app.add_directive(name, directive)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+# Chapters --------------------------------------------------------------------------------------------------
+
+
+def _decorate(app, page: str, source: list[str]) -> None:
+    path = Path(app.env.doc2path(page))
+    if path.suffix == ".ipynb":
+        source[0] = nbformat.writes(decorated(Chapter(path)))
+
+
+def decorated(chapter: Chapter) -> nbformat.NotebookNode:
+    """The notebook of an executed chapter, with what the site adds to it."""
+    cells = []
+    for number, cell in enumerate(chapter.notebook.cells):
+        if keys := dict.fromkeys(record["key"] for record in notebooks.stored(cell, MIME)):
+            cells.append(v4.new_markdown_cell("\n".join(f"({results.target(key)})=" for key in keys)))
+        cells.append(cell)
+        if number == 0 and parameters.rules(chapter.name):
+            cells.append(v4.new_markdown_cell(box(chapter)))
+    return v4.new_notebook(cells=cells, metadata=chapter.notebook.metadata)
+
+
+def box(chapter: Chapter) -> str:
+    """What a chapter cost, and its parameters, in MyST."""
+    rerun = chapter.path.with_name("rerun.ipynb").exists()
+    return render("box.md", name=chapter.name, cost=cost(chapter), rows=chapter.described(), rerun=rerun)
+
+
+def cost(chapter: Chapter) -> str:
+    """`227 s and at most 0.9 GB of memory`, as measured when this chapter was executed."""
+    seconds, memory = (chapter.measured.get(name) for name in ("seconds", "memory"))
+    if seconds is None:
+        return "an unknown time"
+    return f"{seconds} s" + (f" and at most {results.memory(chapter)} of memory" if memory else "")
+
+
+# The teacher page ------------------------------------------------------------------------------------------
+
+
+class _Table(SphinxDirective):
+    """A table from the executed chapters; a wrong name in it is an error of the page."""
+
+    optional_arguments = 1
+    final_argument_whitespace = True
+    has_content = True
+
+    def run(self) -> list:
+        root = Path(self.env.srcdir)
+        there = [Chapter(path) for page in in_toc(root) if (path := root / f"{page}.ipynb").exists()]
+        names = self.arguments[0].split() if self.arguments else []
+        try:
+            return self.parse_text_to_nodes(self.table({chapter.name: chapter for chapter in there}, names))
+        except BookError as error:
+            raise self.error(str(error)) from None
+
+
+class ChapterTimes(_Table):
+    def table(self, there: dict[str, Chapter], names: list[str]) -> str:
+        return teaching.chapters_table(list(there.values()))
+
+
+class SectionTimes(_Table):
+    required_arguments, optional_arguments = 1, 0
+
+    def table(self, there: dict[str, Chapter], names: list[str]) -> str:
+        return teaching.sections_table(*_named(there, names), list(self.content))
+
+
+class ExerciseList(_Table):
+    required_arguments, optional_arguments = 1, 0
+
+    def table(self, there: dict[str, Chapter], names: list[str]) -> str:
+        return teaching.exercises_table(_named(there, names))
+
+
+DIRECTIVES = {"chapter-times": ChapterTimes, "section-times": SectionTimes, "exercise-list": ExerciseList}
+
+
+def _named(there: dict[str, Chapter], names: list[str]) -> list[Chapter]:
+    if missing := [name for name in names if name not in there]:
+        raise BookError(f"no chapter {missing[0]!r}; there are: {', '.join(there)}")
+    return [there[name] for name in names]
+
+
+# Without a network -----------------------------------------------------------------------------------------
+
+
+def _leave_out_thebe(app, pagename, templatename, context, doctree) -> None:
+    """Drop the scripts of sphinx-thebe: they load from a CDN, and their constants, set twice, are an error."""
+    for kind in ("script_files", "css_files"):
+        context[kind] = [file for file in context.get(kind, ()) if not _of_thebe(file)]
+
+
+def _of_thebe(file) -> bool:
+    body = getattr(file, "attributes", {}).get("body") or ""
+    return "thebe" in str(getattr(file, "filename", None) or file) or "THEBE" in body
