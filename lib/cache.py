@@ -1,7 +1,7 @@
 """Results that are kept on disk, so that a reader who changes an analysis does not train again.
 
 `remember(learn, task)` is `learn(task)`, taken from `_build/cache` where an earlier process left it there. An entry is
-known by all that determines the result: the code of lib that the function can reach, the versions of the numeric
+known by all that determines the result: the modules of lib that the function depends on, the versions of the numeric
 packages (`reachable.code_key`), the processor and what is asked of it, and the values of the arguments. The environment
 variable DAN_BOOK_CACHE names another folder, or is `off`.
 

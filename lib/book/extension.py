@@ -3,8 +3,8 @@
 Chapters: after the first cell what the chapter cost when it was executed, and its parameters; before every cell that
 reports claims the targets that the results page links to. The notebooks themselves stay as they are.
 
-The teacher page: tables from the executed chapters, by three directives: `{chapter-times}`; `{section-times} NAME`,
-with the titles of sections as its lines, none for all of them; `{exercise-list} NAME ...`.
+The teacher page: tables from the executed chapters, by the directives `{chapter-times}`, `{section-times} NAME` with
+the titles of sections as its lines, none for all of them, and `{exercise-list} NAME ...`.
 
 All pages: none asks another host for anything, whatever the extensions of jupyter-book bring.
 """
@@ -27,8 +27,8 @@ def setup(app) -> dict:
     """Called by Sphinx."""
     app.connect("source-read", _decorate)
     app.connect("html-page-context", _leave_out_thebe, priority=900)  # after those who add scripts
-    for name, directive in DIRECTIVES.items():
-        app.add_directive(name, directive)
+    for name in TABLES:
+        app.add_directive(name, Table)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -70,7 +70,7 @@ def cost(chapter: Chapter) -> str:
 # The teacher page ------------------------------------------------------------------------------------------
 
 
-class _Table(SphinxDirective):
+class Table(SphinxDirective):
     """A table from the executed chapters; a wrong name in it is an error of the page."""
 
     optional_arguments = 1
@@ -78,41 +78,27 @@ class _Table(SphinxDirective):
     has_content = True
 
     def run(self) -> list:
-        root = Path(self.env.srcdir)
-        there = [Chapter(path) for page in in_toc(root) if (path := root / f"{page}.ipynb").exists()]
-        names = self.arguments[0].split() if self.arguments else []
         try:
-            return self.parse_text_to_nodes(self.table({chapter.name: chapter for chapter in there}, names))
+            chapters = self.chapters(*self.arguments)
+            return self.parse_text_to_nodes(TABLES[self.name](chapters, list(self.content)))
         except BookError as error:
             raise self.error(str(error)) from None
 
-
-class ChapterTimes(_Table):
-    def table(self, there: dict[str, Chapter], names: list[str]) -> str:
-        return teaching.chapters_table(list(there.values()))
-
-
-class SectionTimes(_Table):
-    required_arguments, optional_arguments = 1, 0
-
-    def table(self, there: dict[str, Chapter], names: list[str]) -> str:
-        return teaching.sections_table(*_named(there, names), list(self.content))
+    def chapters(self, names: str = "") -> list[Chapter]:
+        """Those of these names on the stage; all where none is given."""
+        root = Path(self.env.srcdir)
+        paths = [root / f"{page}.ipynb" for page in in_toc(root)]
+        there = {path.stem: Chapter(path) for path in paths if path.exists()}
+        if missing := [name for name in names.split() if name not in there]:
+            raise BookError(f"no chapter {missing[0]!r}; there are: {', '.join(there)}")
+        return [there[name] for name in names.split() or there]
 
 
-class ExerciseList(_Table):
-    required_arguments, optional_arguments = 1, 0
-
-    def table(self, there: dict[str, Chapter], names: list[str]) -> str:
-        return teaching.exercises_table(_named(there, names))
-
-
-DIRECTIVES = {"chapter-times": ChapterTimes, "section-times": SectionTimes, "exercise-list": ExerciseList}
-
-
-def _named(there: dict[str, Chapter], names: list[str]) -> list[Chapter]:
-    if missing := [name for name in names if name not in there]:
-        raise BookError(f"no chapter {missing[0]!r}; there are: {', '.join(there)}")
-    return [there[name] for name in names]
+TABLES = {
+    "chapter-times": lambda chapters, _: teaching.chapters_table(chapters),
+    "section-times": lambda chapters, titles: "\n".join(teaching.sections_table(each, titles) for each in chapters),
+    "exercise-list": lambda chapters, _: teaching.exercises_table(chapters),
+}
 
 
 # Without a network -----------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """Is a committed chapter still what its sources would give?
 
 When `make refresh` executes a chapter it stores, in the notebook's metadata, the hash of everything the outputs depend
-on: the chapter's code and the code of lib that it can reach (`lib.reachable`; comments and docstrings do not count),
-every data file that this opens through `data_file("...")`, its entries of the claims ledger without their wording, its
+on: the chapter's code and the modules of lib that it imports (`lib.reachable`; comments and docstrings do not count),
+every data file that these open through `data_file("...")`, its entries of the claims ledger without their wording, its
 own parameter rules, and the versions of the numeric packages. A notebook that a chapter runs counts with all that it
 depends on itself: one that it opens like a data file, or that is the default of its parameter `chapter`.
 
@@ -22,7 +22,7 @@ from lib.book.chapter import Chapter, chapters, named
 from lib.errors import BookError
 from lib.page import claims, parameters
 from lib.paths import ROOT
-from lib.reachable import NUMERIC, Reach, parse, sha, text, versions
+from lib.reachable import NUMERIC, follow, parse, read, sha, text, versions
 
 WORDING = ("chapter", "statement", "source", "published", "reference_origin", "units", "history")  # of a claim
 
@@ -38,11 +38,11 @@ def inputs(chapter: Chapter, root: Path = ROOT, outer: tuple[Path, ...] = ()) ->
         trees.append(tree)
         said.append(_said(cell.source, tree))
     tree = ast.Module([statement for tree in trees for statement in tree.body], [])
-    reach = Reach(root)
-    reach.code(tree)
-    hashes = {"code": sha("\0".join(said))} | reach.hashes()
+    code = read(tree)
+    modules = follow(code.modules, root).values()
+    hashes = {"code": sha("\0".join(said))} | {each.file: each.hash for each in modules if each.hash}
     runs = [root / "book" / f"{name}.ipynb" for name in _named_chapters(tree)]
-    for name in sorted(reach.data):
+    for name in sorted(code.data.union(*(each.data for each in modules))):
         file = root / "data" / name
         if file.suffix == ".ipynb" and file.is_file():
             runs.append(file)

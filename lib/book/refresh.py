@@ -23,7 +23,8 @@ def run(chapter: list[str], write: bool) -> None:
         if write:
             refresh(wanted)
         else:
-            run_chapters(fresh_outputs(wanted, BUILD / "execute"))
+            _, failures = run_chapters(fresh_outputs(wanted, BUILD / "execute"))
+            raise_all(failures)
 
 
 @contextlib.contextmanager
@@ -37,20 +38,12 @@ def building():
         yield
 
 
-def run_chapters(jobs: list[tuple[Path, Path]]) -> None:
-    """Execute chapters from scratch, (source, output) pairs; BookError names what failed.
+def run_chapters(jobs: list[tuple[Path, Path]], complete: bool = True) -> tuple[list[Path], list[str]]:
+    """Execute chapters from scratch, (source, output) pairs: outputs, finished, of those that came to their end, and
+    one line for every failure.
 
-    A claim out of its bar fails its cell. A claim of the ledger that no cell reports fails too.
-    """
-    _, failures = _run_chapters(jobs, complete=True)
-    if failures:
-        raise BookError("; ".join(failures))
-
-
-def _run_chapters(jobs: list[tuple[Path, Path]], complete: bool) -> tuple[list[Path], list[str]]:
-    """The outputs of the chapters that came to their end, finished, and one line for every failure.
-
-    complete: a claim of the ledger that is not reported is a failure, and not only said.
+    A claim out of its bar fails its cell. complete: a claim of the ledger that no cell reports is a failure, too, and
+    not only said.
     """
     # from before the execution: taken afterwards, they would call a chapter fresh whose lib was edited while it ran
     inputs = {output: freshness.inputs(Chapter(source)) for source, output in jobs}
@@ -66,6 +59,11 @@ def _run_chapters(jobs: list[tuple[Path, Path]], complete: bool) -> tuple[list[P
         finish(outcome, inputs[outcome.path])
         done.append(outcome.path)
     return done, failures
+
+
+def raise_all(problems: list[str]) -> None:
+    if problems:
+        raise BookError("; ".join(problems))
 
 
 def unreported(chapter: Chapter) -> list[str]:
@@ -110,7 +108,7 @@ def refresh(wanted: list[Chapter]) -> None:
     jobs = fresh_outputs(wanted, BUILD / "refresh")
     before = {source: source.read_bytes() for source, _ in jobs}
     # a chapter may grow claim by claim; the tests want them all
-    done, problems = _run_chapters(jobs, complete=False)
+    done, problems = run_chapters(jobs, complete=False)
     for source, output in jobs:
         if output not in done:
             continue
@@ -119,8 +117,7 @@ def refresh(wanted: list[Chapter]) -> None:
         else:
             notebooks.write(notebooks.read(output), source)
     write_pages()
-    if problems:
-        raise BookError("; ".join(problems))
+    raise_all(problems)
 
 
 def fresh_outputs(wanted: list[Chapter], folder: Path) -> list[tuple[Path, Path]]:

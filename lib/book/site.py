@@ -41,7 +41,8 @@ def build(execute: bool) -> None:
     stage()
     if execute:
         jobs = [(chapter.path, STAGE / "book" / chapter.path.name) for chapter in chapters()]
-        refresh.run_chapters(jobs)
+        _, failures = refresh.run_chapters(jobs)
+        refresh.raise_all(failures)
         refresh.write_pages([Chapter(output) for _, output in jobs], STAGE / "book")
     stage_toc()
     sphinx()

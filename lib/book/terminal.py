@@ -30,8 +30,7 @@ def show(command: str, folder: Path, exit_code: int = 0, only: str | None = None
     """
     result = subprocess.run(_words(command), **_options(folder))
     lines = [line for line in result.stdout.splitlines() if only is None or only in line]
-    _print(command, lines, result.returncode)
-    _check(command, result.returncode, exit_code, result.stdout)
+    _show(command, lines, result.returncode, exit_code, result.stdout)
 
 
 def interrupt(command: str, folder: Path, after: str, exit_code: int = 130) -> None:
@@ -50,8 +49,7 @@ def interrupt(command: str, folder: Path, after: str, exit_code: int = 130) -> N
     lines += process.stdout.read().splitlines()
     code = process.wait()
     # how many cells more there were before the signal arrived is chance
-    _print(command, [*lines[:seen], "^C", *lines[seen:][-1:]], code)
-    _check(command, code, exit_code, "\n".join(lines))
+    _show(command, [*lines[:seen], "^C", *lines[seen:][-1:]], code, exit_code, "\n".join(lines))
 
 
 def _words(command: str) -> list[str]:
@@ -61,21 +59,18 @@ def _words(command: str) -> list[str]:
     return [sys.executable, *words[1:]]
 
 
-def _print(command: str, lines: list[str], code: int) -> None:
+def _show(command: str, lines: list[str], code: int, expected: int, output: str) -> None:
+    """Print a command that has ended, with these lines of its output. BookError unless it ended as expected."""
     progress = [k for k, line in enumerate(lines) if re.search(r": cell \d+/\d+, ", line)]
-    left_out = set(progress[2:-1]) if len(progress) > 4 else set()
+    left_out = progress[2:-1] if len(progress) > 4 else []
     print(f"$ {command}")
     for k, line in enumerate(lines):
-        if k in left_out:
-            if k - 1 not in left_out:
-                print("[...]")
-            continue
-        print(re.sub(r"\b\d+(\.\d+)? s\b", "... s", line))
+        if k not in left_out:
+            print(re.sub(r"\b\d+(\.\d+)? s\b", "... s", line))
+        elif k - 1 not in left_out:
+            print("[...]")
     if code:
         print(f"[exit code {code}]")
-
-
-def _check(command: str, code: int, expected: int, output: str) -> None:
     if code != expected:
         last = (output.strip().splitlines() or ["no output"])[-1]
         raise BookError(f"`{command}` ended with exit code {code}, not {expected}: {last}")

@@ -100,7 +100,7 @@ def test_a_result_is_found_by_another_process(tree):
         (("other", "x * y", "x * y * 2"), ["called", "18"]),
         (("toy", "task.n, task.n", "task.n, 2"), ["called", "6"]),
         (("toy", "n: int = 2", "n: int = 3"), CALLED),
-        (("toy", "return 0", "return 1"), FOUND),
+        (("toy", "return 0", "return 1"), CALLED),
         (("toy", "The square.", "Another text."), FOUND),
         (("toy", "    print", "    # a comment\n    print"), FOUND),
         (("other", "    return", '    """Product."""\n    return'), FOUND),
