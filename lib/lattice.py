@@ -11,6 +11,14 @@ import numpy as np
 import torch
 
 
+def check_side(L, even=False):
+    """ValueError unless L is an integer of at least 2 (and even, where a checkerboard needs it)."""
+    if int(L) != L or L < 2:
+        raise ValueError(f"L = {L}: the lattice side must be an integer of at least 2")
+    if even and L % 2:
+        raise ValueError(f"L = {L}: a checkerboard needs an even lattice side, for example L = {int(L) + 1}")
+
+
 def transform(configurations, point, shift):
     """The image of configurations [n, L, L] under one element of the lattice group."""
     if point & 1:

@@ -24,7 +24,7 @@ from lib.analysis import action
 from lib.analysis.divergence import kl_divergence
 from lib.analysis.importance import Control, effective_sample_size, log_mean_weight, reweight
 from lib.models.learned_action import LearnedAction
-from lib.samplers import path
+from lib.samplers import chains, mcmc
 from lib.statistics import Estimate, block_sums, jackknife, over_networks
 from lib.studies import task as task_
 from lib.systems import double_well
@@ -323,7 +323,7 @@ def averages(pair, beta_3, n, seed, with_curves=False):
     n_sites = pair.n_sites
     surrogate = pair.surrogate(beta_3)
     matrix = TransferMatrix(surrogate, n_sites)
-    paths = path.sample(surrogate, n_sites, n, np.random.default_rng([seed, 3])).paths
+    paths = mcmc.sample(chains.DoubleWell(surrogate, n_sites), n, np.random.default_rng([seed, 3])).configurations
     observables, exact = _measured(paths, beta_3), _exact_averages(matrix, beta_3, n_sites)
     if with_curves:
         observables = np.concatenate([observables, _curves_measured(paths)], axis=1)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from lib.analysis import kerr
-from lib.samplers import dipolar, mcmc, path
-from lib.samplers import xy as xy_sampler
+from lib.samplers import chains, mcmc
 from lib.systems import double_well, film, ising
+from lib.systems.camera import Camera, render
 
 PURPOSES = ("train", "test", "thermodynamics")
 
@@ -30,7 +30,7 @@ class Spins:
     T: float
 
     def configurations(self, n, seed, purpose="train"):
-        return mcmc.sample(self.L, self.T, n, generator(seed, purpose)).configurations
+        return mcmc.sample(chains.Ising(self.L, self.T), n, generator(seed, purpose)).configurations
 
     def log_prob(self, s):
         return -ising.energy(s) / self.T - ising.log_partition_function(self.T, s.shape[-1])
@@ -49,7 +49,7 @@ class Angles:
     log_prob = None
 
     def configurations(self, n, seed, purpose="train"):
-        return xy_sampler.sample(self.L, self.T, n, generator(seed, purpose)).configurations
+        return mcmc.sample(chains.XY(self.L, self.T), n, generator(seed, purpose)).configurations
 
     @property
     def n_sites(self):
@@ -74,8 +74,8 @@ class Paths:
     def configurations(self, n, seed, purpose="train"):
         if purpose != "train":
             return self.matrix().sample(n, generator(seed, purpose))
-        couplings = double_well.couplings(self.beta, self.n_sites)
-        return path.sample(couplings, self.n_sites, n, generator(seed, purpose), spacing=1.0).paths.astype(np.float32)
+        chain = chains.DoubleWell(double_well.couplings(self.beta, self.n_sites), self.n_sites)
+        return mcmc.sample(chain, n, generator(seed, purpose), spacing=1.0).configurations.astype(np.float32)
 
     def log_prob(self, paths):
         return self.matrix().log_prob(paths)
@@ -88,7 +88,7 @@ class Film:
     The Hamiltonian is in units of J, so `T` here is the reduced temperature.
     """
 
-    camera: film.Camera
+    camera: Camera
     L: int
     kelvin: float
     t_c: float
@@ -104,8 +104,8 @@ class Film:
 
     def images(self, n, seed):
         """True spins [n, L, L] and frames [n, h, w]. The same seed gives the same spins for every camera."""
-        spins = mcmc.sample(self.L, self.T, n, np.random.default_rng([seed, 0])).configurations
-        return spins, film.render(spins, np.random.default_rng([seed, 1]), self.camera)
+        spins = mcmc.sample(chains.Ising(self.L, self.T), n, np.random.default_rng([seed, 0])).configurations
+        return spins, render(spins, np.random.default_rng([seed, 1]), self.camera)
 
     def configurations(self, n, seed, purpose="train"):
         return recover(self.images(n, seed)[1], self.camera.pixels_per_spin, self.L)
@@ -115,7 +115,7 @@ class Film:
 class StripeFilm:
     """The same of a SIMULATED dipolar film (`film.pair_kernel`: J = 1, dipoles g) at T in units of J."""
 
-    camera: film.Camera
+    camera: Camera
     L: int
     T: float
     g: float
@@ -127,9 +127,9 @@ class StripeFilm:
 
     def images(self, n, seed):
         """True spins [n, L, L] and frames [n, h, w]. The same seed gives the same spins for every camera."""
-        W = film.pair_kernel(self.L, 1.0, self.g)
-        spins = dipolar.sample(W, self.T, n, np.random.default_rng([seed, 2])).configurations
-        return spins, film.render(spins, np.random.default_rng([seed, 3]), self.camera)
+        chain = chains.DipolarFilm(film.pair_kernel(self.L, 1.0, self.g), self.T)
+        spins = mcmc.sample(chain, n, np.random.default_rng([seed, 2]), spacing=2.0).configurations
+        return spins, render(spins, np.random.default_rng([seed, 3]), self.camera)
 
     def configurations(self, n, seed, purpose="train"):
         return recover(self.images(n, seed)[1], self.camera.pixels_per_spin, self.L)

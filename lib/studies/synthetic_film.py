@@ -21,14 +21,16 @@ import numpy as np
 
 from lib import parallel
 from lib.analysis import couplings
+from lib.analysis.structure_factor import StructureFactor, structure_factor
 from lib.models.fit import FitResult
 from lib.models.hamiltonian import LearnedHamiltonian
-from lib.samplers import delayed_acceptance, mcmc
+from lib.samplers import chains, delayed_acceptance, mcmc
 from lib.statistics import over_networks
 from lib.studies import task as task_
 from lib.studies.recipes import RECIPES
 from lib.studies.sources import Film, StripeFilm
 from lib.systems import film, ising
+from lib.systems.camera import Camera
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Experiment:
     experiment from whose network this one starts; a scan of a camera need not begin from nothing at every point.
     """
 
-    camera: film.Camera = film.Camera()
+    camera: Camera = Camera()
     n_images: int = 3000
     L: int = 16
     T: float = film.T_IMAGES
@@ -117,7 +119,7 @@ def _outcome(e, learned):
         return Outcome(e, wrong, network, classical, hamiltonian, learned.fit)
     read = couplings.read_network(hamiltonian, spins[:500], film.shell_operators(), ising.flip_one, moves=16)
     drawn = hamiltonian.model.sample(len(spins), seed=e.network)[0].numpy().astype(np.int8)
-    structure = film.structure_factor(drawn), film.structure_factor(spins)
+    structure = structure_factor(drawn), structure_factor(spins)
     return StripesOutcome(e, wrong, read, shells_classical(spins, e.T), *structure, learned.fit)
 
 
@@ -187,7 +189,7 @@ def _excess_of(outcome):
     return excess, coupling, float(excess(np.ones((1,) + (outcome.experiment.L,) * 2, np.int8))[0])
 
 
-def raise_temperature(outcome, kelvin, steps, seed, chains=16):
+def raise_temperature(outcome, kelvin, steps, seed, replicas=16):
     """`Order` under exp(-H_theta / T) itself, on the L x L lattice, heated from complete order to each T [t] in K.
 
     By `delayed_acceptance.heat`, which proposes with the coupling that was read from the network. |m| is the mean
@@ -197,11 +199,11 @@ def raise_temperature(outcome, kelvin, steps, seed, chains=16):
     excess, coupling, ordered = _excess_of(outcome)
     T = film.reduced_temperature(np.asarray(kelvin, dtype=float), e.t_c)
     rng = np.random.default_rng([seed, e.network])
-    run = delayed_acceptance.heat(excess, coupling, e.L, T, rng, chains=chains, steps=steps, discard=0)
-    fourths = np.stack([np.abs(part).mean(axis=0) for part in np.array_split(run.m, 4)])  # [4, t, chains]
+    run = delayed_acceptance.heat(e.L, T, rng, excess, coupling, replicas=replicas, steps=steps)
+    fourths = np.stack([np.abs(part).mean(axis=0) for part in np.array_split(run.m, 4)])  # [4, t, replicas]
     last = fourths[-1]
     D = np.array_split(run.excess, 4)[-1].mean((0, 2)) - ordered
-    error = last.std(1, ddof=1) / np.sqrt(chains)
+    error = last.std(1, ddof=1) / np.sqrt(replicas)
     return Order(np.asarray(kelvin), last.mean(1), error, fourths.mean(2), run.accepted, D)
 
 
@@ -215,7 +217,9 @@ def misjudged(outcome, kelvin, n, seed):
     excess, _, ordered = _excess_of(outcome)
     found = []
     for number, T in enumerate(film.reduced_temperature(np.asarray(kelvin, dtype=float), e.t_c)):
-        found.append(excess(mcmc.sample(e.L, T, n, np.random.default_rng([seed, 4, number])).configurations))
+        found.append(
+            excess(mcmc.sample(chains.Ising(e.L, T), n, np.random.default_rng([seed, 4, number])).configurations)
+        )
     return np.mean(found, axis=1) - ordered, np.std(found, axis=1)
 
 
@@ -242,7 +246,7 @@ class Stripes:
     L: int = 16
     g: float = 0.25
     T: float = 1.2
-    camera: film.Camera = film.Camera()
+    camera: Camera = Camera()
     n_steps: int = 1000
     seed: int = 1
     network: int = 0
@@ -264,8 +268,8 @@ class StripesOutcome(NamedTuple):
     wrong: float
     network: couplings.Couplings
     classical: couplings.Couplings
-    structure: film.StructureFactor
-    data: film.StructureFactor
+    structure: StructureFactor
+    data: StructureFactor
     fit: FitResult
 
 
@@ -304,7 +308,7 @@ def read_patches(patches, n_steps, seed, steps=PATCH_SHELLS):
     """The same read from a network trained on the patches, which may have a net magnetisation."""
     recipe, L = RECIPES["patch"], patches.shape[-1]
     data = patches[np.random.default_rng(seed).permutation(len(patches))]
-    model = recipe.build(Film(film.Camera(), L, film.T_IMAGES, film.T_CURIE), seed, data)
+    model = recipe.build(Film(Camera(), L, film.T_IMAGES, film.T_CURIE), seed, data)
     task_.train(recipe, model, data, n_steps, seed)
     hamiltonian = LearnedHamiltonian(model, 1.0)
     operators = film.shell_operators(steps) | {"field": ising.magnetization}

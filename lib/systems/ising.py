@@ -29,21 +29,10 @@ from scipy.integrate import quad
 from scipy.optimize import minimize_scalar
 from scipy.special import ellipe, ellipkm1
 
+from lib.lattice import check_side
+from lib.systems import check_temperature
+
 # ---------------------------------------------------------------- energy and operators
-
-
-def check_side(L, even=False):
-    """ValueError unless L is an integer of at least 2 (and even, where a checkerboard needs it)."""
-    if int(L) != L or L < 2:
-        raise ValueError(f"L = {L}: the lattice side must be an integer of at least 2")
-    if even and L % 2:
-        raise ValueError(f"L = {L}: a checkerboard needs an even lattice side, for example L = {int(L) + 1}")
-
-
-def check_temperature(T):
-    """ValueError unless every temperature is positive and finite."""
-    if not np.all(np.isfinite(T)) or np.any(np.asarray(T) <= 0):
-        raise ValueError(f"T = {T}: the temperature must be positive and finite")
 
 
 def _roll(s, rows, columns):

@@ -22,17 +22,14 @@ It jumps from 2 T / pi to 0 at the Berezinskii-Kosterlitz-Thouless transition, T
 Sandvik, arXiv:1302.2900, also for the relation of the jump).
 """
 
+import numba
 import numpy as np
 import torch
 
+from lib.systems import check_temperature
+
 T_BKT, T_BKT_ERROR = 0.8935, 0.0001  # arXiv:1302.2900
 TWO_PI = 2 * np.pi
-
-
-def check_temperature(T):
-    """ValueError unless the temperature is positive and finite."""
-    if not (np.isfinite(T) and T > 0):
-        raise ValueError(f"T = {T}: the temperature must be positive and finite")
 
 
 def _next(x, rows, columns):
@@ -144,3 +141,59 @@ def helicity_modulus(energy, current_squared, T, n_sites):
 def rotate(theta, angle):
     """All angles turned by `angle`, a number or [n], in [0, 2 pi)."""
     return (theta + np.reshape(angle, (-1, 1, 1))) % TWO_PI
+
+
+# ---------------------------------------------------------------- all of it at once, for Monte Carlo
+
+
+@numba.njit(inline="always")
+def _crossing(xa, ya, xb, yb):
+    """+1, -1 or 0: how the short way from spin a to spin b crosses the negative x axis, +1 anticlockwise."""
+    if ya >= 0 and yb < 0:
+        return 1 if xa * yb - ya * xb > 0 else 0
+    if ya < 0 and yb >= 0:
+        return -1 if xa * yb - ya * xb < 0 else 0
+    return 0
+
+
+@numba.njit(cache=True)
+def _observe(cos, sin, out):
+    R, L, _ = cos.shape
+    for n in range(R):
+        c, s = cos[n], sin[n]
+        nn, double, nnn, third, square, ix, iy = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        vortices = 0
+        for i in range(L):
+            d, d2 = (i + 1) % L, (i + 2) % L
+            for j in range(L):
+                e, e2, w = (j + 1) % L, (j + 2) % L, (j - 1) % L
+                x, y = c[i, j], s[i, j]
+                right, down = x * c[i, e] + y * s[i, e], x * c[d, j] + y * s[d, j]
+                nn += right + down
+                double += 2 * (right * right + down * down) - 2
+                ix += y * c[i, e] - x * s[i, e]
+                iy += y * c[d, j] - x * s[d, j]
+                nnn += x * (c[d, e] + c[d, w]) + y * (s[d, e] + s[d, w])
+                third += x * (c[d2, j] + c[i, e2]) + y * (s[d2, j] + s[i, e2])
+                # z z_diagonal times the conjugate of z_right z_down
+                re, im = x * c[d, e] - y * s[d, e], x * s[d, e] + y * c[d, e]
+                square += re * (c[i, e] * c[d, j] - s[i, e] * s[d, j]) + im * (c[i, e] * s[d, j] + s[i, e] * c[d, j])
+                winding = (
+                    _crossing(x, y, c[i, e], s[i, e])
+                    + _crossing(c[i, e], s[i, e], c[d, e], s[d, e])
+                    + _crossing(c[d, e], s[d, e], c[d, j], s[d, j])
+                    + _crossing(c[d, j], s[d, j], x, y)
+                )
+                vortices += abs(winding)
+        out[n] = nn, double, nnn, third, square, ix * ix + iy * iy, vortices / (L * L)
+
+
+def observe(spins):
+    """The five sums of `OPERATORS`, I_x^2 + I_y^2 and the vortices per site, [n, 7]; spins: (cos, sin), [n, L, L] each.
+
+    The same as `operators`, `currents` and `vortex_density`, compiled and without a trigonometric function. The winding
+    of a square is counted by the edges that cross the negative x axis.
+    """
+    out = np.empty((len(spins[0]), 7))
+    _observe(*spins, out)
+    return out
