@@ -34,19 +34,10 @@ class Curves(NamedTuple):
     ess: np.ndarray
 
 
-def rotate_one(theta, rng):
-    """Copies of angles [n, L, L] with one spin of each, chosen at random, turned by up to a quarter turn."""
-    theta = theta.copy()
-    flat = theta.reshape(len(theta), -1)
-    site = rng.integers(flat.shape[1], size=len(theta))
-    flat[np.arange(len(theta)), site] += rng.uniform(-np.pi / 2, np.pi / 2, len(theta))
-    return theta % xy.TWO_PI
-
-
 def read(hamiltonian, theta, *, moves=16, seed=0):
     """`Couplings` of H_theta on all of `xy.OPERATORS`, and on nn alone, from moves of angles [n, L, L] drawn at T0."""
     tried = couplings.try_moves(
-        hamiltonian, theta, xy.operators, tuple(xy.OPERATORS), rotate_one, moves=moves, seed=seed
+        hamiltonian, theta, xy.operators, tuple(xy.OPERATORS), xy.rotate_one, moves=moves, seed=seed
     )
     return couplings.read_moves(tried, hamiltonian.T0), couplings.read_moves(tried, hamiltonian.T0, ("nn",))
 

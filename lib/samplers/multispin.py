@@ -24,7 +24,6 @@ import numpy as np
 
 from lib.lattice import check_side
 
-DIGITS = 16  # binary digits of a random number; the remainder of a threshold is dithered (see above)
 ONES = np.uint64(0xFFFFFFFFFFFFFFFF)
 ZERO = np.uint64(0)
 

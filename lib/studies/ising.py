@@ -25,7 +25,7 @@ def configurations(L, T, n, seed, purpose="test"):
 
 def log_prob_exact(s, T):
     """ln p(s) = -H(s) / T - ln Z, Kaufman's ln Z, of configurations s [n, L, L] -> [n]."""
-    return -ising.energy(s) / T - ising.log_partition_function(T, s.shape[-1])
+    return -ising.energy(s) / T - ising.log_partition_function(s.shape[-1], T)
 
 
 def kl(hamiltonian, s):

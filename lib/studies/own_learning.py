@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from lib import lattice, parallel
-from lib.analysis import action, couplings, symmetry, xy_phases
+from lib.analysis import action, couplings
 from lib.analysis.divergence import kl_divergence
 from lib.analysis.importance import effective_sample_size, reweight
 from lib.analysis.own_data import KINDS, asymmetries, average, split, summary
@@ -38,7 +38,7 @@ from lib.statistics import over_networks
 from lib.studies import ising as study
 from lib.studies import task
 from lib.studies.recipes import RECIPES
-from lib.systems import ising
+from lib.systems import ising, xy
 
 ESS_BAR = 0.1  # effective samples / samples above which a temperature counts as within reach
 EVALUATED = 200  # configurations from which couplings and symmetry violations are read
@@ -62,11 +62,11 @@ def points(broken):
 
 
 def lattice_images(side, broken, most=16):
-    """`lattice.Image` of a group of at most `most` elements, to average p over."""
+    """`lattice.Element` of a group of at most `most` elements, to average p over."""
     allowed = points(broken)
     shifts = [(0, 0)] + ([(side // 2, side // 2)] if side % 2 == 0 and holds(broken, "boundary") else [])
-    images = [lattice.Image(p, shift) for shift in shifts for p in allowed]
-    return images if len(images) <= most else [lattice.Image(p, (0, 0)) for p in allowed if p < 4]
+    images = [lattice.Element(p, shift) for shift in shifts for p in allowed]
+    return images if len(images) <= most else [lattice.Element(p, (0, 0)) for p in allowed if p < 4]
 
 
 def _move(broken):
@@ -215,7 +215,7 @@ def examine(kind, trained, test, some, broken, n_samples, seed):
         nearest, explained = None, readable.explained
     else:
         names = coupling_names(kind, broken)
-        move = ising.flip_one if kind == "ising" else xy_phases.rotate_one
+        move = ising.flip_one if kind == "ising" else xy.rotate_one
         both = np.concatenate([few[::2], -few[::2]]) if kind == "ising" and holds(broken, "flip") else few
 
         def operators(c):
@@ -258,8 +258,8 @@ def violations(kind, hamiltonian, c, seed):
         }
     else:
         groups = {
-            "translations": [lattice.Image(0, shift) for shift in ((1, 0), (0, 1), (side // 2, side // 2))],
-            "rotations and reflections": [lattice.Image(p, (0, 0)) for p in range(1, 8)],
+            "translations": [lattice.Element(0, shift) for shift in ((1, 0), (0, 1), (side // 2, side // 2))],
+            "rotations and reflections": [lattice.Element(p, (0, 0)) for p in range(1, 8)],
         }
         if kind == "ising":
             groups = {"flip": [lambda s: -s]} | groups
@@ -267,7 +267,7 @@ def violations(kind, hamiltonian, c, seed):
             turns = np.random.default_rng(seed).uniform(0, 2 * np.pi, 3)
             o2 = [lambda t, a=a: (t + a) % (2 * np.pi) for a in turns] + [lambda t: -t % (2 * np.pi)]
             groups = {"O(2) of the spins": o2} | groups
-    found = {name: symmetry.violation(hamiltonian, c, operations) for name, operations in groups.items()}
+    found = {name: lattice.symmetry_violation(hamiltonian, c, operations) for name, operations in groups.items()}
     return {name: (largest / hamiltonian.T0, rms / hamiltonian.T0) for name, (largest, rms) in found.items()}
 
 

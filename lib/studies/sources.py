@@ -33,7 +33,7 @@ class Spins:
         return mcmc.sample(chains.Ising(self.L, self.T), n, generator(seed, purpose)).configurations
 
     def log_prob(self, s):
-        return -ising.energy(s) / self.T - ising.log_partition_function(self.T, s.shape[-1])
+        return -ising.energy(s) / self.T - ising.log_partition_function(s.shape[-1], self.T)
 
     @property
     def n_sites(self):

@@ -198,6 +198,6 @@ def extrapolate(model, T0, temperatures, n, seed):
         straight = compare(learned, true)
         rows.append([straight.slope, straight.residual, effective_sample_size((true - learned) / T)])
     s = observed(model.side, T0, 4 * n, seed, "test")
-    log_p = -ising.energy(s) / T0 - ising.log_partition_function(T0, model.side)
+    log_p = -ising.energy(s) / T0 - ising.log_partition_function(model.side, T0)
     kl = kl_divergence(log_p, hamiltonian.log_prob(s)).value
     return Extrapolation(*np.array(rows).T, kl)

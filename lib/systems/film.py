@@ -25,7 +25,7 @@ of the dipolar Ising film: A. Vindigni et al., arXiv:0707.1582.
 import numpy as np
 from scipy.special import erfc
 
-from lib.lattice import check_side
+from lib.lattice import check_side, neighbour, shell
 from lib.systems import check_temperature, ising
 
 T_CURIE = 427.4  # K, the talk's fit
@@ -104,13 +104,6 @@ def energy(s, W):
 SHELLS = ((0, 1), (1, 1), (0, 2), (1, 2), (2, 2), (0, 3))
 
 
-def _steps(step):
-    """The displacements (rows, columns) of one shell, one of each pair r, -r: 2, or 4 of a general direction."""
-    a, b = step
-    every = {(x, y) for u, v in ((a, b), (b, a)) for x in (u, -u) for y in (v, -v)}
-    return sorted(r for r in every if r > (0, 0))
-
-
 def shell_operators(steps=SHELLS):
     """dict "(a, b)" -> function s [n, L, L] -> [n], the sum of s_i s_j over all pairs of that displacement, up to
     symmetry.
@@ -122,7 +115,7 @@ def shell_operators(steps=SHELLS):
     def operator(step):
         def total(s):
             s = np.asarray(s)
-            local = sum(np.roll(s, r, (-2, -1)).astype(np.int16) for r in _steps(step))
+            local = sum(neighbour(s, *r).astype(np.int16) for r in shell(*step))
             return (s * local).sum((-2, -1), dtype=np.int64).astype(float)
 
         return total
@@ -142,6 +135,6 @@ def shell_local_sums(s, steps=SHELLS):
     s = np.asarray(s, dtype=np.int8)
     sums = []
     for step in steps:
-        partners = sum(np.roll(s, (k * a, k * b), (-2, -1)) for a, b in _steps(step) for k in (1, -1))
+        partners = sum(neighbour(s, k * a, k * b) for a, b in shell(*step) for k in (1, -1))
         sums.append((s * partners).reshape(len(s), -1))
     return np.stack(sums, axis=2)

@@ -26,32 +26,27 @@ import numba
 import numpy as np
 import torch
 
+from lib.lattice import SHELLS, neighbour
 from lib.systems import check_temperature
 
 T_BKT, T_BKT_ERROR = 0.8935, 0.0001  # arXiv:1302.2900
 TWO_PI = 2 * np.pi
 
 
-def _next(x, rows, columns):
-    """The value `rows` down and `columns` to the right of each site."""
-    roll = torch.roll if isinstance(x, torch.Tensor) else np.roll
-    return roll(x, (-rows, -columns), (-2, -1))
-
-
 def _vectors(theta):
     return (theta.cos(), theta.sin()) if isinstance(theta, torch.Tensor) else (np.cos(theta), np.sin(theta))
 
 
-def _pairs(theta, *steps):
+def _pairs(theta, steps):
     """sum over sites and steps of cos(theta_i - theta_{i + step}) -> [n]."""
     c, s = _vectors(theta)
-    total = sum(c * _next(c, *step) + s * _next(s, *step) for step in steps)
+    total = sum(c * neighbour(c, *step) + s * neighbour(s, *step) for step in steps)
     return total.sum((-2, -1))
 
 
 def nearest(theta):
     """sum of cos over the 2N nearest-neighbour bonds. theta: [n, L, L] -> [n]."""
-    return _pairs(theta, (0, 1), (1, 0))
+    return _pairs(theta, SHELLS["nn"])
 
 
 def nearest_double(theta):
@@ -61,17 +56,17 @@ def nearest_double(theta):
 
 def diagonal(theta):
     """sum of cos over the 2N diagonal bonds. theta: [n, L, L] -> [n]."""
-    return _pairs(theta, (1, 1), (1, -1))
+    return _pairs(theta, SHELLS["nnn"])
 
 
 def third(theta):
     """sum of cos over the 2N bonds of distance two. theta: [n, L, L] -> [n]."""
-    return _pairs(theta, (0, 2), (2, 0))
+    return _pairs(theta, SHELLS["third"])
 
 
 def plaquette(theta):
     """sum over the squares of cos(theta_1 - theta_2 + theta_3 - theta_4), corners in turn. theta: [n, L, L] -> [n]."""
-    around = theta - _next(theta, 0, 1) + _next(theta, 1, 1) - _next(theta, 1, 0)
+    around = theta - neighbour(theta, 0, 1) + neighbour(theta, 1, 1) - neighbour(theta, 1, 0)
     return _vectors(around)[0].sum((-2, -1))
 
 
@@ -108,16 +103,16 @@ def wrap(angle):
 
 def plaquette_energy(theta):
     """Minus the sum of cos over the four bonds of each elementary square. theta: [n, L, L] -> [n, L, L]."""
-    right, down = np.cos(theta - _next(theta, 0, 1)), np.cos(theta - _next(theta, 1, 0))
-    return -(right + down + _next(right, 1, 0) + _next(down, 0, 1))
+    right, down = np.cos(theta - neighbour(theta, 0, 1)), np.cos(theta - neighbour(theta, 1, 0))
+    return -(right + down + neighbour(right, 1, 0) + neighbour(down, 0, 1))
 
 
 def vorticity(theta):
     """Winding number v of the square whose upper left corner is each site, int8 [n, L, L]."""
-    right = wrap(_next(theta, 0, 1) - theta)
-    down = wrap(_next(theta, 1, 0) - theta)
+    right = wrap(neighbour(theta, 0, 1) - theta)
+    down = wrap(neighbour(theta, 1, 0) - theta)
     # clockwise as printed: along the top, down the right side, back along the bottom, up the left side
-    around = right + _next(down, 0, 1) - _next(right, 1, 0) - down
+    around = right + neighbour(down, 0, 1) - neighbour(right, 1, 0) - down
     return np.rint(around / TWO_PI).astype(np.int8)
 
 
@@ -129,8 +124,8 @@ def vortex_density(theta):
 def currents(theta):
     """I_x, I_y = sum of sin(theta_i - theta_j) along rows and columns, [n, 2]."""
     c, s = _vectors(theta)
-    steps = ((0, 1), (1, 0))
-    return np.stack([(s * _next(c, *step) - c * _next(s, *step)).sum((-2, -1)) for step in steps], axis=1)
+    both = [(s * neighbour(c, *step) - c * neighbour(s, *step)).sum((-2, -1)) for step in SHELLS["nn"]]
+    return np.stack(both, axis=1)
 
 
 def helicity_modulus(energy, current_squared, T, n_sites):
@@ -138,9 +133,21 @@ def helicity_modulus(energy, current_squared, T, n_sites):
     return -(energy + current_squared / T) / (2 * n_sites)
 
 
+# ---------------------------------------------------------------- moves
+
+
 def rotate(theta, angle):
     """All angles turned by `angle`, a number or [n], in [0, 2 pi)."""
     return (theta + np.reshape(angle, (-1, 1, 1))) % TWO_PI
+
+
+def rotate_one(theta, rng):
+    """Copies of angles [n, L, L] with one spin of each, chosen at random, turned by up to a quarter turn."""
+    theta = theta.copy()
+    flat = theta.reshape(len(theta), -1)
+    site = rng.integers(flat.shape[1], size=len(theta))
+    flat[np.arange(len(theta)), site] += rng.uniform(-np.pi / 2, np.pi / 2, len(theta))
+    return theta % TWO_PI
 
 
 # ---------------------------------------------------------------- all of it at once, for Monte Carlo

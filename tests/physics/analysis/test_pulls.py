@@ -174,7 +174,7 @@ def test_curves_by_surrogate():
 def test_peak():
     """The exact specific heat of L = 16 with noise: the error of the position, and no bias from the polynomial."""
     T = np.round(np.arange(2.0, 2.71, 0.05), 2)
-    height, exact = ising.exact(T, 16).per_site.specific_heat, ising.specific_heat_peak(16)[0]
+    height, exact = ising.exact(16, T).per_site.specific_heat, ising.specific_heat_peak(16)[0]
     rng, noise, pulls = np.random.default_rng(7), np.full(len(T), 0.015), []
     for _ in range(400):
         found = transitions.peak(T, height + noise * rng.normal(size=len(T)), noise, (exact - 0.17, exact + 0.17))
@@ -243,7 +243,7 @@ def test_averages_at_T0():
 def test_chains_of_block_configurations():
     """Every third cluster update is not independent: blocks of 20 of one chain after the other cover, single
     configurations do not."""
-    exact, by_blocks, naive, worth = float(ising.exact(2.27, 32).energy), [], [], []
+    exact, by_blocks, naive, worth = float(ising.exact(32, 2.27).energy), [], [], []
     for r in range(40):
         energy = ising.energy(rg.blocks(32, 2.27, 640, 300 + r)[0])
         value, error = jackknife(
