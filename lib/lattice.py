@@ -32,7 +32,17 @@ def shell(a, b):
     return sorted((r for r in every if r > (0, 0)), key=lambda r: (r[0], -r[1]))
 
 
-SHELLS = {"nn": shell(0, 1), "nnn": shell(1, 1), "third": shell(0, 2)}
+NEIGHBOURS = {"nn": shell(0, 1), "nnn": shell(1, 1), "third": shell(0, 2)}
+
+
+def star(steps):
+    """The displacements of shells with their opposites: all partners of a site."""
+    return [*steps, *((-a, -b) for a, b in steps)]
+
+
+def partner_sum(x, steps):
+    """The sum of the values that are one of the steps away, at each site; x: [..., L, L]."""
+    return sum(neighbour(x, *step) for step in steps)
 
 
 # ---------------------------------------------------------------- symmetries

@@ -12,7 +12,8 @@ import numpy as np
 
 from lib.lattice import check_side
 from lib.samplers import dipolar, ising_couplings, mcmc, multispin, path, swendsen_wang, xy_cluster, xy_local
-from lib.systems import check_temperature, double_well, ising, xy
+from lib.statistics import Estimate
+from lib.systems import check_temperature, double_well, film, ising, xy
 
 
 class Chain:
@@ -53,7 +54,7 @@ class IsingAverages(mcmc.Averages):
     def energy(self):
         """`Estimate` of the energy per site."""
         value, error = self.moment("E")
-        return value / self.n_sites, error / self.n_sites
+        return Estimate(value / self.n_sites, error / self.n_sites)
 
     def susceptibility(self):
         """`Estimate` of N (<m^2> - <|m|>^2) / T."""
@@ -327,7 +328,7 @@ class DipolarFilm(Chain):
     def start(self, n, rng):
         replicas = int(np.clip(n // 16, 16, 64)) if self.replicas is None else self.replicas
         spins = (2 * rng.integers(2, size=(replicas, self.L, self.L)) - 1).astype(np.int8)
-        state = spins, dipolar.local_fields(spins, self.W)
+        state = spins, film.local_fields(spins, self.W)
         for temperature in self.T * self.COOLING:
             dipolar.sweep(state, 1 / temperature, rng, self.W, self.SWEEPS)
         return state

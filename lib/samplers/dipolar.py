@@ -13,11 +13,7 @@ errors of h grow like a random walk; `refresh` recomputes them. Source: N. Metro
 import numba
 import numpy as np
 
-
-def local_fields(spins, W):
-    """h [n, L, L] float64 of spins [n, L, L] for the kernel W [L, L], by convolution."""
-    shape = spins.shape[-2:]
-    return np.fft.irfft2(np.fft.rfft2(spins.astype(float)) * np.fft.rfft2(W), s=shape)
+from lib.systems.film import local_fields
 
 
 @numba.njit(cache=True, fastmath={"contract"})

@@ -122,9 +122,11 @@ class Averages(NamedTuple):
         return self.jackknife(lambda m: (m[1] - m[0] ** 2) / (self.n_sites * self.T**2))
 
 
-def _rest(tau, chain):
-    """Sweeps between two measurements."""
-    return max(1, int(max(tau.values()) / chain.per_tau))
+def _equilibrated(chain, rng):
+    """State of many replicas in equilibrium, tau_int, and the sweeps between two measurements."""
+    state = chain.start(MANY, rng)
+    tau_int = max(equilibrate(chain, state, rng)[0].values())
+    return state, tau_int, max(1, int(tau_int / chain.per_tau))
 
 
 def measure(chain, n_sweeps, rng):
@@ -134,9 +136,7 @@ def measure(chain, n_sweeps, rng):
     """
     if int(n_sweeps) != n_sweeps or n_sweeps < 1:
         raise ValueError(f"n_sweeps = {n_sweeps}: at least one sweep is needed")
-    state = chain.start(MANY, rng)
-    tau, _ = equilibrate(chain, state, rng)
-    interval = _rest(tau, chain)
+    state, tau_int, interval = _equilibrated(chain, rng)
     count = -(-int(n_sweeps) // interval)
     total, origin = 0.0, None
     for _ in range(count):
@@ -145,7 +145,7 @@ def measure(chain, n_sweeps, rng):
         total = total + chain.moments(seen, origin)
     means = total / count
     means[:, 1] += 2 * origin * means[:, 0] - origin**2  # E^2 was accumulated around it
-    return chain.averages(means, chain.names, chain.n_sites, chain.T, max(tau.values()), count * len(means))
+    return chain.averages(means, chain.names, chain.n_sites, chain.T, tau_int, count * len(means))
 
 
 def record(chain, length, rng):
@@ -155,10 +155,8 @@ def record(chain, length, rng):
     """
     if not length > 0:
         raise ValueError(f"length = {length}: a positive number of autocorrelation times is needed")
-    state = chain.start(MANY, rng)
-    tau, _ = equilibrate(chain, state, rng)
-    interval = _rest(tau, chain)
-    measurements = -(-int(length * max(tau.values())) // interval)
+    state, tau_int, interval = _equilibrated(chain, rng)
+    measurements = -(-int(length * tau_int) // interval)
     return np.array(_observe(chain, state, measurements, interval, rng), float).swapaxes(0, 1)
 
 

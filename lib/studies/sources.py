@@ -105,7 +105,7 @@ class Film:
     def images(self, n, seed):
         """True spins [n, L, L] and frames [n, h, w]. The same seed gives the same spins for every camera."""
         spins = mcmc.sample(chains.Ising(self.L, self.T), n, np.random.default_rng([seed, 0])).configurations
-        return spins, render(spins, np.random.default_rng([seed, 1]), self.camera)
+        return spins, render(spins, self.camera, np.random.default_rng([seed, 1]))
 
     def configurations(self, n, seed, purpose="train"):
         return recover(self.images(n, seed)[1], self.camera.pixels_per_spin, self.L)
@@ -129,7 +129,7 @@ class StripeFilm:
         """True spins [n, L, L] and frames [n, h, w]. The same seed gives the same spins for every camera."""
         chain = chains.DipolarFilm(film.pair_kernel(self.L, 1.0, self.g), self.T)
         spins = mcmc.sample(chain, n, np.random.default_rng([seed, 2]), spacing=2.0).configurations
-        return spins, render(spins, np.random.default_rng([seed, 3]), self.camera)
+        return spins, render(spins, self.camera, np.random.default_rng([seed, 3]))
 
     def configurations(self, n, seed, purpose="train"):
         return recover(self.images(n, seed)[1], self.camera.pixels_per_spin, self.L)

@@ -32,10 +32,12 @@ def blur_limit():
 class Camera:
     """A simulated Kerr microscope. A clean image has blur = 0.5, photons = 10000; a poor one blur = 3, photons = 200.
 
-    pixels_per_spin: side of the square of pixels that shows one spin. blur: standard deviation of the optics, in
-    pixels. photons: mean number per pixel. contrast: c in brightness 1 + c s; dark is s = -1. uneven: the light falls
-    by this fraction from the brightest to the darkest corner. pattern: standard deviation of the gains of the pixels,
-    the same in every frame.
+    pixels_per_spin: side of the square of pixels that shows one spin
+    blur: standard deviation of the optics, in pixels
+    photons: mean number per pixel
+    contrast: c in brightness 1 + c s; dark is s = -1
+    uneven: the light falls by this fraction from the brightest to the darkest corner
+    pattern: standard deviation of the gains of the pixels, the same in every frame
     """
 
     pixels_per_spin: int = 4
@@ -59,9 +61,7 @@ class Camera:
 
 
 def illumination(shape, camera, rng):
-    """Light times gain of every pixel [h, w], mean 1: a slope in a random direction, a soft spot, and the fixed
-    pattern.
-    """
+    """Light times gain of every pixel [h, w], mean 1: a slope in a random direction, a soft spot, the fixed pattern."""
     y, x = np.meshgrid(np.linspace(-1, 1, shape[0]), np.linspace(-1, 1, shape[1]), indexing="ij")
     angle = rng.uniform(0, 2 * np.pi)
     light = np.cos(angle) * x + np.sin(angle) * y - 0.5 * (x**2 + y**2)
@@ -70,12 +70,11 @@ def illumination(shape, camera, rng):
     return (light / light.mean()).astype(np.float32)
 
 
-def render(spins, rng, camera=Camera()):
+def render(spins, camera, rng):
     """Simulated Kerr images, uint16 [n, p L, p L] with p = pixels_per_spin, of spins +-1 [n, L, L].
 
     The blur wraps around, as the lattice does. The mean brightness is a quarter of the range of 16 bits; brighter
-    than the range is clipped. All frames share one illumination. rng: numpy.random.Generator. ValueError for spins of
-    another shape or values.
+    than the range is clipped. All frames share one illumination. ValueError for spins of another shape or values.
     """
     spins = np.asarray(spins)
     if spins.ndim != 3 or not np.isin(spins[: 64 if len(spins) > 64 else None], (-1, 1)).all():

@@ -25,7 +25,7 @@ of the dipolar Ising film: A. Vindigni et al., arXiv:0707.1582.
 import numpy as np
 from scipy.special import erfc
 
-from lib.lattice import check_side, neighbour, shell
+from lib.lattice import check_side, partner_sum, shell, star
 from lib.systems import check_temperature, ising
 
 T_CURIE = 427.4  # K, the talk's fit
@@ -68,8 +68,9 @@ def _image_sum(rows, columns, L, a, reach):
 def dipolar_kernel(L, a=None, reach=8):
     """K(r) [L, L], float64, of the displacement (row, column) on the periodic lattice; K(0) is the sum over own images.
 
-    a: Ewald's parameter (default 2 / L), reach: images and waves up to this number per direction. The default is
-    exact to rounding for every L. ValueError for L < 2.
+    a: Ewald's parameter, default 2 / L
+    reach: images and waves up to this number per direction; the default is exact to rounding for every L
+    ValueError for L < 2.
     """
     check_side(L)
     a = 2.0 / L if a is None else a
@@ -94,19 +95,22 @@ def pair_kernel(L, J=1.0, g=0.25):
     return W
 
 
-def energy(s, W):
-    """H(s) [n] of configurations s [n, L, L] with the pair kernel W [L, L] (`pair_kernel`), by convolution."""
+def local_fields(s, W):
+    """h_i = sum_j W(r_ij) s_j, float64 [n, L, L], by convolution; s: configurations [n, L, L], W: kernel [L, L]."""
     s = np.asarray(s, dtype=float)
-    field = np.fft.irfft2(np.fft.rfft2(s) * np.fft.rfft2(W), s=s.shape[-2:])
-    return -0.5 * (s * field).sum((-2, -1))
+    return np.fft.irfft2(np.fft.rfft2(s) * np.fft.rfft2(W), s=s.shape[-2:])
+
+
+def energy(s, W):
+    """H(s) [n] of configurations s [n, L, L] with the pair kernel W [L, L] (`pair_kernel`)."""
+    return -0.5 * (np.asarray(s, dtype=float) * local_fields(s, W)).sum((-2, -1))
 
 
 SHELLS = ((0, 1), (1, 1), (0, 2), (1, 2), (2, 2), (0, 3))
 
 
 def shell_operators(steps=SHELLS):
-    """dict "(a, b)" -> function s [n, L, L] -> [n], the sum of s_i s_j over all pairs of that displacement, up to
-    symmetry.
+    """dict "(a, b)" -> function s [n, L, L] -> [n], the sum of s_i s_j over all pairs of that shell.
 
     A pair Hamiltonian is - sum_shells J(r) O_r, with J(r) = W(r) (`shell_couplings`). L must exceed twice the largest
     step.
@@ -115,8 +119,7 @@ def shell_operators(steps=SHELLS):
     def operator(step):
         def total(s):
             s = np.asarray(s)
-            local = sum(neighbour(s, *r).astype(np.int16) for r in shell(*step))
-            return (s * local).sum((-2, -1), dtype=np.int64).astype(float)
+            return (s * partner_sum(s, shell(*step))).sum((-2, -1), dtype=np.int64).astype(float)
 
         return total
 
@@ -129,12 +132,6 @@ def shell_couplings(W, steps=SHELLS):
 
 
 def shell_local_sums(s, steps=SHELLS):
-    """s_i times the sum of its partners in each shell, int8 [n, N, a]: flipping spin i alone changes O_r by -2 times
-    this.
-    """
+    """s_i times the sum of its partners in each shell, int8 [n, N, a]; flipping s_i changes O_r by -2 times this."""
     s = np.asarray(s, dtype=np.int8)
-    sums = []
-    for step in steps:
-        partners = sum(neighbour(s, k * a, k * b) for a, b in shell(*step) for k in (1, -1))
-        sums.append((s * partners).reshape(len(s), -1))
-    return np.stack(sums, axis=2)
+    return np.stack([(s * partner_sum(s, star(shell(*step)))).reshape(len(s), -1) for step in steps], axis=2)

@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from scipy.optimize import minimize_scalar
 
-from lib.lattice import SHELLS, check_side, neighbour
+from lib.lattice import NEIGHBOURS, check_side, neighbour, partner_sum, star
 from lib.systems import check_temperature
 
 # ---------------------------------------------------------------- energy and operators
@@ -40,23 +40,19 @@ def _total(local):
     return local.sum((-2, -1), dtype=np.int32 if local.dtype.kind == "i" else None).astype(np.float64)
 
 
-def _partners(s, steps):
-    return sum(neighbour(s, *step) for step in steps)
-
-
 def nearest(s):
     """sum_i s_i (s_right + s_down): the 2N bonds of the nearest neighbours. s: [n, L, L] -> [n] float64."""
-    return _total(s * _partners(s, SHELLS["nn"]))
+    return _total(s * partner_sum(s, NEIGHBOURS["nn"]))
 
 
 def diagonal(s):
     """sum_i s_i (s_right-down + s_left-down): the 2N diagonal bonds. s: [n, L, L] -> [n] float64."""
-    return _total(s * _partners(s, SHELLS["nnn"]))
+    return _total(s * partner_sum(s, NEIGHBOURS["nnn"]))
 
 
 def third(s):
     """sum_i s_i (s_2 right + s_2 down): the 2N bonds of distance two. s: [n, L, L] -> [n] float64."""
-    return _total(s * _partners(s, SHELLS["third"]))
+    return _total(s * partner_sum(s, NEIGHBOURS["third"]))
 
 
 def plaquette(s):
@@ -97,7 +93,7 @@ def local_sums(s, names=tuple(OPERATORS)):
         if name == "plaquette":
             corners = [(a, b) for a in (-1, 1) for b in (-1, 1)]
             return sum(neighbour(s, a, 0) * neighbour(s, 0, b) * neighbour(s, a, b) for a, b in corners)
-        return _partners(s, SHELLS[name]) + _partners(s, [(-a, -b) for a, b in SHELLS[name]])
+        return partner_sum(s, star(NEIGHBOURS[name]))
 
     s = np.asarray(s, dtype=np.int8)
     return np.stack([(s * field(name)).reshape(len(s), -1) for name in names], axis=2)

@@ -26,7 +26,7 @@ import numba
 import numpy as np
 import torch
 
-from lib.lattice import SHELLS, neighbour
+from lib.lattice import NEIGHBOURS, neighbour
 from lib.systems import check_temperature
 
 T_BKT, T_BKT_ERROR = 0.8935, 0.0001  # arXiv:1302.2900
@@ -46,7 +46,7 @@ def _pairs(theta, steps):
 
 def nearest(theta):
     """sum of cos over the 2N nearest-neighbour bonds. theta: [n, L, L] -> [n]."""
-    return _pairs(theta, SHELLS["nn"])
+    return _pairs(theta, NEIGHBOURS["nn"])
 
 
 def nearest_double(theta):
@@ -56,12 +56,12 @@ def nearest_double(theta):
 
 def diagonal(theta):
     """sum of cos over the 2N diagonal bonds. theta: [n, L, L] -> [n]."""
-    return _pairs(theta, SHELLS["nnn"])
+    return _pairs(theta, NEIGHBOURS["nnn"])
 
 
 def third(theta):
     """sum of cos over the 2N bonds of distance two. theta: [n, L, L] -> [n]."""
-    return _pairs(theta, SHELLS["third"])
+    return _pairs(theta, NEIGHBOURS["third"])
 
 
 def plaquette(theta):
@@ -124,7 +124,7 @@ def vortex_density(theta):
 def currents(theta):
     """I_x, I_y = sum of sin(theta_i - theta_j) along rows and columns, [n, 2]."""
     c, s = _vectors(theta)
-    both = [(s * neighbour(c, *step) - c * neighbour(s, *step)).sum((-2, -1)) for step in SHELLS["nn"]]
+    both = [(s * neighbour(c, *step) - c * neighbour(s, *step)).sum((-2, -1)) for step in NEIGHBOURS["nn"]]
     return np.stack(both, axis=1)
 
 

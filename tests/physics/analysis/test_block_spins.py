@@ -54,7 +54,7 @@ def test_tables_and_operators_are_the_same_hamiltonian():
     t = block_spins.tables(K)
     pairs = sum(
         t.pair[k][s, np.roll(s, (-a, -b), (1, 2))].sum((1, 2))
-        for k, steps in enumerate(block_spins.SHELLS.values())
+        for k, steps in enumerate(block_spins.NEIGHBOURS.values())
         for a, b in steps
     )
     v = t.values[s]

@@ -28,11 +28,11 @@ def test_a_sweep_leaves_the_boltzmann_distribution_invariant():
     n, T, rng = 50_000, 1.6, RNG(11)
     start = STATES[rng.choice(512, n, p=probabilities(T))]
     spins = start.copy()
-    moved = dipolar.sweep((spins, dipolar.local_fields(spins, W3)), 1 / T, rng, W3)
+    moved = dipolar.sweep((spins, film.local_fields(spins, W3)), 1 / T, rng, W3)
     assert 0.05 < moved < 0.9
     assert (spins != start).any()
     assert chance(spins, T) > ALPHA
-    dipolar.sweep((spins, dipolar.local_fields(spins, W3)), 1 / (1.1 * T), rng, W3)
+    dipolar.sweep((spins, film.local_fields(spins, W3)), 1 / (1.1 * T), rng, W3)
     assert chance(spins, T) < ALPHA
 
 
@@ -47,7 +47,7 @@ def fluxes(T, T_sweep, n, seed):
     spins = STATES[index]
     assert np.array_equal(STATES[index ^ 1][:, 0, 0], -spins[:, 0, 0])
     after = spins.copy()
-    dipolar.sweep((after, dipolar.local_fields(after, W3)), 1 / T_sweep, rng, W3)
+    dipolar.sweep((after, film.local_fields(after, W3)), 1 / T_sweep, rng, W3)
     there = np.bincount(index[after[:, 0, 0] != spins[:, 0, 0]], minlength=512).astype(float)
     back = there[np.arange(512) ^ 1]
     busy = (there + back >= 20) & (np.arange(512) % 2 == 0)
@@ -65,7 +65,7 @@ def test_random_starts_reach_equilibrium():
     n, T, rng = 50_000, 1.6, RNG(13)
     index = rng.integers(512, size=n)
     spins = STATES[index[(index != 170) & (index != 341)]]
-    fields = dipolar.local_fields(spins, W3)
+    fields = film.local_fields(spins, W3)
     assert chance(spins, T) < ALPHA
     dipolar.sweep((spins, fields), 1 / T, rng, W3, 60)
     assert chance(spins, T) > ALPHA
@@ -106,7 +106,7 @@ def test_same_seed_same_film():
 def test_sampler_refuses():
     spins = np.ones((2, 4, 4), np.int8)
     W = film.pair_kernel(4)
-    fields = dipolar.local_fields(spins, W)
+    fields = film.local_fields(spins, W)
     with pytest.raises(ValueError, match="give \\[n, L, L\\] twice"):
         dipolar.sweep((spins, fields[:1]), 1.0, RNG(1), W)
     with pytest.raises(ValueError, match="pair interaction"):
