@@ -6,7 +6,7 @@ python benchmarks/samplers.py
 import numpy as np
 from timing import median_seconds
 
-from lib.samplers import ising_couplings, mcmc, metropolis, multispin, swendsen_wang
+from lib.samplers import chains, ising_couplings, mcmc, metropolis, multispin, swendsen_wang
 
 T = 2.27
 
@@ -19,12 +19,12 @@ def main():
         for sweep in (metropolis.sweep, swendsen_wang.sweep):
             seconds = median_seconds(lambda sweep=sweep, spins=spins: sweep(spins, 1 / T, rng))
             print(f"  {sweep.__module__.split('.')[-1]:20s} L = {L:3d}             {spins.size / seconds / 1e9:7.3f}")
-        for chains in (64, 512):
-            state = ising_couplings.cold_start(L, chains, rng)
+        for replicas in (64, 512):
+            state = ising_couplings.cold_start(L, replicas, rng)
             seconds = median_seconds(
                 lambda state=state: ising_couplings.sweep(state, 1 / T, rng, {"nn": 1, "nnn": 0.01}, 10)
             )
-            print(f"  coupled              L = {L:3d} chains {chains:4d} {10 * state.size / seconds / 1e9:7.3f}")
+            print(f"  coupled              L = {L:3d} chains {replicas:4d} {10 * state.size / seconds / 1e9:7.3f}")
         for words in (8, 16, 32, 64):
             state = multispin.cold_start(L, words, rng)
             n = 2**21 // (L * L * words)
@@ -41,10 +41,8 @@ def main():
         (32, T, 10**5), (64, T, 1000), (64, T, 10000),
     ]:  # fmt: skip
         for method in ("multispin", "swendsen_wang") if n <= 10**4 else ("multispin",):
-            seconds = median_seconds(
-                lambda a=(L, temperature, n), m=method: mcmc.sample(*a, np.random.default_rng(1), method=m),
-                3,
-            )
+            chain = chains.Ising(L, temperature, method=method)
+            seconds = median_seconds(lambda chain=chain, n=n: mcmc.sample(chain, n, np.random.default_rng(1)), 3)
             print(f"  L = {L:3d} T = {temperature:4.2f} n = {n:6d} {method:14s} {seconds:7.2f} s")
 
 

@@ -3,7 +3,8 @@
     checks.check_autoregressive(model)        earlier conditionals do not see later sites
     checks.check_normalised(model)            the sum of p over all configurations is 1
     checks.check_sample_log_prob(model)       sample and log_prob agree; cached sampling equals naive sampling
-    checks.check_detailed_balance(P, log_w)   a transition matrix leaves exp(log_w) invariant, pair by pair
+    checks.check_detailed_balance(P, log_w)   a transition matrix leaves exp(log_w) invariant, pair by pair;
+                                              P of single-spin flips: `single_flips`
     checks.check_energy_differences(...)      a flip's energy change equals the difference of two energies
     checks.check_commutes(rule, s, before)    a rule (blocking, thresholding) respects a symmetry
 
@@ -164,6 +165,31 @@ def check_detailed_balance(transition_matrix, log_weights, tolerance=1e-12):
         raise CheckFailed(
             f"no detailed balance: the flow from state {i} to {j} is {flow[i, j]:.6e}, back {flow[j, i]:.6e}"
         )
+
+
+def single_flips(acceptance, energies):
+    """Transition matrix [S, S] of single-spin flips, for `check_detailed_balance`, of a lattice small enough for it.
+
+    One step: a site chosen at random, its spin flipped with probability a(dE). So P_ss' = a(E(s') - E(s)) / N for
+    states that differ in one spin, and the rest stays.
+
+    acceptance: a, energy changes [S] -> probabilities [S] between 0 and 1
+    energies: [S = 2^N] of all states, counted by their spins that are down (`ising.enumerate_states`), N <= 12
+    ValueError for another number of energies and for an acceptance of another shape or range.
+    """
+    E = np.asarray(energies, float)
+    N = len(E).bit_length() - 1
+    if len(E) != 2**N or not 1 <= N <= 12:
+        raise ValueError(f"{len(E)} energies: give those of all 2^N states of N = 1 to 12 spins")
+    P, here = np.zeros((len(E), len(E))), np.arange(len(E))
+    for site in range(N):
+        there = here ^ (1 << site)
+        a = np.asarray(acceptance(E[there] - E), float)
+        if a.shape != E.shape or not ((a >= 0) & (a <= 1)).all():
+            raise ValueError("acceptance: give one probability between 0 and 1 for each energy change")
+        P[here, there] = a / N
+    P[here, here] = 1 - P.sum(1)
+    return P
 
 
 def check_energy_differences(energy, flip_energy, configurations, sites=None, tolerance=1e-9):

@@ -1,14 +1,51 @@
-"""Symmetries of a periodic square lattice: translations and the point group D4 (rotations and reflections).
+"""The periodic square lattice: its shells of neighbours, and its symmetries, translations and the point group D4.
 
 Configurations are torch tensors or numpy arrays [n, L, L]; every function is a plain rearrangement of sites and never
-changes a value. A group element is `(point, shift)`: `point` in 0 ... 7 counts D4 (bit 0: reflect rows, bit 1: reflect
-columns, bit 2: transpose), `shift` is a translation `(rows, columns)`.
+changes a value. A shell holds the displacements (rows, columns) of equal length up to symmetry, one of each pair r, -r.
+A group element is `(point, shift)`: `point` in 0 ... 7 counts D4 (bit 0: reflect rows, bit 1: reflect columns, bit 2:
+transpose), `shift` is a translation `(rows, columns)`.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 import torch
+
+
+def check_side(L, even=False):
+    """ValueError unless L is an integer of at least 2 (and even, where a checkerboard needs it)."""
+    if int(L) != L or L < 2:
+        raise ValueError(f"L = {L}: the lattice side must be an integer of at least 2")
+    if even and L % 2:
+        raise ValueError(f"L = {L}: a checkerboard needs an even lattice side, for example L = {int(L) + 1}")
+
+
+def neighbour(x, rows, columns):
+    """The value `rows` down and `columns` to the right of each site; x: [..., L, L]."""
+    roll = torch.roll if isinstance(x, torch.Tensor) else np.roll
+    return roll(x, (-rows, -columns), (-2, -1))
+
+
+def shell(a, b):
+    """The displacements that symmetry makes of (a, b), one of each pair r, -r: two, or four of a general direction."""
+    every = {(x, y) for u, v in ((a, b), (b, a)) for x in (u, -u) for y in (v, -v)}
+    return sorted((r for r in every if r > (0, 0)), key=lambda r: (r[0], -r[1]))
+
+
+NEIGHBOURS = {"nn": shell(0, 1), "nnn": shell(1, 1), "third": shell(0, 2)}
+
+
+def star(steps):
+    """The displacements of shells with their opposites: all partners of a site."""
+    return [*steps, *((-a, -b) for a, b in steps)]
+
+
+def partner_sum(x, steps):
+    """The sum of the values that are one of the steps away, at each site; x: [..., L, L]."""
+    return sum(neighbour(x, *step) for step in steps)
+
+
+# ---------------------------------------------------------------- symmetries
 
 
 def transform(configurations, point, shift):
@@ -23,7 +60,7 @@ def transform(configurations, point, shift):
     return roll(configurations, tuple(shift), (1, 2))
 
 
-class Image(NamedTuple):
+class Element(NamedTuple):
     """One element of the lattice group as a function configurations [n, L, L] -> configurations."""
 
     point: int
@@ -36,15 +73,16 @@ class Image(NamedTuple):
 def random_transform(configurations, generator, points=tuple(range(8)), translations=True):
     """Every configuration of a batch [n, L, L] under a random group element of its own; for training.
 
-    generator: a torch.Generator on the CPU. points: the elements of D4 to choose from, uniformly. translations: whether
-    to shift as well, uniformly over the L^2 shifts.
+    generator: a torch.Generator on the CPU
+    points: the elements of D4 to choose from, uniformly
+    translations: whether to shift as well, uniformly over the L^2 shifts
     """
     configurations = torch.as_tensor(configurations)
     n, side, _ = configurations.shape
     point = torch.tensor(points)[torch.randint(len(points), (n,), generator=generator)]
     shift = torch.randint(side if translations else 1, (2, n), generator=generator)
-    place = torch.arange(side)
-    row, column = ((place - by[:, None]) % side for by in shift)  # where the image takes its rows and columns from
+    site = torch.arange(side)
+    row, column = ((site - by[:, None]) % side for by in shift)  # where the image takes its rows and columns from
     a, b = row[:, :, None], column[:, None, :]
     transposed = (point & 4).bool()[:, None, None]
     a, b = torch.where(transposed, b, a), torch.where(transposed, a, b)
@@ -54,8 +92,8 @@ def random_transform(configurations, generator, points=tuple(range(8)), translat
 
 
 def subgroup(side):
-    """16 elements that form a group, as `Image`: D4 times the shift by (L/2, L/2). Averages over it are invariant."""
-    return [Image(point, shift) for shift in ((0, 0), (side // 2, side // 2)) for point in range(8)]
+    """16 elements that form a group, as `Element`: D4 times the shift by (L/2, L/2). Averages over it are invariant."""
+    return [Element(point, shift) for shift in ((0, 0), (side // 2, side // 2)) for point in range(8)]
 
 
 class RingImage(NamedTuple):
@@ -79,3 +117,17 @@ def ring_group(n_sites, shifts):
         raise ValueError(f"shifts = {shifts}: it must divide the number of sites, {n_sites}")
     starts = range(0, n_sites, n_sites // shifts)
     return [RingImage(start, way, sign) for sign in (1, -1) for start in starts for way in (1, -1)]
+
+
+def symmetry_violation(hamiltonian, configurations, operations):
+    """Largest and root-mean-square |H(g s) - H(s)| over configurations s and operations g, in units of energy: floats.
+
+    A symmetry that is built into a network holds to rounding; one that had to be learned holds as well as the data and
+    the training allow.
+
+    hamiltonian: has energy(configurations [n, ...]) -> [n]
+    operations: functions configurations -> configurations
+    """
+    before = hamiltonian.energy(configurations)
+    changes = np.stack([hamiltonian.energy(g(configurations)) - before for g in operations])
+    return float(np.abs(changes).max()), float(np.sqrt((changes**2).mean()))

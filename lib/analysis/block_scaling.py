@@ -8,7 +8,7 @@ any temperature. So there are two ways,
     ln w = (T0 / T) (ln p - ln g) + ln g          (energies scaled, multiplicities kept: free spins as T -> infinity)
 
 Either is sampled through a surrogate (`lib.systems.block_spins`) whose couplings are read from the network at T0,
-annealed from T0 upwards and downwards (`lib.samplers.block_spins.anneal`), and reweighted to the network, as in
+annealed from T0 upwards and downwards (`lib.samplers.population_annealing`), and reweighted to the network, as in
 `importance.py`. Where the effective sample size is too small to tell, the curves are nan.
 """
 
@@ -20,7 +20,7 @@ from lib.analysis import blocking
 from lib.analysis.couplings import read_moves, try_moves
 from lib.analysis.importance import effective_sample_size, reweight
 from lib.analysis.transitions import NAMES, Curves
-from lib.samplers import block_spins as sampler
+from lib.samplers import population_annealing
 from lib.statistics import Estimate, NoFeature, or_nan, over_networks
 from lib.systems import block_spins
 
@@ -84,10 +84,12 @@ def curves(hamiltonian, configurations, temperatures, keep_multiplicity, seed, s
     surrogate = Surrogate(hamiltonian, configurations[:250], keep_multiplicity, seed)
     rng = np.random.default_rng([seed, 5])
     populate = configurations.copy()
-    sampler.sweep(populate, surrogate.tables(T0), rng, 3 * sweeps)
+    population_annealing.sweep(populate, surrogate.tables(T0), rng, 3 * sweeps)
     found = {}
     for path in (T[T >= T0 - 1e-9], T[T <= T0 + 1e-9][::-1]):
-        steps = sampler.anneal(populate, path, surrogate.change, surrogate.tables, rng, sweeps=sweeps, groups=GROUPS)
+        steps = population_annealing.anneal(
+            populate, path, surrogate.change, surrogate.tables, rng, sweeps=sweeps, groups=GROUPS
+        )
         for t, states in zip(path, steps, strict=True):
             found[t] = _averages(surrogate, states, t)
     rows = [found[t] for t in T]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lib import parallel
-from lib.samplers import xy
+from lib.samplers import chains, mcmc
 
 NODES_PER_BETA = 14  # nodes of a segment per unit of beta; 16 in all and 24 agree at beta = 1 within 0.05
 
@@ -26,7 +26,7 @@ class LogPartition(NamedTuple):
 
 
 def _energy(L, beta, seed, n_sweeps):
-    value, error = xy.measure(L, 1 / beta, n_sweeps, np.random.default_rng(seed)).energy()
+    value, error = mcmc.measure(chains.XY(L, 1 / beta), n_sweeps, np.random.default_rng(seed)).energy()
     return L * L * value, L * L * error
 
 

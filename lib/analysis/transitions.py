@@ -23,7 +23,7 @@ from scipy.optimize import brentq
 
 from lib.analysis.couplings import read_network
 from lib.analysis.importance import Control, log_mean_weight, reweight
-from lib.samplers import mcmc
+from lib.samplers import chains, mcmc
 from lib.statistics import Estimate, NoFeature, block_sums, jackknife, or_nan, over_networks
 from lib.systems import ising
 
@@ -88,16 +88,17 @@ def by_surrogate(hamiltonian, L, temperatures, n, seed, length=40):
     ends of the temperatures, they are too small by a tenth to a quarter, as rare configurations are missed.
     """
     temperatures, n_sites = np.asarray(temperatures, float), L * L
-    at_T0 = mcmc.sample(L, hamiltonian.T0, 100, np.random.default_rng([seed, 1])).configurations
+    at_T0 = mcmc.sample(chains.Ising(L, hamiltonian.T0), 100, np.random.default_rng([seed, 1])).configurations
     operators = {"nn": ising.nearest}
     (coupling,) = read_network(hamiltonian, at_T0, operators, ising.flip_one, moves=8, seed=seed).values
     coupling = coupling if np.isfinite(coupling) else 1.0  # nearly frozen spins show none; any will do, at some cost
     runs, sets = [], []
     for number, T in enumerate(temperatures):
         rng = np.random.default_rng([seed, 2, number])
-        energy, magnetization = mcmc.record(L, T, length, rng, couplings={"nn": coupling})
+        chain = chains.Ising(L, T, couplings={"nn": coupling})
+        energy, magnetization = mcmc.record(chain, length, rng)
         runs.append((energy / coupling, magnetization / n_sites))
-        s = mcmc.sample(L, T, n, rng, couplings={"nn": coupling}).configurations
+        s = mcmc.sample(chain, n, rng).configurations
         E = ising.energy(s)
         sets.append((E, ising.magnetization(s) / n_sites, hamiltonian.energy(s) - coupling * E))
     E, m, excess = (np.concatenate(parts) for parts in zip(*sets, strict=True))
@@ -171,8 +172,8 @@ def direct(L, temperatures, n_sweeps, seed):
     """The same `Curves` by direct Monte Carlo of the true Hamiltonian (ess 1, ln Z unknown)."""
     rows, errors, count = [], [], 0
     for number, T in enumerate(temperatures):
-        run = mcmc.measure(L, T, n_sweeps, np.random.default_rng([seed, 3, number]))
-        parts = [run.energy(), run.specific_heat(), (run.mean[2], run.error[2]), run.susceptibility(), run.binder()]
+        run = mcmc.measure(chains.Ising(L, T), n_sweeps, np.random.default_rng([seed, 3, number]))
+        parts = [run.energy(), run.specific_heat(), run.moment("|m|"), run.susceptibility(), run.binder()]
         rows.append([value for value, _ in parts])
         errors.append([error for _, error in parts])
         count = run.configurations

@@ -18,7 +18,7 @@ import numpy as np
 from lib import lattice, parallel
 from lib.analysis import couplings
 from lib.analysis.importance import effective_sample_size
-from lib.samplers import xy as sampler
+from lib.samplers import chains, mcmc
 from lib.statistics import block_sums, jackknife, over_networks
 from lib.systems import xy
 
@@ -34,19 +34,10 @@ class Curves(NamedTuple):
     ess: np.ndarray
 
 
-def rotate_one(theta, rng):
-    """Copies of angles [n, L, L] with one spin of each, chosen at random, turned by up to a quarter turn."""
-    theta = theta.copy()
-    flat = theta.reshape(len(theta), -1)
-    site = rng.integers(flat.shape[1], size=len(theta))
-    flat[np.arange(len(theta)), site] += rng.uniform(-np.pi / 2, np.pi / 2, len(theta))
-    return theta % xy.TWO_PI
-
-
 def read(hamiltonian, theta, *, moves=16, seed=0):
     """`Couplings` of H_theta on all of `xy.OPERATORS`, and on nn alone, from moves of angles [n, L, L] drawn at T0."""
     tried = couplings.try_moves(
-        hamiltonian, theta, xy.operators, tuple(xy.OPERATORS), rotate_one, moves=moves, seed=seed
+        hamiltonian, theta, xy.operators, tuple(xy.OPERATORS), xy.rotate_one, moves=moves, seed=seed
     )
     return couplings.read_moves(tried, hamiltonian.T0), couplings.read_moves(tried, hamiltonian.T0, ("nn",))
 
@@ -104,11 +95,12 @@ def by_surrogate(hamiltonians, surrogate, L, T, n, n_sweeps, seed, pilot=200, bl
     """
     rng = np.random.default_rng(seed)
     if pilot:
-        theta = sampler.sample(L, T, pilot, rng, couplings=surrogate).configurations
+        theta = mcmc.sample(chains.XY(L, T, couplings=surrogate), pilot, rng).configurations
         surrogate = _adapted(np.mean([h.energy(theta) for h in hamiltonians], axis=0), theta)
-    run = sampler.measure(L, T, n_sweeps, rng, couplings=surrogate)
+    chain = chains.XY(L, T, couplings=surrogate)
+    run = mcmc.measure(chain, n_sweeps, rng)
     known = run.replica_means[:, [0, 2, 3]].mean(0)
-    theta = sampler.sample(L, T, n, rng, couplings=surrogate).configurations
+    theta = mcmc.sample(chain, n, rng).configurations
     observables = _observables(theta)
     own = -xy.operators(theta, tuple(surrogate)) @ np.array(list(surrogate.values()))
     log_w = np.array([-(h.energy(theta) - own) / T for h in hamiltonians])
@@ -139,7 +131,7 @@ class Extrapolated(NamedTuple):
 def _read(learned, seed):
     """`read` of a `Learned` network, H averaged over images, from 150 new configurations at T0."""
     task = learned.task
-    theta = sampler.sample(task.source.L, task.source.T, 150, np.random.default_rng([seed, 2])).configurations
+    theta = mcmc.sample(chains.XY(task.source.L, task.source.T), 150, np.random.default_rng([seed, 2])).configurations
     return read(MeanOverImages(learned.hamiltonian), theta, seed=seed)
 
 
@@ -170,7 +162,7 @@ def direct(L, temperatures, n_sweeps, seed, surrogate=None):
     """`Curves` by direct Monte Carlo of the true Hamiltonian, or of a surrogate (dict name -> J)."""
     rows, errors = [], []
     for number, T in enumerate(temperatures):
-        run = sampler.measure(L, T, n_sweeps, np.random.default_rng([seed, 3, number]), couplings=surrogate)
+        run = mcmc.measure(chains.XY(L, T, couplings=surrogate), n_sweeps, np.random.default_rng([seed, 3, number]))
         parts = run.energy(), run.helicity(), run.vortex_density()
         rows.append([value for value, _ in parts])
         errors.append([error for _, error in parts])

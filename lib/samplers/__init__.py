@@ -1,1 +1,1 @@
-"""Monte Carlo: one algorithm a file, and a driver that returns independent configurations."""
+"""Monte Carlo: one algorithm a file, the systems as chains, and one driver that returns independent configurations."""

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from lib.statistics import integrated_time
-from lib.systems.ising import check_side, check_temperature
+from lib.lattice import check_side
+from lib.systems import check_temperature
 
 
 @numba.njit(cache=True)
@@ -31,12 +31,16 @@ def _propose(spins, K, flips, rng):
                 s[i, j] = -s[i, j]
 
 
-def step(spins, excess, function, coupling, T, rng, flips=64):
-    """One proposal to every chain, in place; returns bool [n], where it was accepted.
+def step(state, T, rng, function, coupling, flips=64):
+    """One proposal to every replica, in place; returns bool [n], where it was accepted.
 
-    spins: int8 [n, L, L] of +-1; excess: float64 [n], function(spins), kept up to date; function: configurations ->
-    D [n] in units of energy; coupling: J; T: temperature of each chain [n]; rng: numpy.random.Generator.
+    state: spins int8 [n, L, L] of +-1, and excess float64 [n], function(spins), kept up to date
+    T: temperature of each replica [n]
+    rng: numpy.random.Generator
+    function: configurations -> D [n] in units of energy
+    coupling: J
     """
+    spins, excess = state
     proposed = spins.copy()
     _propose(proposed, coupling / T, flips, rng)
     new = np.asarray(function(proposed), dtype=float)
@@ -46,36 +50,26 @@ def step(spins, excess, function, coupling, T, rng, flips=64):
 
 
 class Heated(NamedTuple):
-    """Magnetisation per site m and excess D, [steps, t, chains] each, of chains at temperatures T [t].
+    """Magnetisation per site m and excess D, [steps, t, replicas] each, and the fraction of accepted proposals [t]."""
 
-    accepted [t]: fraction of the proposals; tau [t]: tau_int (1/2 + sum rho) of |m|, in steps. The steps of
-    equilibration are not in them.
-    """
-
-    T: np.ndarray
     m: np.ndarray
     excess: np.ndarray
     accepted: np.ndarray
-    tau: np.ndarray
 
 
-def heat(function, coupling, L, temperatures, rng, *, chains=20, steps=1000, discard=400, flips=64):
-    """`Heated`: an ordered lattice brought to each of the temperatures, where it equilibrates for `discard` steps.
+def heat(L, temperatures, rng, function, coupling, *, replicas=20, steps=1000, flips=64):
+    """`Heated`: replicas from an ordered lattice on, at each of the temperatures [t]; the rest as in `step`.
 
-    Arguments as in `step`; temperatures [t]. All chains of all temperatures are evaluated together.
+    All replicas of all temperatures are evaluated together. The first steps are not in equilibrium.
     """
     check_side(L)
     check_temperature(temperatures)
-    temperatures = np.asarray(temperatures, dtype=float)
-    T = temperatures.repeat(chains)
+    T = np.asarray(temperatures, dtype=float).repeat(replicas)
     spins = np.ones((len(T), L, L), np.int8)
     excess = np.asarray(function(spins), dtype=float)
     m, D, accepted = np.empty((steps, len(T))), np.empty((steps, len(T))), np.zeros(len(T))
-    for number in range(-discard, steps):
-        took = step(spins, excess, function, coupling, T, rng, flips)
-        if number >= 0:
-            m[number], D[number] = spins.mean((1, 2), dtype=float), excess
-            accepted += took / steps
-    m, D = m.reshape(steps, -1, chains), D.reshape(steps, -1, chains)
-    tau = np.array([integrated_time(np.abs(m[:, k])) for k in range(len(temperatures))])
-    return Heated(temperatures, m, D, accepted.reshape(-1, chains).mean(1), tau)
+    for k in range(steps):
+        accepted += step((spins, excess), T, rng, function, coupling, flips) / steps
+        m[k], D[k] = spins.mean((1, 2), dtype=float), excess
+    shape = steps, len(temperatures), replicas
+    return Heated(m.reshape(shape), D.reshape(shape), accepted.reshape(-1, replicas).mean(1))

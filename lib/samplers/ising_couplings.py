@@ -4,7 +4,7 @@ r"""Metropolis for Ising spins with a few more couplings: the surrogate read out
 
 Sites are visited in turn and flipped with probability min(1, exp(-beta Delta E)), which leaves exp(-beta H)
 invariant. Delta E = 2 sum_a J_a s_i dO_a/ds_i takes few values, so the probabilities are tabulated as 32-bit
-thresholds (bias below 2.4e-10). The chains are the last index: all of them are updated at one site together,
+thresholds (bias below 2.4e-10). The replicas are the last index: all of them are updated at one site together,
 each with its own generator (xoroshiro128+). Source: N. Metropolis et al., J. Chem. Phys. 21, 1087 (1953).
 """
 
@@ -35,25 +35,25 @@ def _thresholds(J, beta):
 
 @numba.njit(cache=True)
 def _sweeps(spins, state, table, n_sweeps):
-    """Sweeps of spins [L, L, chains]. Many short loops over the chains, so that each becomes vector code."""
-    L, _, chains = spins.shape
+    """Sweeps of spins [L, L, replicas]. Many short loops over the replicas, so that each becomes vector code."""
+    L, _, replicas = spins.shape
     low, high = state[0], state[1]
-    words = np.empty(chains // 2, np.uint64)
-    field, draws = np.empty(chains, np.int16), words.view(np.uint32)
+    words = np.empty(replicas // 2, np.uint64)
+    field, draws = np.empty(replicas, np.int16), words.view(np.uint32)
     for _ in range(n_sweeps):
         for i in range(L):
             u, d = (i - 1) % L, (i + 1) % L
             for j in range(L):
                 left, right = (j - 1) % L, (j + 1) % L
                 n, o, w, e = spins[u, j], spins[d, j], spins[i, left], spins[i, right]
-                for c in range(chains):
+                for c in range(replicas):
                     field[c] = 125 * (n[c] + o[c] + w[c] + e[c])
                 nw, ne, ow, oe = spins[u, left], spins[u, right], spins[d, left], spins[d, right]
-                for c in range(chains):
+                for c in range(replicas):
                     field[c] += 25 * (nw[c] + ne[c] + ow[c] + oe[c])
-                for c in range(chains):
+                for c in range(replicas):
                     field[c] += n[c] * (w[c] * nw[c] + e[c] * ne[c])
-                for c in range(chains):
+                for c in range(replicas):
                     field[c] += o[c] * (w[c] * ow[c] + e[c] * oe[c])
                 nn, oo, ww, ee = (
                     spins[(i - 2) % L, j],
@@ -61,32 +61,37 @@ def _sweeps(spins, state, table, n_sweeps):
                     spins[i, j - 2],
                     spins[i, (j + 2) % L],
                 )
-                for c in range(chains):
+                for c in range(replicas):
                     field[c] += 5 * (nn[c] + oo[c] + ww[c] + ee[c])
-                for c in range(chains // 2):
+                for c in range(replicas // 2):
                     words[c], low[c], high[c] = _advance(low[c], high[c])
                 s = spins[i, j]
-                for c in range(chains):
+                for c in range(replicas):
                     index = ((s[c] * np.int32(field[c])) >> 1) + 312 + 625 * (s[c] > 0)
                     s[c] *= 1 - 2 * (draws[c] <= table[index])
 
 
 def sweep(spins, beta, rng, couplings, n_sweeps=1):
-    """n_sweeps of every chain, in place.
+    """n_sweeps of every replica, in place.
 
-    spins: int8 [L, L, chains] of +-1, L >= 3; beta: 1 / T >= 0; rng: numpy.random.Generator; couplings: dict
-    name -> J. ValueError for L < 3 or an odd number of chains.
+    spins: int8 [L, L, replicas] of +-1, L >= 3
+    beta: 1 / T >= 0
+    rng: numpy.random.Generator
+    couplings: dict name -> J, or J [5] in the order of OPERATORS
+    ValueError for L < 3 or an odd number of replicas.
     """
     if len(spins) < 3:
         raise ValueError(f"L = {len(spins)}: these couplings need a lattice of side 3 or more")
-    chains = spins.shape[2]
-    if chains % 2:
-        raise ValueError(f"chains = {chains}: an even number is needed, two chains share the halves of a random word")
-    state = rng.integers(1, 2**64, size=(2, chains // 2), dtype=np.uint64)
+    replicas = spins.shape[2]
+    if replicas % 2:
+        raise ValueError(
+            f"replicas = {replicas}: an even number is needed, two replicas share the halves of a random word"
+        )
+    state = rng.integers(1, 2**64, size=(2, replicas // 2), dtype=np.uint64)
     _sweeps(spins, state, _thresholds(coupling_vector(couplings), beta), n_sweeps)
 
 
-def cold_start(L, chains, rng):
-    """Ordered lattices with random signs, int8 [L, L, chains]."""
-    signs = (2 * rng.integers(2, size=chains) - 1).astype(np.int8)
-    return np.broadcast_to(signs, (L, L, chains)).copy()
+def cold_start(L, replicas, rng):
+    """Ordered lattices with random signs, int8 [L, L, replicas]."""
+    signs = (2 * rng.integers(2, size=replicas) - 1).astype(np.int8)
+    return np.broadcast_to(signs, (L, L, replicas)).copy()

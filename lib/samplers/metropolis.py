@@ -11,7 +11,7 @@ the same update, many times faster.
 import numba
 import numpy as np
 
-from lib.systems.ising import check_side
+from lib.lattice import check_side
 
 
 def acceptance(beta):
@@ -40,7 +40,9 @@ def _sweep(spins, accept, rng):
 def sweep(spins, beta, rng):
     """One checkerboard sweep of every configuration, in place; returns the fraction of spins that flipped.
 
-    spins: int8 [n, L, L] of +-1, L even; beta: 1 / T >= 0; rng: numpy.random.Generator.
+    spins: int8 [n, L, L] of +-1, L even
+    beta: 1 / T >= 0
+    rng: numpy.random.Generator
     """
     check_side(spins.shape[-1], even=True)
     return _sweep(spins, acceptance(beta), rng) / spins.size

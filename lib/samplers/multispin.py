@@ -22,9 +22,8 @@ The random words come from one xoroshiro128+ generator per word (Blackman and Vi
 import numba
 import numpy as np
 
-from lib.systems.ising import check_side
+from lib.lattice import check_side
 
-DIGITS = 16  # binary digits of a random number; the remainder of a threshold is dithered (see above)
 ONES = np.uint64(0xFFFFFFFFFFFFFFFF)
 ZERO = np.uint64(0)
 
@@ -98,17 +97,16 @@ def _thresholds(beta):
     return masks[0], masks[1], np.array(rest, dtype=np.uint64)
 
 
-def _generators(words, rng):
-    return rng.integers(1, 2**64, size=(2, words + 1), dtype=np.uint64)
-
-
 def sweep(spins, beta, rng, n_sweeps=1):
     """n_sweeps checkerboard Metropolis sweeps of all replicas, in place.
 
-    spins: uint64 [L, L, W], L even; beta: 1 / T >= 0; rng: numpy.random.Generator.
+    spins: uint64 [L, L, W], L even
+    beta: 1 / T >= 0
+    rng: numpy.random.Generator
     """
     check_side(len(spins), even=True)
-    _sweeps(spins, _generators(spins.shape[2], rng), *_thresholds(beta), n_sweeps)
+    generators = rng.integers(1, 2**64, size=(2, spins.shape[2] + 1), dtype=np.uint64)
+    _sweeps(spins, generators, *_thresholds(beta), n_sweeps)
 
 
 def cold_start(L, words, rng):
@@ -171,15 +169,6 @@ def observe(spins):
     up, unsatisfied = np.empty((W, 64), np.int64), np.empty((W, 64), np.int64)
     _count(spins, up, unsatisfied)
     return 2 * unsatisfied.ravel() - 2 * L * L, 2 * up.ravel() - L * L
-
-
-def run(spins, beta, rng, n_measurements, interval=1):
-    """Yield lattice (energy, magnetisation) of all replicas, int64 [64 W], every `interval` sweeps."""
-    check_side(len(spins), even=True)
-    state, thresholds = _generators(spins.shape[2], rng), _thresholds(beta)
-    for _ in range(n_measurements):
-        _sweeps(spins, state, *thresholds, interval)
-        yield observe(spins)
 
 
 @numba.njit(cache=True)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from lib.systems.ising import check_side
+from lib.lattice import check_side
 
 
 class Clusters(NamedTuple):
@@ -64,7 +64,9 @@ def _sweep(spins, activate, rng, count, m2):
 def sweep(spins, beta, rng):
     """One cluster update of every configuration, in place; returns `Clusters`.
 
-    spins: contiguous int8 [n, L, L] of +-1; beta: 1 / T >= 0; rng: numpy.random.Generator.
+    spins: contiguous int8 [n, L, L] of +-1
+    beta: 1 / T >= 0
+    rng: numpy.random.Generator
     """
     check_side(spins.shape[-1])
     count, m2 = np.empty(len(spins), np.int64), np.empty(len(spins))

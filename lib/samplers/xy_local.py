@@ -124,8 +124,11 @@ def _ready(spins, J):
 def metropolis(spins, beta, rng, J, width):
     """One Metropolis sweep of every configuration, in place; returns the fraction of accepted moves.
 
-    spins: (cos, sin), float64 [n, L, L] each. beta: 1 / T. rng: numpy.random.Generator. J: `coupling_vector`.
-    width: largest tangent of half the proposed rotation.
+    spins: (cos, sin), float64 [n, L, L] each
+    beta: 1 / T
+    rng: numpy.random.Generator
+    J: `coupling_vector`
+    width: largest tangent of half the proposed rotation
     """
     return _metropolis(*spins, beta, J, _ready(spins, J), width, rng) / spins[0].size
 

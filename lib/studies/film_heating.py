@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lib.samplers import delayed_acceptance, mcmc
+from lib.samplers import chains, delayed_acceptance, mcmc
 from lib.systems import film, ising
 
 
@@ -45,7 +45,7 @@ def _excess_of(outcome):
     return excess, coupling, float(excess(np.ones((1,) + (outcome.experiment.L,) * 2, np.int8))[0])
 
 
-def raise_temperature(outcome, kelvin, steps, seed, chains=16):
+def raise_temperature(outcome, kelvin, steps, seed, replicas=16):
     """`Order` under exp(-H_theta / T) itself, on the L x L lattice, heated from complete order to each T [t] in K.
 
     By `delayed_acceptance.heat`, which proposes with the coupling that was read from the network. |m| is the mean
@@ -55,11 +55,11 @@ def raise_temperature(outcome, kelvin, steps, seed, chains=16):
     excess, coupling, ordered = _excess_of(outcome)
     T = film.reduced_temperature(np.asarray(kelvin, dtype=float), e.t_c)
     rng = np.random.default_rng([seed, e.network])
-    run = delayed_acceptance.heat(excess, coupling, e.L, T, rng, chains=chains, steps=steps, discard=0)
-    fourths = np.stack([np.abs(part).mean(axis=0) for part in np.array_split(run.m, 4)])  # [4, t, chains]
+    run = delayed_acceptance.heat(e.L, T, rng, excess, coupling, replicas=replicas, steps=steps)
+    fourths = np.stack([np.abs(part).mean(axis=0) for part in np.array_split(run.m, 4)])  # [4, t, replicas]
     last = fourths[-1]
     D = np.array_split(run.excess, 4)[-1].mean((0, 2)) - ordered
-    error = last.std(1, ddof=1) / np.sqrt(chains)
+    error = last.std(1, ddof=1) / np.sqrt(replicas)
     return Order(np.asarray(kelvin), last.mean(1), error, fourths.mean(2), run.accepted, D)
 
 
@@ -73,7 +73,8 @@ def misjudged(outcome, kelvin, n, seed):
     excess, _, ordered = _excess_of(outcome)
     found = []
     for number, T in enumerate(film.reduced_temperature(np.asarray(kelvin, dtype=float), e.t_c)):
-        found.append(excess(mcmc.sample(e.L, T, n, np.random.default_rng([seed, 4, number])).configurations))
+        rng = np.random.default_rng([seed, 4, number])
+        found.append(excess(mcmc.sample(chains.Ising(e.L, T), n, rng).configurations))
     return np.mean(found, axis=1) - ordered, np.std(found, axis=1)
 
 

@@ -8,6 +8,7 @@ from lib.studies.recipes import FILM
 from lib.studies.sources import Film
 from lib.studies.task import train
 from lib.systems import film, ising
+from lib.systems.camera import Camera
 
 PATCH_SHELLS = ((0, 1), (1, 1), (0, 2))
 MARGIN = 2  # blocks from the edge of a patch, where a neighbour is missing
@@ -37,7 +38,7 @@ def read_patches(patches, n_steps, seed, steps=PATCH_SHELLS):
     """The same read from a network trained on the patches, which may have a net magnetisation."""
     recipe, L = FILM["patch"], patches.shape[-1]
     data = patches[np.random.default_rng(seed).permutation(len(patches))]
-    model = recipe.build(Film(film.Camera(), L, film.T_IMAGES, film.T_CURIE), seed, data)
+    model = recipe.build(Film(Camera(), L, film.T_IMAGES, film.T_CURIE), seed, data)
     train(recipe, model, data, n_steps, seed)
     hamiltonian = LearnedHamiltonian(model, 1.0)
     operators = film.shell_operators(steps) | {"field": ising.magnetization}

@@ -24,7 +24,7 @@ from lib.analysis import action
 from lib.analysis.divergence import kl_divergence
 from lib.analysis.importance import Control, effective_sample_size, log_mean_weight, reweight
 from lib.models.learned import LearnedHamiltonian
-from lib.samplers import path
+from lib.samplers import chains, mcmc
 from lib.statistics import Estimate, block_sums, jackknife, over_networks
 from lib.studies.task import Learned, Task
 from lib.systems import double_well
@@ -316,7 +316,8 @@ class ReadableSurrogate:
         couplings = pair.surrogate(beta_3)
         matrix = TransferMatrix(couplings, self.n_sites)
         self.log_z = matrix.log_z
-        self.paths = path.sample(couplings, self.n_sites, n, np.random.default_rng([seed, 3])).paths
+        chain = chains.DoubleWell(couplings, self.n_sites)
+        self.paths = mcmc.sample(chain, n, np.random.default_rng([seed, 3])).configurations
         self.action = double_well.action(self.paths, couplings)
         self.observables = _measured(self.paths, beta_3)
         self.exact = _exact_averages(matrix, beta_3, self.n_sites)

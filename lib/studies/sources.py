@@ -10,10 +10,10 @@ import numpy as np
 
 from lib.analysis import kerr
 from lib.analysis.divergence import kl_divergence
-from lib.samplers import dipolar, mcmc, path
-from lib.samplers import xy as xy_sampler
+from lib.samplers import chains, mcmc
 from lib.studies import recipes
 from lib.systems import double_well, film, ising
+from lib.systems.camera import Camera, render
 
 PURPOSES = ("train", "test", "thermodynamics")
 
@@ -50,10 +50,10 @@ class Spins(Source):
     networks_without_data = recipes.SPINS_WITHOUT_DATA
 
     def configurations(self, n, seed, purpose="test"):
-        return mcmc.sample(self.L, self.T, n, generator(seed, purpose)).configurations
+        return mcmc.sample(chains.Ising(self.L, self.T), n, generator(seed, purpose)).configurations
 
     def log_prob(self, s):
-        return -ising.energy(s) / self.T - ising.log_partition_function(self.T, s.shape[-1])
+        return -ising.energy(s) / self.T - ising.log_partition_function(s.shape[-1], self.T)
 
     @property
     def n_sites(self):
@@ -70,7 +70,7 @@ class Angles(Source):
     networks_without_data = recipes.ANGLES_WITHOUT_DATA
 
     def configurations(self, n, seed, purpose="test"):
-        return xy_sampler.sample(self.L, self.T, n, generator(seed, purpose)).configurations
+        return mcmc.sample(chains.XY(self.L, self.T), n, generator(seed, purpose)).configurations
 
     @property
     def n_sites(self):
@@ -96,8 +96,8 @@ class Paths(Source):
     def configurations(self, n, seed, purpose="test"):
         if purpose != "train":
             return self.matrix().sample(n, generator(seed, purpose))
-        couplings = double_well.couplings(self.beta, self.n_sites)
-        return path.sample(couplings, self.n_sites, n, generator(seed, purpose), spacing=1.0).paths.astype(np.float32)
+        chain = chains.DoubleWell(double_well.couplings(self.beta, self.n_sites), self.n_sites)
+        return mcmc.sample(chain, n, generator(seed, purpose), spacing=1.0).configurations.astype(np.float32)
 
     def log_prob(self, paths):
         return self.matrix().log_prob(paths)
@@ -110,7 +110,7 @@ class ImagedFilm(Source):
     spins(n, rng): true spins [n, L, L]. streams: numbers of the random streams of spins and camera.
     """
 
-    camera: film.Camera
+    camera: Camera
     L: int
     networks = recipes.FILM
 
@@ -118,7 +118,7 @@ class ImagedFilm(Source):
         """True spins [n, L, L] and frames [n, h, w]. The same seed gives the same spins for every camera."""
         of_spins, of_camera = (np.random.default_rng([seed, stream]) for stream in self.streams)
         spins = self.spins(n, of_spins)
-        return spins, film.render(spins, of_camera, self.camera)
+        return spins, render(spins, self.camera, of_camera)
 
     def configurations(self, n, seed, purpose="test"):
         return recover(self.images(n, seed)[1], self.camera.pixels_per_spin, self.L)
@@ -141,7 +141,7 @@ class Film(ImagedFilm):
         return float(film.reduced_temperature(self.kelvin, self.t_c))
 
     def spins(self, n, rng):
-        return mcmc.sample(self.L, self.T, n, rng).configurations
+        return mcmc.sample(chains.Ising(self.L, self.T), n, rng).configurations
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,8 @@ class StripeFilm(ImagedFilm):
     streams = (2, 3)
 
     def spins(self, n, rng):
-        return dipolar.sample(film.pair_kernel(self.L, 1.0, self.g), self.T, n, rng).configurations
+        chain = chains.DipolarFilm(film.pair_kernel(self.L, 1.0, self.g), self.T)
+        return mcmc.sample(chain, n, rng, spacing=2.0).configurations
 
 
 def recover(frames, pixels_per_spin, L):

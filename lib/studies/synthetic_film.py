@@ -22,12 +22,14 @@ import numpy as np
 
 from lib import parallel
 from lib.analysis import couplings
+from lib.analysis.structure_factor import StructureFactor, structure_factor
 from lib.models.fit import FitResult
 from lib.models.learned import LearnedHamiltonian
 from lib.statistics import over_networks
 from lib.studies.sources import Film, StripeFilm
 from lib.studies.task import Task, learn_all
 from lib.systems import film, ising
+from lib.systems.camera import Camera
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Experiment:
     start: an experiment from whose network this one starts; a scan of a camera need not begin from nothing.
     """
 
-    camera: film.Camera = film.Camera()
+    camera: Camera = Camera()
     n_images: int = 3000
     L: int = 16
     T: float = film.T_IMAGES
@@ -92,7 +94,7 @@ class Stripes:
     L: int = 16
     g: float = 0.25
     T: float = 1.2
-    camera: film.Camera = film.Camera()
+    camera: Camera = Camera()
     n_steps: int = 1000
     seed: int = 1
     network: int = 0
@@ -118,8 +120,8 @@ class StripesOutcome(NamedTuple):
     wrong: float
     network: couplings.Couplings
     classical: couplings.Couplings
-    structure: film.StructureFactor
-    data: film.StructureFactor
+    structure: StructureFactor
+    data: StructureFactor
     fit: FitResult
 
 
@@ -182,8 +184,8 @@ def _read_stripes(e, wrong, spins, learned):
         wrong=wrong,
         network=couplings.read_network(learned.hamiltonian, spins[:500], operators, ising.flip_one, moves=16),
         classical=shells_classical(spins, e.T),
-        structure=film.structure_factor(drawn),
-        data=film.structure_factor(spins),
+        structure=structure_factor(drawn),
+        data=structure_factor(spins),
         fit=learned.fit,
     )
 

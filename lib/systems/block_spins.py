@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-PAIRS = {"nn": ((0, 1), (1, 0)), "nnn": ((1, 1), (1, -1)), "third": ((0, 2), (2, 0))}
+from lib.lattice import NEIGHBOURS, neighbour
 
 
 class Functions(NamedTuple):
@@ -37,7 +37,7 @@ def _terms(n_states):
     """Every operator as (name, kind, table): table [K] or [K, K]."""
     odd, even = functions(n_states)
     terms = [(f"one {k}", "one", even[k]) for k in range(len(even))]
-    for distance in PAIRS:
+    for distance in NEIGHBOURS:
         for family, members in (("odd", odd), ("even", even)):
             for a in range(len(members)):
                 for b in range(a, len(members)):
@@ -59,10 +59,10 @@ def operators(states, n_states=5):
         if kind == "one":
             columns.append(table[states].sum((1, 2)))
         else:
-            pairs = sum(table[states, np.roll(states, (-a, -b), (1, 2))].sum((1, 2)) for a, b in PAIRS[kind])
+            pairs = sum(table[states, neighbour(states, a, b)].sum((1, 2)) for a, b in NEIGHBOURS[kind])
             columns.append(pairs)
     v = functions(n_states).odd[0][states]
-    squares = v * np.roll(v, -1, 1) * np.roll(v, -1, 2) * np.roll(v, (-1, -1), (1, 2))
+    squares = v * neighbour(v, 1, 0) * neighbour(v, 0, 1) * neighbour(v, 1, 1)
     return np.stack([*columns, squares.sum((1, 2))], axis=1)
 
 
@@ -83,7 +83,7 @@ def tables(K, n_states=5, one=None):
         if kind == "one":
             single += coupling * table
         else:
-            pair[list(PAIRS).index(kind)] += coupling * table
+            pair[list(NEIGHBOURS).index(kind)] += coupling * table
     return Tables(single, pair, float(K[-1]), functions(n_states).odd[0])
 
 
@@ -91,12 +91,12 @@ def log_weight(states, tables):
     """ln w [n] of states [n, L, L], up to a constant: the same as `operators` times couplings, in fewer look-ups."""
     states = np.asarray(states)
     total = tables.one[states].sum((1, 2))
-    for table, steps in zip(tables.pair, PAIRS.values(), strict=True):
+    for table, steps in zip(tables.pair, NEIGHBOURS.values(), strict=True):
         for a, b in steps:
-            total += table[states, np.roll(states, (-a, -b), (1, 2))].sum((1, 2))
+            total += table[states, neighbour(states, a, b)].sum((1, 2))
     v = tables.values[states]
-    right = v * np.roll(v, -1, 2)
-    return total + tables.square * (right * np.roll(right, -1, 1)).sum((1, 2))
+    right = v * neighbour(v, 0, 1)
+    return total + tables.square * (right * neighbour(right, 1, 0)).sum((1, 2))
 
 
 def change_one(states, rng, n_states=5):

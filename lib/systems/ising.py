@@ -17,41 +17,20 @@ S = sinh 2K:
 We use g_l = 2 arsinh sqrt(d_l / 2) with d_l = (1 - S)^2 / S + 2 sin^2(pi l / 2L), and g_0 = 2 arsinh[(S - 1)
 / sqrt(2 S)]: nothing cancels near T_c. All four products are taken relative to the first, with analytic
 derivatives with respect to K, so that the second derivative is free of the cancellation <E^2> - <E>^2, and
-nothing overflows. Infinite lattice: L. Onsager, Phys. Rev. 65, 117 (1944); magnetisation: C. N. Yang, Phys.
-Rev. 85, 808 (1952).
+nothing overflows. Infinite lattice: T_c of L. Onsager, Phys. Rev. 65, 117 (1944); magnetisation of C. N. Yang,
+Phys. Rev. 85, 808 (1952).
 """
 
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy.integrate import quad
 from scipy.optimize import minimize_scalar
-from scipy.special import ellipe, ellipkm1
+
+from lib.lattice import NEIGHBOURS, check_side, neighbour, partner_sum, star
+from lib.systems import check_temperature
 
 # ---------------------------------------------------------------- energy and operators
-
-
-def check_side(L, even=False):
-    """ValueError unless L is an integer of at least 2 (and even, where a checkerboard needs it)."""
-    if int(L) != L or L < 2:
-        raise ValueError(f"L = {L}: the lattice side must be an integer of at least 2")
-    if even and L % 2:
-        raise ValueError(f"L = {L}: a checkerboard needs an even lattice side, for example L = {int(L) + 1}")
-
-
-def check_temperature(T):
-    """ValueError unless every temperature is positive and finite."""
-    if not np.all(np.isfinite(T)) or np.any(np.asarray(T) <= 0):
-        raise ValueError(f"T = {T}: the temperature must be positive and finite")
-
-
-def _roll(s, rows, columns):
-    return (
-        torch.roll(s, (rows, columns), (-2, -1))
-        if isinstance(s, torch.Tensor)
-        else np.roll(s, (rows, columns), (-2, -1))
-    )
 
 
 def _total(local):
@@ -63,22 +42,22 @@ def _total(local):
 
 def nearest(s):
     """sum_i s_i (s_right + s_down): the 2N bonds of the nearest neighbours. s: [n, L, L] -> [n] float64."""
-    return _total(s * (_roll(s, 0, -1) + _roll(s, -1, 0)))
+    return _total(s * partner_sum(s, NEIGHBOURS["nn"]))
 
 
 def diagonal(s):
     """sum_i s_i (s_right-down + s_left-down): the 2N diagonal bonds. s: [n, L, L] -> [n] float64."""
-    return _total(s * (_roll(s, -1, -1) + _roll(s, -1, 1)))
+    return _total(s * partner_sum(s, NEIGHBOURS["nnn"]))
 
 
 def third(s):
     """sum_i s_i (s_2 right + s_2 down): the 2N bonds of distance two. s: [n, L, L] -> [n] float64."""
-    return _total(s * (_roll(s, 0, -2) + _roll(s, -2, 0)))
+    return _total(s * partner_sum(s, NEIGHBOURS["third"]))
 
 
 def plaquette(s):
     """sum over the N elementary squares of the product of their four spins. s: [n, L, L] -> [n] float64."""
-    return _total(s * _roll(s, 0, -1) * _roll(s, -1, 0) * _roll(s, -1, -1))
+    return _total(s * neighbour(s, 0, 1) * neighbour(s, 1, 0) * neighbour(s, 1, 1))
 
 
 def magnetization(s):
@@ -108,22 +87,16 @@ def local_sums(s, names=tuple(OPERATORS)):
     if s.shape[-1] < 3:
         raise ValueError(f"L = {s.shape[-1]}: local sums need a lattice of side 3 or more")
 
-    def star(steps):
-        return sum(_roll(s, *step) for step in steps)
+    def field(name):
+        if name == "field":
+            return 1
+        if name == "plaquette":
+            corners = [(a, b) for a in (-1, 1) for b in (-1, 1)]
+            return sum(neighbour(s, a, 0) * neighbour(s, 0, b) * neighbour(s, a, b) for a, b in corners)
+        return partner_sum(s, star(NEIGHBOURS[name]))
 
-    def squares():
-        corners = [(a, b) for a in (-1, 1) for b in (-1, 1)]
-        return sum(_roll(s, a, 0) * _roll(s, 0, b) * _roll(s, a, b) for a, b in corners)
-
-    fields = {
-        "nn": lambda: star([(0, 1), (0, -1), (1, 0), (-1, 0)]),
-        "nnn": lambda: star([(1, 1), (1, -1), (-1, 1), (-1, -1)]),
-        "third": lambda: star([(0, 2), (0, -2), (2, 0), (-2, 0)]),
-        "plaquette": squares,
-        "field": lambda: 1,
-    }
     s = np.asarray(s, dtype=np.int8)
-    return np.stack([(s * fields[name]()).reshape(len(s), -1) for name in names], axis=2)
+    return np.stack([(s * field(name)).reshape(len(s), -1) for name in names], axis=2)
 
 
 # ---------------------------------------------------------------- moves
@@ -157,12 +130,12 @@ class Exact(NamedTuple):
         return Exact(*(value / self.n_sites for value in self[:5]), 1)
 
 
-def exact(T, L):
-    """Kaufman's exact thermodynamics of the periodic L x L lattice (source: see the top of this file).
+def exact(L, T):
+    """Kaufman's exact thermodynamics of the periodic L x L lattice as `Exact` (source: see the top of this file).
 
-    T: temperature(s) in units of J, number or array. L: side, 2 or more. Returns `Exact`: the whole lattice,
-    `.per_site` for one site. Relative errors are about 1e-12 (L <= 128). ValueError if T is not positive or L
-    not an integer >= 2.
+    L: side, 2 or more
+    T: temperature(s) in units of J, number or array
+    Relative errors are about 1e-12 (L <= 128). ValueError if T is not positive or L not an integer >= 2.
     """
     check_side(L)
     check_temperature(T)
@@ -217,18 +190,18 @@ def exact(T, L):
     return Exact(log_z, -T * log_z, -first, np.maximum(second, 0) / T**2, log_z - first / T, N)
 
 
-def log_partition_function(T, L):
+def log_partition_function(L, T):
     """ln Z of the periodic L x L lattice at temperature(s) T (Kaufman); see `exact`."""
-    return exact(T, L).log_z
+    return exact(L, T).log_z
 
 
 def specific_heat_peak(L):
     """Temperature and height (per site) of the maximum of the exact specific heat of the L x L lattice."""
     check_side(L)
     grid = np.linspace(1.5, 4.5, 601)
-    top = np.clip(np.argmax(exact(grid, L).specific_heat), 1, len(grid) - 2)
+    top = np.clip(np.argmax(exact(L, grid).specific_heat), 1, len(grid) - 2)
     found = minimize_scalar(
-        lambda T: -float(exact(T, L).per_site.specific_heat),
+        lambda T: -float(exact(L, T).per_site.specific_heat),
         bounds=(grid[top - 1], grid[top + 1]),
         method="bounded",
         options={"xatol": 1e-9},
@@ -242,38 +215,6 @@ def specific_heat_peak(L):
 def critical_temperature():
     """2 / ln(1 + sqrt 2) = 2.269185..., the critical temperature of the infinite lattice (Onsager 1944)."""
     return 2 / np.log1p(np.sqrt(2))
-
-
-class Onsager(NamedTuple):
-    """Free energy, energy and specific heat per site of the infinite lattice, each of the shape of T."""
-
-    free_energy: np.ndarray
-    energy: np.ndarray
-    specific_heat: np.ndarray
-
-
-def onsager(T):
-    """Onsager's solution of the infinite lattice at temperature(s) T; the specific heat diverges at T_c."""
-    check_temperature(T)
-    K = np.minimum(1 / np.asarray(T, dtype=float), 90.0)  # as in `exact`
-    S, C2, t2 = np.sinh(2 * K), np.cosh(2 * K), np.tanh(2 * K) ** 2
-    m1 = ((S**2 - 1) / C2**2) ** 2  # 1 - k^2 with k = 2 S / C2^2
-    elliptic_k, elliptic_e = ellipkm1(m1), ellipe(1 - m1)
-    with np.errstate(invalid="ignore"):
-        u = -C2 / S * (1 + 2 / np.pi * np.where(m1 == 0, 0.0, (2 * t2 - 1) * elliptic_k))
-        bracket = elliptic_k - elliptic_e - (1 - t2) * (np.pi / 2 + (2 * t2 - 1) * elliptic_k)
-        c = 4 / np.pi * (K * C2 / S) ** 2 * np.where(m1 == 0, np.inf, bracket)
-
-    def integral(m1):
-        return quad(
-            lambda phi: np.log1p(np.sqrt(np.cos(phi) ** 2 + m1 * np.sin(phi) ** 2)),
-            0,
-            np.pi / 2,
-            epsabs=1e-13,
-        )[0]
-
-    f = -(np.log(np.sqrt(2) * C2) + np.vectorize(integral, otypes=[float])(m1) / np.pi) / K
-    return Onsager(f, u, c)
 
 
 def yang_magnetization(T):
@@ -308,7 +249,7 @@ class Enumerated(NamedTuple):
     binder: float
 
 
-def enumerated(T, L):
+def enumerated(L, T):
     """Averages over all states of the 2 x 2, 3 x 3 or 4 x 4 lattice at temperature T (number)."""
     check_temperature(T)
     s = enumerate_states(L)

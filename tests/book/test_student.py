@@ -16,7 +16,6 @@ from lib.models.heads.discrete import Bernoulli
 from lib.models.made import MADE
 from lib.page import grading, parameters
 from lib.paths import BOOK, ROOT
-from lib.samplers import enumerated
 from lib.systems import ising
 from tests.conftest import code, markdown, notebook, one_line, run_lib, stream, write
 
@@ -73,26 +72,27 @@ def test_caught_says_what_the_check_said_and_objects_if_it_said_nothing(capsys):
 
 def test_single_flips_are_a_transition_matrix_that_knows_right_from_wrong():
     T, states = 2.0, ising.enumerate_states(3)
-    log_weights = -ising.energy(states) / T
+    energies = ising.energy(states)
+    log_weights = -energies / T
 
     def metropolis(change):
         return np.minimum(1, np.exp(-change / T))
 
-    P = enumerated.single_flips(metropolis)
+    P = checks.single_flips(metropolis, energies)
     assert P.shape == (512, 512) and np.allclose(P.sum(1), 1) and ((P > 0).sum(1) <= 10).all()
     checks.check_detailed_balance(P, log_weights)
-    checks.check_detailed_balance(enumerated.single_flips(lambda d: 1 / (1 + np.exp(d / T)), 3), log_weights)
-    field = enumerated.single_flips(metropolis, energy=lambda s: ising.energy(s) - 0.3 * ising.magnetization(s))
+    checks.check_detailed_balance(checks.single_flips(lambda d: 1 / (1 + np.exp(d / T)), energies), log_weights)
+    field = checks.single_flips(metropolis, energies - 0.3 * ising.magnetization(states))
     checks.check_detailed_balance(field, log_weights + 0.3 * ising.magnetization(states) / T)
-    timid = enumerated.single_flips(lambda d: np.where(d > 0, 0.5, 1) * metropolis(d))
+    timid = checks.single_flips(lambda d: np.where(d > 0, 0.5, 1) * metropolis(d), energies)
     for matrix, weights in ((timid, log_weights), (P, 1.1 * log_weights), (field, log_weights)):
         with pytest.raises(checks.CheckFailed, match="no detailed balance"):
             checks.check_detailed_balance(matrix, weights)
     for bad in (lambda d: d, lambda d: 0.5, lambda d: np.full(len(d), np.nan)):
         with pytest.raises(ValueError, match="probability"):
-            enumerated.single_flips(bad)
-    with pytest.raises(ValueError, match="L = 4"):
-        enumerated.single_flips(metropolis, 4)
+            checks.single_flips(bad, energies)
+    with pytest.raises(ValueError, match="500 energies"):
+        checks.single_flips(metropolis, energies[:500])
 
 
 def test_check_commutes():

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lib import lattice
-from lib.analysis import action, couplings, xy_phases
+from lib.analysis import action, couplings
 from lib.models.heads.discrete import Bernoulli
 from lib.models.heads.real import GaussianMixture
 from lib.models.learned import Units
@@ -179,7 +179,7 @@ class AngleFile(LatticeKind):
         "reflection": lambda theta: xy.currents(theta).sum(1) / theta[0].size,
         **symmetries.SQUARE,
     }
-    move = staticmethod(xy_phases.rotate_one)
+    move = staticmethod(xy.rotate_one)
 
     def operators(self, theta):
         return xy.operators(theta)

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 
 from lib import lattice
-from lib.analysis import symmetry
 from lib.studies.own.summary import BROKEN, over_file
 
 
@@ -88,11 +87,11 @@ def point_group(broken):
 
 
 def lattice_group(side, broken, most=16):
-    """`lattice.Image` of a group of at most `most` elements, to average p over."""
+    """`lattice.Element` of a group of at most `most` elements, to average p over."""
     allowed = point_group(broken)
     shifts = [(0, 0)] + ([(side // 2, side // 2)] if side % 2 == 0 and allows(broken, "boundary") else [])
-    images = [lattice.Image(p, shift) for shift in shifts for p in allowed]
-    return images if len(images) <= most else [lattice.Image(p, (0, 0)) for p in allowed if p < 4]
+    images = [lattice.Element(p, shift) for shift in shifts for p in allowed]
+    return images if len(images) <= most else [lattice.Element(p, (0, 0)) for p in allowed if p < 4]
 
 
 def lattice_moves(broken):
@@ -106,8 +105,8 @@ def lattice_operations(side):
     """Operations of each kind of symmetry of the lattice: name -> list of functions of configurations."""
     shifts = (1, 0), (0, 1), (side // 2, side // 2)
     return {
-        "translations": [lattice.Image(0, shift) for shift in shifts],
-        "rotations and reflections": [lattice.Image(p, (0, 0)) for p in range(1, 8)],
+        "translations": [lattice.Element(0, shift) for shift in shifts],
+        "rotations and reflections": [lattice.Element(p, (0, 0)) for p in range(1, 8)],
     }
 
 
@@ -166,5 +165,5 @@ def path_operations(n_sites):
 
 def violations(hamiltonian, c, operations):
     """dict name -> (largest, rms) |ln p(g c) - ln p(c)| over the operations g of each kind of symmetry."""
-    found = {name: symmetry.violation(hamiltonian, c, each) for name, each in operations.items()}
+    found = {name: lattice.symmetry_violation(hamiltonian, c, each) for name, each in operations.items()}
     return {name: (largest / hamiltonian.T0, rms / hamiltonian.T0) for name, (largest, rms) in found.items()}

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from lib import lattice
-from lib.analysis import couplings, importance, symmetry, transitions
+from lib.analysis import couplings, importance, transitions
 from lib.analysis.divergence import kl_divergence
 from lib.analysis.hamiltonian_error import compare
 from lib.studies import ising as study
@@ -114,7 +114,7 @@ def test_pseudolikelihood_is_unbiased_and_above_the_bound():
 def test_cramer_rao_of_one_coupling():
     """dJ / J = 1 / sqrt(n N C), with the exact specific heat."""
     h, n = Known({"nn": 1.0}), 10_000
-    C = ising.exact(T0, 4).specific_heat
+    C = ising.exact(4, T0).specific_heat
     weights = np.exp(h.log_prob(STATES))
     s = STATES[np.random.default_rng(6).choice(len(STATES), 200_000, p=weights)]
     assert couplings.cramer_rao(ising.operators(s, ("nn",)), T0, n)[0] == pytest.approx(1 / np.sqrt(n * C), rel=0.02)
@@ -253,8 +253,8 @@ def test_comparison():
 def test_symmetry_violation():
     s = STATES[::97]
     even, odd = Known(NEAR), Known(NEAR | {"field": 0.1})
-    assert symmetry.violation(even, s, [lambda s: -s])[0] < 1e-10
-    largest, rms = symmetry.violation(odd, s, [lambda s: -s])
+    assert lattice.symmetry_violation(even, s, [lambda s: -s])[0] < 1e-10
+    largest, rms = lattice.symmetry_violation(odd, s, [lambda s: -s])
     assert largest == pytest.approx(0.2 * np.abs(ising.magnetization(s)).max()) and 0 < rms < largest
 
 
@@ -301,6 +301,6 @@ def test_a_trained_network_is_close_and_its_average_closer():
 
     assert kl(average) < kl(learned.hamiltonian) < 0.03
     assert abs(learned.kl.value - kl(learned.hamiltonian)) < 4 * learned.kl.error
-    images = [lattice.Image(point, (2, 2)) for point in range(8)] + [lambda s: -s]
-    assert symmetry.violation(average, STATES[::301], images)[0] < 1e-4
-    assert symmetry.violation(average, STATES[::301], [lattice.Image(0, (0, 1))])[0] > 1e-3
+    images = [lattice.Element(point, (2, 2)) for point in range(8)] + [lambda s: -s]
+    assert lattice.symmetry_violation(average, STATES[::301], images)[0] < 1e-4
+    assert lattice.symmetry_violation(average, STATES[::301], [lattice.Element(0, (0, 1))])[0] > 1e-3

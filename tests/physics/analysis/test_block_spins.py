@@ -11,7 +11,7 @@ from scipy import stats
 from lib.analysis import block_scaling, blocking
 from lib.analysis.couplings import read_moves, try_moves
 from lib.analysis.transitions import Curves
-from lib.samplers import block_spins as sampler
+from lib.samplers import population_annealing
 from lib.systems import block_spins
 
 NAMES = block_spins.names()
@@ -54,7 +54,7 @@ def test_tables_and_operators_are_the_same_hamiltonian():
     t = block_spins.tables(K)
     pairs = sum(
         t.pair[k][s, np.roll(s, (-a, -b), (1, 2))].sum((1, 2))
-        for k, steps in enumerate(block_spins.PAIRS.values())
+        for k, steps in enumerate(block_spins.NEIGHBOURS.values())
         for a, b in steps
     )
     v = t.values[s]
@@ -88,16 +88,16 @@ def test_metropolis_samples_its_distribution(all_states):
     edges = np.quantile(log_w, np.linspace(0, 1, 41)[1:-1])
     exact = np.bincount(np.searchsorted(edges, log_w), weights=p, minlength=len(edges) + 1)
     states = random_states(20_000, 3, n_states=3)
-    sampler.sweep(states, block_spins.tables(K, 3), np.random.default_rng(2), 60)
+    population_annealing.sweep(states, block_spins.tables(K, 3), np.random.default_rng(2), 60)
     drawn = block_spins.operators(states, 3) @ K
     counts = np.bincount(np.searchsorted(edges, drawn), minlength=len(edges) + 1)
     assert chi_square(counts, exact) > 0.001
     wrong = random_states(20_000, 3, n_states=3)
-    sampler.sweep(wrong, block_spins.tables(1.1 * K, 3), np.random.default_rng(2), 60)
+    population_annealing.sweep(wrong, block_spins.tables(1.1 * K, 3), np.random.default_rng(2), 60)
     counts = np.bincount(np.searchsorted(edges, block_spins.operators(wrong, 3) @ K), minlength=len(edges) + 1)
     assert chi_square(counts, exact) < 0.001
     with pytest.raises(ValueError, match="side 3"):
-        sampler.sweep(random_states(2, 2), block_spins.tables(couplings()), np.random.default_rng(0))
+        population_annealing.sweep(random_states(2, 2), block_spins.tables(couplings()), np.random.default_rng(0))
 
 
 def test_annealing_follows_the_distributions(all_states):
@@ -105,8 +105,8 @@ def test_annealing_follows_the_distributions(all_states):
     s, K, log_w = all_states
     scales = (0.4, 0.7, 1.0)
     start = random_states(20_000, 3, n_states=3)
-    sampler.sweep(start, block_spins.tables(scales[0] * K, 3), np.random.default_rng(3), 60)
-    path = sampler.anneal(
+    population_annealing.sweep(start, block_spins.tables(scales[0] * K, 3), np.random.default_rng(3), 60)
+    path = population_annealing.anneal(
         start,
         scales,
         lambda states, a, b: (b - a) * (block_spins.operators(states, 3) @ K),
@@ -127,7 +127,7 @@ def test_systematic_resampling_keeps_the_weights():
     counts = np.zeros(5)
     rng = np.random.default_rng(6)
     for _ in range(4000):
-        counts += np.bincount(sampler._resample(log_w, rng), minlength=5)
+        counts += np.bincount(population_annealing._resample(log_w, rng), minlength=5)
     assert counts / 4000 == pytest.approx(5 * np.exp(log_w) / np.exp(log_w).sum(), abs=0.03)
 
 
@@ -158,19 +158,21 @@ def test_scaling_the_temperature_both_ways(keep):
     K = couplings(9, 0.05)
     K[:2] = -1.0, -1.5  # the multiplicities, roughly
     states = random_states(1000, 4, 7)
-    sampler.sweep(states, block_spins.tables(K), np.random.default_rng(1), 200)
+    population_annealing.sweep(states, block_spins.tables(K), np.random.default_rng(1), 200)
     T = np.array([2.27, 3.2, 4.54])
     curves = block_scaling.curves(Known(K), states, T, keep, seed=2)
     assert curves.ess == pytest.approx(1, abs=1e-6)  # the surrogate is the model itself
     log_g = np.log([1, 4, 6, 4, 1])
     one = 0.5 * log_g if keep else None
     long = random_states(4000, 4, 8)
-    sampler.sweep(long, block_spins.tables(0.5 * K, one=one), np.random.default_rng(3), 300)
+    population_annealing.sweep(long, block_spins.tables(0.5 * K, one=one), np.random.default_rng(3), 300)
     m = block_scaling.observables(long)[:, 1]
     error = np.hypot(m.std() / np.sqrt(len(m)), curves.errors["abs_m"][2])
     assert abs(curves.values["abs_m"][2] - m.mean()) < 4 * error
     other = random_states(4000, 4, 8)
-    sampler.sweep(other, block_spins.tables(0.5 * K, one=None if keep else 0.5 * log_g), np.random.default_rng(3), 300)
+    population_annealing.sweep(
+        other, block_spins.tables(0.5 * K, one=None if keep else 0.5 * log_g), np.random.default_rng(3), 300
+    )
     assert abs(curves.values["abs_m"][2] - block_scaling.observables(other)[:, 1].mean()) > 4 * error
     with pytest.raises(ValueError, match="T0 = 2.27"):
         block_scaling.curves(Known(K), states, [2.0, 3.0], keep, seed=2)

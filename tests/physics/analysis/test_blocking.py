@@ -10,7 +10,7 @@ from lib.models.heads.discrete import SymmetricCategorical
 from lib.models.learned import LearnedHamiltonian
 from lib.models.markov_lattice import MarkovLattice
 from lib.models.staggered_sums import StaggeredSums
-from lib.samplers import mcmc
+from lib.samplers import chains, mcmc
 from lib.studies import recipes, rg
 from lib.systems import ising
 
@@ -132,7 +132,7 @@ def spins_of(frame, L):
 
 @pytest.mark.parametrize("L", [4, 8, 16])
 def test_what_is_remembered_is_true_and_causal(L):
-    s = mcmc.sample(L, T, 200, np.random.default_rng(4)).configurations
+    s = mcmc.sample(chains.Ising(L, T), 200, np.random.default_rng(4)).configurations
     states = torch.as_tensor(recipes.stride_1(s)).float().reshape(len(s), -1)
     memory = StaggeredSums(L, remember=True)
     inputs = memory(states)
@@ -159,7 +159,7 @@ def test_what_is_remembered_is_true_and_causal(L):
 
 
 def test_staggered_sums_vanish_around_the_torus():
-    s = mcmc.sample(8, T, 100, np.random.default_rng(5)).configurations
+    s = mcmc.sample(chains.Ising(8, T), 100, np.random.default_rng(5)).configurations
     states = torch.as_tensor(recipes.stride_1(s)).float().reshape(len(s), -1)
     memory = StaggeredSums(8)
     inputs = memory(states).reshape(-1, 8, 8, 9)

@@ -11,9 +11,11 @@ from skimage import io
 
 from lib import paths
 from lib.analysis import kerr
+from lib.analysis.structure_factor import structure_factor
 from lib.errors import BookError
-from lib.samplers import dipolar
+from lib.samplers import chains, mcmc
 from lib.systems import film
+from lib.systems.camera import Camera, render
 
 KERR = paths.ROOT.parent / "shared" / "kerr"
 RNG = np.random.default_rng
@@ -234,14 +236,14 @@ def test_a_stack_gives_its_spins_back():
     rng = RNG(5)
     spins = (2 * rng.integers(2, size=(200, 16, 16)) - 1).astype(np.int8)
     spins[:20] = 1  # frames all of one sign are no problem
-    frames = film.render(spins, rng, film.Camera(blur=0.5, photons=2000))
+    frames = render(spins, Camera(blur=0.5, photons=2000), rng)
     frames[:, 9, 9] = 0  # a dead pixel
     stack = kerr.segment_stack(frames)
     found = kerr.coarse_grain(stack.spins, 4, 16, mask=stack.mask)
     assert stack.mask[9, 9] and stack.mask.sum() == 1
     assert np.array_equal(found.spins, spins)
     # blurred by as much as a spin is wide, many are lost: the test can fail
-    poor = kerr.segment_stack(film.render(spins, rng, film.Camera(blur=4, photons=2000)))
+    poor = kerr.segment_stack(render(spins, Camera(blur=4, photons=2000), rng))
     assert 0.1 < (kerr.coarse_grain(poor.spins, 4, 16).spins != spins).mean() < 0.5
     # each frame on its own cannot know which sign it has
     assert (kerr.segment(frames[0] / 65535).spins == 1).mean() > 0.9
@@ -266,9 +268,9 @@ def test_period_of_stripes(period):
 
 def test_period_of_a_simulated_stripe_film():
     """A liquid of stripes has a broad ring: through camera and pipeline its period is that of the spins themselves."""
-    s = dipolar.sample(film.pair_kernel(32, 1.0, 0.4), 0.7, 64, RNG(30)).configurations
-    S = film.structure_factor(s)
-    stack = kerr.segment_stack(film.render(s, RNG(31)))
+    s = mcmc.sample(chains.DipolarFilm(film.pair_kernel(32, 1.0, 0.4), 0.7), 64, RNG(30)).configurations
+    S = structure_factor(s)
+    stack = kerr.segment_stack(render(s, Camera(), RNG(31)))
     found = kerr.domain_period(stack.spins).period
     assert found / 4 == pytest.approx(2 * np.pi / S.k[np.argmax(S.mean)], rel=0.2)
     # 64 frames leave 1/8 of the contrast in the mean that serves as background

@@ -14,8 +14,7 @@ from scipy import stats
 from lib.analysis import action, bkt, block_scaling, couplings, importance, transitions, vortices
 from lib.analysis.divergence import kl_divergence
 from lib.analysis.hamiltonian_error import compare
-from lib.samplers import mcmc
-from lib.samplers import xy as xy_sampler
+from lib.samplers import chains, mcmc
 from lib.statistics import block_sums, jackknife, over_blocks, owners
 from lib.studies import prediction, rg
 from lib.systems import double_well, ising, xy_exact
@@ -175,7 +174,7 @@ def test_curves_by_surrogate():
 def test_peak():
     """The exact specific heat of L = 16 with noise: the error of the position, and no bias from the polynomial."""
     T = np.round(np.arange(2.0, 2.71, 0.05), 2)
-    height, exact = ising.exact(T, 16).per_site.specific_heat, ising.specific_heat_peak(16)[0]
+    height, exact = ising.exact(16, T).per_site.specific_heat, ising.specific_heat_peak(16)[0]
     rng, noise, pulls = np.random.default_rng(7), np.full(len(T), 0.015), []
     for _ in range(400):
         found = transitions.peak(T, height + noise * rng.normal(size=len(T)), noise, (exact - 0.17, exact + 0.17))
@@ -244,7 +243,7 @@ def test_averages_at_T0():
 def test_chains_of_block_configurations():
     """Every third cluster update is not independent: blocks of 20 of one chain after the other cover, single
     configurations do not."""
-    exact, by_blocks, naive, worth = float(ising.exact(2.27, 32).energy), [], [], []
+    exact, by_blocks, naive, worth = float(ising.exact(32, 2.27).energy), [], [], []
     for r in range(40):
         energy = ising.energy(rg.blocks(32, 2.27, 640, 300 + r)[0])
         value, error = jackknife(
@@ -265,8 +264,8 @@ def test_chains_of_block_configurations():
 def test_ising_averages(method):
     exact, pulls = Known({"nn": 1.0}).exact(2.4)[0], []
     for r in range(120):
-        run = mcmc.measure(4, 2.4, 20, np.random.default_rng([10, r]), method=method)
-        parts = [run.energy(), run.specific_heat(), (run.mean[2], run.error[2]), run.susceptibility(), run.binder()]
+        run = mcmc.measure(chains.Ising(4, 2.4, method=method), 20, np.random.default_rng([10, r]))
+        parts = [run.energy(), run.specific_heat(), run.moment("|m|"), run.susceptibility(), run.binder()]
         pulls.append([(value - e) / error for (value, error), e in zip(parts, exact, strict=True)])
     check(pulls, 63 if method == "multispin" else run.replica_means.shape[0] - 1)
 
@@ -275,7 +274,7 @@ def test_xy_averages():
     """Energy, specific heat and helicity against the transfer matrix; vortices around their mean."""
     exact, pulls = xy_exact.exact(4, 0.8929, q=8), []
     for r in range(120):
-        run = xy_sampler.measure(4, 0.8929, 60, np.random.default_rng([11, r]))
+        run = mcmc.measure(chains.XY(4, 0.8929), 60, np.random.default_rng([11, r]))
         parts = run.energy(), run.specific_heat(), run.helicity(), run.vortex_density()
         pulls.append(parts)
     value, error = np.moveaxis(np.array(pulls), -1, 0)

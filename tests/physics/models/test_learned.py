@@ -13,7 +13,7 @@ from lib.models.made import MADE
 from lib.models.markov_ring import MarkovRing
 from lib.systems import ising
 
-D4 = [lattice.Image(point, (0, 0)) for point in range(8)]
+D4 = [lattice.Element(point, (0, 0)) for point in range(8)]
 STATES = ising.enumerate_states(2)
 
 

@@ -10,7 +10,7 @@ from lib.analysis import bkt, vortices, xy_phases
 from lib.models.heads.angle import FourierDensity, VonMisesMixture
 from lib.models.made import MADE
 from lib.models.o2_markov_lattice import O2MarkovLattice
-from lib.samplers import xy as sampler
+from lib.samplers import chains, mcmc
 from lib.studies import recipes
 from lib.studies import xy as study
 from lib.studies.sources import Angles
@@ -164,7 +164,7 @@ class Exact:
 
 
 def test_couplings_of_the_exact_hamiltonian():
-    theta = sampler.sample(6, 1.0, 60, np.random.default_rng(1)).configurations
+    theta = mcmc.sample(chains.XY(6, 1.0), 60, np.random.default_rng(1)).configurations
     every, nearest = xy_phases.read(Exact(), theta)
     assert every.values == pytest.approx([1, 0, 0, 0, 0], abs=1e-8) and nearest.values == pytest.approx([1], abs=1e-8)
 

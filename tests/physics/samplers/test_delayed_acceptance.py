@@ -17,29 +17,27 @@ def excess(s):
 def test_averages_are_those_of_the_whole_hamiltonian():
     """4 x 4, all states: |m| at three temperatures within 4 errors, and far from those of the proposals alone."""
     T = np.array([2.0, 3.0, 5.0])
-    run = delayed_acceptance.heat(excess, 0.8, 4, T, RNG(1), chains=60, steps=3000, discard=200, flips=8)
+    run = delayed_acceptance.heat(4, T, RNG(1), excess, 0.8, replicas=60, steps=3200, flips=8)
     s = ising.enumerate_states(4)
     E, m = -0.8 * ising.nearest(s) + excess(s), np.abs(ising.magnetization(s)) / 16
     for k, t in enumerate(T):
         w = np.exp(-(E - E.min()) / t)
         w_proposal = np.exp(0.8 * (ising.nearest(s) - 32) / t)
         exact, proposal = (w * m).sum() / w.sum(), (w_proposal * m).sum() / w_proposal.sum()
-        chains = np.abs(run.m[:, k]).mean(axis=0)
+        chains = np.abs(run.m[200:, k]).mean(axis=0)
         error = chains.std(ddof=1) / np.sqrt(60)
         assert abs(chains.mean() - exact) < 4 * error < 0.02
         assert abs(proposal - exact) > 10 * error
-    assert np.all((run.accepted > 0.3) & (run.accepted < 1)) and np.all(run.tau >= 0.5)
+    assert np.all((run.accepted > 0.3) & (run.accepted < 1))
 
 
 def test_without_excess_everything_is_accepted():
-    run = delayed_acceptance.heat(lambda s: np.zeros(len(s)), 1.0, 6, [2.0], RNG(2), chains=5, steps=20, discard=0)
+    run = delayed_acceptance.heat(6, [2.0], RNG(2), lambda s: np.zeros(len(s)), 1.0, replicas=5, steps=20)
     assert run.accepted[0] == pytest.approx(1) and run.m.shape == run.excess.shape == (20, 1, 5)
 
 
 def test_same_generator_same_chain():
-    a, b, c = (
-        delayed_acceptance.heat(excess, 0.8, 4, [2.5], RNG(k), chains=4, steps=30, discard=0).m for k in (3, 3, 4)
-    )
+    a, b, c = (delayed_acceptance.heat(4, [2.5], RNG(k), excess, 0.8, replicas=4, steps=30).m for k in (3, 3, 4))
     assert np.array_equal(a, b) and not np.array_equal(a, c)
 
 
@@ -47,11 +45,11 @@ def test_step_keeps_the_excess_up_to_date():
     spins = (2 * RNG(5).integers(2, size=(8, 6, 6)) - 1).astype(np.int8)
     kept, T, rng = excess(spins), np.full(8, 2.0), RNG(6)
     for _ in range(20):
-        delayed_acceptance.step(spins, kept, excess, 0.8, T, rng, flips=5)
+        delayed_acceptance.step((spins, kept), T, rng, excess, 0.8, flips=5)
     np.testing.assert_allclose(kept, excess(spins))
 
 
 @pytest.mark.parametrize("L, T", [(1, [2.0]), (4, [0.0]), (4, [-1.0])])
 def test_what_cannot_be_is_refused(L, T):
     with pytest.raises(ValueError):
-        delayed_acceptance.heat(excess, 1.0, L, T, RNG(1))
+        delayed_acceptance.heat(L, T, RNG(1), excess, 1.0)

@@ -5,12 +5,13 @@ import itertools
 import numpy as np
 import pytest
 
-from lib.samplers import path
+from lib.samplers import chains, mcmc, path
 from lib.statistics import integrated_time
 from lib.systems import double_well as dw
 
 N, BETA = 12, 9.0
 COUPLINGS = dw.couplings(BETA, N)
+CHAIN = chains.DoubleWell(COUPLINGS, N)
 MATRIX = dw.TransferMatrix(COUPLINGS, N)
 SIGMAS = 4.5  # two-sided, 7e-6 for each comparison
 
@@ -42,7 +43,7 @@ def one_site(paths, couplings, rng):
 
 def test_detailed_balance_of_a_metropolis_update():
     rng = np.random.default_rng(1)
-    paths = path.sample(COUPLINGS, N, 100_000, rng).paths
+    paths = mcmc.sample(CHAIN, 100_000, rng).configurations
     assert reversible(paths, one_site(paths, COUPLINGS, rng)) < SIGMAS
     assert reversible(paths, one_site(paths, COUPLINGS._replace(kinetic=1.5 * COUPLINGS.kinetic), rng)) > SIGMAS
 
@@ -73,8 +74,7 @@ def test_detailed_balance_of_the_sign_flips():
 @pytest.mark.parametrize("couplings", [COUPLINGS, dw.Couplings(1.0, 0.5, 0.3)])
 def test_averages_are_exact(couplings):
     matrix = dw.TransferMatrix(couplings, N)
-    drawn = path.sample(couplings, N, 20_000, np.random.default_rng(3))
-    x = drawn.paths
+    x = mcmc.sample(chains.DoubleWell(couplings, N), 20_000, np.random.default_rng(3)).configurations
     assert x.shape == (20_000, N) and x.dtype == np.float64
     found = {"action": dw.action(x, couplings), "x2": (x**2).mean(1), "kinks": dw.kinks(x).astype(float)}
     exact = {"action": matrix.mean_action, "x2": matrix.x2, "kinks": matrix.mean_kinks()}
@@ -101,21 +101,20 @@ def test_a_sweep_leaves_the_distribution_invariant():
 
 
 def test_sign_flips_make_the_kinks_move():
-    series = [path.record(COUPLINGS, N, 4000, np.random.default_rng(5), chains=16, clusters=c) for c in (False, True)]
-    local, both = (integrated_time(s[500:, 2]) for s in series)
-    assert local > 10 * both
+    tau = []
+    for clusters in (False, True):
+        chain = chains.DoubleWell(COUPLINGS, N, replicas=16, clusters=clusters)
+        _, _, x = mcmc.relax(chain, 4000, np.random.default_rng(5))
+        tau.append(integrated_time(x[500:]))
+    assert tau[0] > 10 * tau[1]
 
 
 def test_same_seed_same_paths():
-    first, second = (path.sample(COUPLINGS, N, 50, np.random.default_rng(6)).paths for _ in range(2))
+    first, second = (mcmc.sample(CHAIN, 50, np.random.default_rng(6)).configurations for _ in range(2))
     assert np.array_equal(first, second)
 
 
-def test_refuses():
-    rng = np.random.default_rng(7)
-    for arguments in ((COUPLINGS, N, 0), (dw.Couplings(-1.0, 1.0, 1.0), N, 5)):
-        with pytest.raises(ValueError) as error:
-            path.sample(*arguments, rng)
-        assert len(str(error.value).splitlines()) == 1
-    with pytest.raises(ValueError, match="spacing"):
-        path.sample(COUPLINGS, N, 5, rng, spacing=0)
+def test_refuses_what_has_no_partition_function():
+    with pytest.raises(ValueError, match="positive") as error:
+        mcmc.sample(chains.DoubleWell(dw.Couplings(-1.0, 1.0, 1.0), N), 5, np.random.default_rng(7))
+    assert len(str(error.value).splitlines()) == 1

@@ -10,39 +10,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lib.samplers import ising_couplings, mcmc, metropolis, multispin, swendsen_wang
+from lib.samplers import chains, ising_couplings, mcmc, metropolis, multispin, swendsen_wang
 from lib.statistics import integrated_time
 from lib.systems import ising
+from tests.physics.samplers.against import boltzmann, number, p_value
 
 ALPHA = 0.001
 WRONG = 1.03  # factor on beta of the broken samplers
 STATES = ising.enumerate_states(2)
 ENERGIES = ising.energy(STATES)
-
-
-def boltzmann(energies, beta):
-    p = np.exp(-beta * (energies - energies.min()))
-    return p / p.sum()
-
-
-def number(spins):
-    """Number of each configuration [n, L, L] in the order of `enumerate_states`."""
-    return (spins.reshape(len(spins), -1) < 0) @ (1 << np.arange(spins[0].size))
-
-
-def chi_square(counts, p):
-    """p-value of counts against p; cells that expect fewer than 5 are merged, impossible ones must be empty."""
-    assert counts[p < 1e-14].sum() == 0
-    counts, p = counts[p >= 1e-14], p[p >= 1e-14]
-    expected = p * counts.sum()
-    rare = expected < 5
-    counts, expected = (
-        np.append(counts[~rare], counts[rare].sum()),
-        np.append(expected[~rare], expected[rare].sum()),
-    )
-    if expected[-1] < 5:
-        counts, expected = counts[:-1], expected[:-1]
-    return stats.chi2.sf(((counts - expected) ** 2 / expected).sum(), max(1, len(counts) - 1))
 
 
 # ---------------------------------------------------------------- one update, exactly
@@ -131,7 +107,7 @@ def test_one_sweep_from_every_state(run, matrix):
     def smallest(run_beta):
         P = matrix(beta)
         return min(
-            chi_square(np.bincount(number(run(s, run_beta, n, rng)), minlength=16), P[k]) for k, s in enumerate(STATES)
+            p_value(np.bincount(number(run(s, run_beta, n, rng)), minlength=16), P[k]) for k, s in enumerate(STATES)
         )
 
     assert smallest(beta) > ALPHA / 16
@@ -145,7 +121,7 @@ def classes(spins):
     return ising.energy(spins).astype(int) * 100 + ising.magnetization(spins).astype(int)
 
 
-@pytest.mark.parametrize("method", ["multispin", "swendsen_wang", "coupled"])
+@pytest.mark.parametrize("method", ["multispin", "swendsen_wang", "ising_couplings"])
 @pytest.mark.parametrize("T", [1.5, 2.27, 3.5])
 def test_independent_samples_have_the_exact_distribution(method, T):
     """Joint distribution of energy and magnetisation on the 4 x 4 lattice, against all 65536 states."""
@@ -153,18 +129,18 @@ def test_independent_samples_have_the_exact_distribution(method, T):
     known, where = np.unique(classes(states), return_inverse=True)
     p = np.bincount(where, weights=boltzmann(ising.energy(states), 1 / T))
 
-    def p_value(temperature):
+    def found(temperature):
         n = 40_000
-        s = mcmc.sample(4, temperature, n, np.random.default_rng(5), method=method, thinning=25).configurations
+        s = mcmc.sample(chains.Ising(4, temperature, method=method), n, np.random.default_rng(5)).configurations
         counts = np.bincount(np.searchsorted(known, classes(s)), minlength=len(known))
-        return chi_square(counts, p)
+        return p_value(counts, p)
 
-    assert p_value(T) > ALPHA / 9
-    assert p_value(T / WRONG) < ALPHA / 9
+    assert found(T) > ALPHA / 9
+    assert found(T / WRONG) < ALPHA / 9
 
 
 @pytest.mark.parametrize("L", [3, 4])
-def test_coupled_against_enumeration(L):
+def test_further_couplings_against_enumeration(L):
     couplings = {"nn": 0.7, "nnn": 0.2, "third": -0.15, "plaquette": 0.3, "field": 0.02}
     states, T = ising.enumerate_states(L), 2.0
     O = ising.operators(states)  # noqa: E741
@@ -173,16 +149,16 @@ def test_coupled_against_enumeration(L):
 
     def worst(temperature):
         n = 50_000
-        s = mcmc.sample(L, temperature, n, np.random.default_rng(7), couplings=couplings, thinning=12)
-        assert s.method == "coupled"
-        o = ising.operators(s.configurations)
+        chain = chains.Ising(L, temperature, couplings=couplings)
+        assert chain.method == "ising_couplings"
+        o = ising.operators(mcmc.sample(chain, n, np.random.default_rng(7)).configurations)
         return np.abs((o.mean(0) - exact) / (o.std(0) / np.sqrt(n))).max()
 
     limit = stats.norm.isf(ALPHA / 2 / 10)
     assert worst(T) < limit < worst(T / WRONG)
 
 
-def test_coupled_sites_are_in_detailed_balance():
+def test_further_couplings_are_in_detailed_balance():
     """The tabulated probabilities satisfy p(s) w(s -> s') = p(s') w(s' -> s) for every local environment."""
     J, beta = np.array([0.7, 0.2, -0.15, 0.3, 0.1]), 0.5
     accept = (ising_couplings._thresholds(J, beta) + 1.0) / 2**32
@@ -201,9 +177,10 @@ LIMIT = stats.norm.isf(ALPHA / 2 / len(CASES))
 @pytest.mark.parametrize("L, T", CASES)
 def test_measured_energies(L, T):
     def z(temperature):
-        m = mcmc.measure(L, temperature, 40_000 // L, np.random.default_rng(L))
+        m = mcmc.measure(chains.Ising(L, temperature), 40_000 // L, np.random.default_rng(L))
         assert m.configurations >= 2048
-        return abs(m.mean[0] - ising.exact(T, L).energy) / m.error[0]
+        value, error = m.moment("E")
+        return abs(value - ising.exact(L, T).energy) / error
 
     assert z(T) < LIMIT
     assert z(T / 1.002) > LIMIT
@@ -221,17 +198,18 @@ def test_scalar_sampler_energies(sweep):
             if step >= 60:
                 energies.append(ising.energy(spins))
         chains = np.mean(energies, axis=0)
-        return abs(chains.mean() - ising.exact(T, L).energy) / (chains.std() / np.sqrt(n))
+        return abs(chains.mean() - ising.exact(L, T).energy) / (chains.std() / np.sqrt(n))
 
     limit = stats.norm.isf(ALPHA / 2 / 2)
     assert z(1 / T) < limit < z(WRONG / T)
 
 
 def test_measured_moments():
-    m, exact = mcmc.measure(4, 2.5, 20_000, np.random.default_rng(8)), ising.enumerated(2.5, 4)
+    m, exact = mcmc.measure(chains.Ising(4, 2.5), 20_000, np.random.default_rng(8)), ising.enumerated(4, 2.5)
     limit = stats.norm.isf(ALPHA / 2 / 6)
     means = [exact.energy, exact.specific_heat * 2.5**2 + exact.energy**2, exact.abs_m, exact.m2, exact.m4]
-    assert np.all(np.abs(m.mean - means) < limit * m.error)
+    value, error = np.transpose([m.moment(name) for name in m.names])
+    assert np.all(np.abs(value - means) < limit * error)
     value, error = m.binder()
     assert abs(value - exact.binder) < limit * error
     value, error = m.specific_heat()
@@ -244,8 +222,8 @@ def test_measured_moments():
 @pytest.mark.parametrize("T", [1.5, 2.27, 3.5])
 def test_configurations_are_independent_and_z2_symmetric(T):
     n, L = 50_000, 16
-    x = mcmc.sample(L, T, n, np.random.default_rng(9))
-    s, exact = x.configurations, ising.exact(T, L)
+    x = mcmc.sample(chains.Ising(L, T), n, np.random.default_rng(9))
+    s, exact = x.configurations, ising.exact(L, T)
     assert s.shape == (n, L, L) and s.dtype == np.int8 and np.all(np.abs(s) == 1)
     assert x.thinning >= 3 * x.tau_int >= 1.5 and x.discarded >= 20 * x.tau_int
     e, m = ising.energy(s), ising.magnetization(s)
@@ -260,15 +238,17 @@ def test_configurations_are_independent_and_z2_symmetric(T):
 def test_thinning_leaves_little_correlation():
     rng = np.random.default_rng(10)
     L, T = 16, 2.27
-    thinning = mcmc.sample(L, T, 1000, rng).thinning
-    spins = multispin.cold_start(L, 8, rng)
+    thinning = mcmc.sample(chains.Ising(L, T), 1000, rng).thinning
+    spins, series = multispin.cold_start(L, 8, rng), []
     multispin.sweep(spins, 1 / T, rng, 1000)
-    series = np.array([np.abs(m) for _, m in multispin.run(spins, 1 / T, rng, 60, thinning)])
+    for _ in range(60):
+        multispin.sweep(spins, 1 / T, rng, thinning)
+        series.append(np.abs(multispin.observe(spins)[1]))
     assert integrated_time(series) < 0.6  # 1/2 for independent values
 
 
 def test_same_seed_same_configurations():
-    a, b = (mcmc.sample(8, 2.27, 3000, np.random.default_rng(1)).configurations for _ in range(2))
+    a, b = (mcmc.sample(chains.Ising(8, 2.27), 3000, np.random.default_rng(1)).configurations for _ in range(2))
     assert np.array_equal(a, b)
 
 
@@ -284,9 +264,12 @@ def test_integrated_time_of_a_known_process():
 def test_replicas_of_a_word_are_independent():
     """Replicas share a word and one rare random decision; their energies must not be correlated."""
     rng = np.random.default_rng(13)
-    spins = multispin.cold_start(8, 8, rng)
+    spins, e = multispin.cold_start(8, 8, rng), []
     multispin.sweep(spins, 1 / 2.27, rng, 200)
-    e = np.array([energy for energy, _ in multispin.run(spins, 1 / 2.27, rng, 2000, 10)], dtype=float)
+    for _ in range(2000):
+        multispin.sweep(spins, 1 / 2.27, rng, 10)
+        e.append(multispin.observe(spins)[0])
+    e = np.array(e, dtype=float)
     # the mean over replicas fluctuates as for independent ones: ratio 1, over all and within words
     independent = e.var(axis=0).mean()
     n = len(e)
@@ -297,16 +280,26 @@ def test_replicas_of_a_word_are_independent():
 
 
 @pytest.mark.parametrize("arguments, name", [
-    ({"T": 0.0}, "T"), ({"T": -1.0}, "T"), ({"L": 7}, "L"), ({"L": 1}, "L"), ({"n": 0}, "n"),
-    ({"thinning": 0}, "thinning"),
+    ({"T": 0.0}, "T"), ({"T": -1.0}, "T"), ({"L": 7}, "L"), ({"L": 1}, "L"),
     ({"method": "wolf"}, "method"), ({"couplings": {"nnm": 1.0}}, "unknown coupling"),
     ({"couplings": {"nn": 1, "field": 1}, "method": "multispin"}, "method"),
 ])  # fmt: skip
-def test_bad_input_is_named_in_one_line(arguments, name):
-    values = {"L": 8, "T": 2.0, "n": 10} | arguments
+def test_what_has_no_chain_is_named_in_one_line(arguments, name):
     with pytest.raises(ValueError) as error:
-        mcmc.sample(values.pop("L"), values.pop("T"), values.pop("n"), np.random.default_rng(1), **values)
+        chains.Ising(**{"L": 8, "T": 2.0} | arguments)
     assert "\n" not in str(error.value) and str(error.value).startswith(name)
+
+
+@pytest.mark.parametrize("call", [
+    lambda chain, rng: mcmc.sample(chain, 0, rng), lambda chain, rng: mcmc.sample(chain, 2.5, rng),
+    lambda chain, rng: mcmc.sample(chain, 10, rng, spacing=0), lambda chain, rng: mcmc.measure(chain, 0, rng),
+    lambda chain, rng: mcmc.record(chain, 0, rng),
+])  # fmt: skip
+@pytest.mark.parametrize("chain", [chains.Ising(8, 2.0), chains.XY(8, 1.0)], ids=["ising", "xy"])
+def test_what_cannot_be_drawn_is_refused(chain, call):
+    with pytest.raises(ValueError) as error:
+        call(chain, np.random.default_rng(1))
+    assert str(error.value).split()[0] in ("n", "n_sweeps", "spacing", "length") and "\n" not in str(error.value)
 
 
 def test_odd_sides_are_refused_by_checkerboards():
@@ -314,7 +307,7 @@ def test_odd_sides_are_refused_by_checkerboards():
     for call in (
         lambda: metropolis.sweep(np.ones((1, 5, 5), np.int8), 0.4, rng),
         lambda: multispin.sweep(np.zeros((5, 5, 8), np.uint64), 0.4, rng),
-        lambda: mcmc.measure(5, 2.0, 10, rng),
+        lambda: chains.Ising(5, 2.0),
     ):
         with pytest.raises(ValueError, match="L = 5.*even"):
             call()

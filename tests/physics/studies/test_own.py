@@ -141,7 +141,7 @@ def test_the_included_file_is_what_its_generator_makes():
     spec.loader.exec_module(generator)
     stored = np.load(data_file("ising_L8_T2.5.npy"))
     np.testing.assert_array_equal(generator.metropolis(L=8, T=2.5, n=20, every=4, seed=1), stored[:20])
-    assert stored.dtype == np.int8 and abs(ising.energy(stored).mean() / 64 - ising.exact(2.5, 8).energy / 64) < 0.015
+    assert stored.dtype == np.int8 and abs(ising.energy(stored).mean() / 64 - ising.exact(8, 2.5).energy / 64) < 0.015
 
 
 # What a file says ------------------------------------------------------------------------------------------
@@ -283,7 +283,7 @@ def exact_samples(T, n, seed):
     log_p = -ising.energy(s) / T
     log_p -= np.logaddexp.reduce(log_p)
     chosen = s[np.random.default_rng(seed).choice(len(s), n, p=np.exp(log_p))]
-    exact = -ising.energy(chosen) / T - ising.enumerated(T, 4).log_z
+    exact = -ising.energy(chosen) / T - ising.enumerated(4, T).log_z
     return chosen, NetworkSamples(ISING.energy(chosen), ISING.order(chosen), ISING.operators(chosen), exact)
 
 
@@ -291,7 +291,7 @@ def test_other_temperatures_of_a_perfect_network_are_exact():
     each = [exact_samples(2.5, 20_000, seed)[1] for seed in (1, 2)]
     found = predictions.predict(2.5, each, each[0].operators[:, :1], 1e12)
     for k in np.flatnonzero(found.within):
-        exact = ising.enumerated(found.T[k], 4)
+        exact = ising.enumerated(4, found.T[k])
         assert abs(found.energy[k] - exact.energy / 16) < 4 * found.energy_error[k]
         assert abs(found.order[k] - exact.abs_m) < 4 * found.order_error[k]
     assert found.ess[np.isclose(found.T, 2.5)] == pytest.approx(1)
@@ -304,7 +304,7 @@ def test_errors_of_predictions_hold_what_the_file_does_not_tell():
     sums = each.operators[:, :1]
     inverse = np.linalg.pinv(np.atleast_2d(np.cov(sums.T)) * 100)
     error = predictions.response(each.energy[:, None], sums, np.zeros(len(sums)), inverse)[0]
-    variance = ising.enumerated(2.5, 4).specific_heat * 2.5**2
+    variance = ising.enumerated(4, 2.5).specific_heat * 2.5**2
     assert error == pytest.approx(np.sqrt(variance / 100) / 16, rel=0.02)
     found = predictions.predict(2.5, [each], sums, 100)
     assert found.energy_error[np.isclose(found.T, 2.5)] >= 0.99 * error

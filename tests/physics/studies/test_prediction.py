@@ -12,7 +12,7 @@ from lib.models.fit import fit
 from lib.models.heads.real import LogPolynomial
 from lib.models.kinetic_ring import KineticRing, independent, markov_chain
 from lib.models.learned import LearnedHamiltonian
-from lib.samplers import path
+from lib.samplers import chains, mcmc
 from lib.statistics import Estimate, over_networks
 from lib.studies import prediction
 from lib.studies.recipes import move_path
@@ -49,7 +49,9 @@ def pair_of(beta_1, beta_2, wrong=1.0):
 
 @pytest.fixture(scope="module")
 def paths():
-    return path.sample(double_well.couplings(4.0, N), N, 2000, np.random.default_rng(1)).paths
+    return mcmc.sample(
+        chains.DoubleWell(double_well.couplings(4.0, N), N), 2000, np.random.default_rng(1)
+    ).configurations
 
 
 # ---------------------------------------------------------------- the law
@@ -276,8 +278,8 @@ def test_newton_finds_the_density_and_the_hop():
 def test_short_training_comes_close_to_the_exact_distribution():
     couplings = double_well.couplings(4.0, N)
     rng = np.random.default_rng(5)
-    data = path.sample(couplings, N, 20_000, rng).paths.astype(np.float32)
-    test = path.sample(couplings, N, 4000, rng).paths
+    data = mcmc.sample(chains.DoubleWell(couplings, N), 20_000, rng).configurations.astype(np.float32)
+    test = mcmc.sample(chains.DoubleWell(couplings, N), 4000, rng).configurations
     exact = TransferMatrix(couplings, N).log_prob(test)
     model = KineticRing.from_paths(data, LogPolynomial(degree=8), seed=1, hidden=8, n_pairs=20_000)
     before = kl_divergence(exact, -LearnedHamiltonian(model, 1.0).action(test))

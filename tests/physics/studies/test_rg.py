@@ -96,9 +96,9 @@ def test_blocks_of_unblocked_spins_have_the_exact_energy():
     """L = 8: Swendsen-Wang against Kaufman, 32 chains as independent groups, |z| < 3.9 (level 1e-4, 31 degrees)."""
     (s,) = rg.blocks(8, 2.27, 6400, seed=5)
     energy = ising.energy(s).reshape(32, -1).mean(axis=1)
-    z = (energy.mean() - float(ising.exact(2.27, 8).energy)) / (energy.std(ddof=1) / np.sqrt(32))
+    z = (energy.mean() - float(ising.exact(8, 2.27).energy)) / (energy.std(ddof=1) / np.sqrt(32))
     assert abs(z) < 4.5
-    wrong = (energy.mean() - float(ising.exact(2.35, 8).energy)) / (energy.std(ddof=1) / np.sqrt(32))
+    wrong = (energy.mean() - float(ising.exact(8, 2.35).energy)) / (energy.std(ddof=1) / np.sqrt(32))
     assert abs(wrong) > 4.5
     levels = rg.blocks(32, 2.27, 64, seed=5)
     assert [level.shape[1] for level in levels] == [32, 16, 8]

@@ -7,9 +7,10 @@ import pytest
 
 from lib.analysis import kerr, transitions
 from lib.analysis.couplings import cramer_rao
-from lib.samplers import mcmc
+from lib.samplers import chains, mcmc
 from lib.studies import film_heating, film_patches, sources, synthetic_film
 from lib.systems import film, ising
+from lib.systems.camera import Camera
 
 SMALL = {"L": 8, "n_images": 1000, "n_steps": 200}
 
@@ -38,7 +39,7 @@ def images(experiment):
 def test_images_depend_on_the_seed_and_the_camera_only():
     a = images(synthetic_film.Experiment(**SMALL))
     b = images(synthetic_film.Experiment(**SMALL, network=5))
-    c = images(synthetic_film.Experiment(**SMALL, camera=film.Camera(blur=2)))
+    c = images(synthetic_film.Experiment(**SMALL, camera=Camera(blur=2)))
     d = images(synthetic_film.Experiment(**SMALL, seed=2))
     assert np.array_equal(a[0], b[0]) and np.array_equal(a[1], b[1])
     assert np.array_equal(a[0], c[0]) and not np.array_equal(a[1], c[1])
@@ -66,7 +67,7 @@ def test_the_curie_temperature_comes_back(outcomes):
 
 
 def test_blur_makes_the_film_look_colder():
-    blurred = synthetic_film.Experiment(**SMALL, camera=film.Camera(blur=2.0))
+    blurred = synthetic_film.Experiment(**SMALL, camera=Camera(blur=2.0))
     truth, frames = images(blurred)
     spins = sources.recover(frames, 4, 8)
     assert (spins != truth).mean() > 0.003
@@ -155,7 +156,7 @@ def test_a_film_with_stripes():
 
 def test_patches_of_a_larger_film_give_its_couplings():
     """8 x 8 patches without periodic boundaries from 24 x 24 films at T = 3: K = 1/3, no other coupling, no field."""
-    s = mcmc.sample(24, 3.0, 300, np.random.default_rng(1)).configurations
+    s = mcmc.sample(chains.Ising(24, 3.0), 300, np.random.default_rng(1)).configurations
     patches = kerr.coarse_grain(s, 1, 8).spins
     assert patches.shape == (2700, 8, 8)
     found = film_patches.patches_classical(patches)
@@ -167,7 +168,9 @@ def test_patches_of_a_larger_film_give_its_couplings():
 
 
 def test_patches_with_a_field_show_it():
-    s = mcmc.sample(24, 3.0, 200, np.random.default_rng(2), couplings={"nn": 1.0, "field": 0.3}).configurations
+    s = mcmc.sample(
+        chains.Ising(24, 3.0, couplings={"nn": 1.0, "field": 0.3}), 200, np.random.default_rng(2)
+    ).configurations
     patches = kerr.coarse_grain(s, 1, 8).spins
     found = film_patches.patches_classical(patches)
     assert np.all(np.abs(found.values - [1 / 3, 0, 0, 0.1]) < 4 * found.errors)

@@ -12,12 +12,12 @@ from lib.studies import ising as study
 from lib.studies import recipes, rg, synthetic_film, task
 from lib.studies.sources import Angles, Film, Paths, Spins
 from lib.studies.task import Task, WithoutData, learn, learn_all, replicas
-from lib.systems import film, ising
+from lib.systems import ising
 
 SOURCES = (
     Spins(4, 2.6),
     rg.MajorityBlocks(16, 2.6),
-    Film(film.Camera(), 8, 300.0, 427.4),
+    Film(Camera(), 8, 300.0, 427.4),
     Angles(4, 1.0),
     Paths(10.0, 16),
 )

@@ -1,19 +1,11 @@
-"""The XY model against exact answers: hand-made vortices, quadrature, the 4 x 4 transfer matrix.
-
-Statistical checks use fixed seeds and a level of SIGMA standard errors; each is shown to notice something wrong.
-"""
+"""The XY model against exact answers: hand-made vortices, the sum over all states of a clock model."""
 
 import numpy as np
 import pytest
 import torch
 
-from lib import lattice
-from lib.analysis.thermodynamic_integration import log_partition_function as integrated
-from lib.samplers import xy as sampler
-from lib.samplers import xy_local
 from lib.systems import xy, xy_exact
 
-SIGMA = 4.0
 # reference/physics.md: ln Z / N (measure d theta / 2 pi), E / N, C / N; from the transfer matrix with 12 and 16 states
 TABLE = {
     0.7: (1.3256532544, -1.6312489, 0.62491),
@@ -101,6 +93,14 @@ def test_helicity_is_the_response_to_a_twist():
     assert found == pytest.approx(expected, rel=1e-5)
 
 
+def test_observing_without_trigonometry():
+    theta = random_angles(50, 7)
+    seen = xy.observe((np.cos(theta), np.sin(theta)))
+    assert seen[:, :5] == pytest.approx(xy.operators(theta))
+    assert seen[:, 5] == pytest.approx((xy.currents(theta) ** 2).sum(1))
+    assert np.array_equal(seen[:, 6], xy.vortex_density(theta))
+
+
 # ---------------------------------------------------------------- exact 4 x 4
 
 
@@ -126,98 +126,3 @@ def test_derivatives_of_the_reference():
     found = xy_exact.exact(4, 1.25, q=10)
     assert found.energy == pytest.approx(energy, abs=1e-6)
     assert found.specific_heat == pytest.approx(specific_heat, abs=1e-5)
-
-
-# ---------------------------------------------------------------- samplers
-
-
-@pytest.mark.parametrize("method", sampler.METHODS)
-def test_samplers_against_the_exact_lattice(method):
-    exact = xy_exact.exact(4, 0.8929, q=8)  # 8 states: 2e-4 off, a fifth of the errors below
-    run = sampler.measure(4, 0.8929, 8_000, np.random.default_rng(3), method=method, replicas=64)
-    for name in ("energy", "specific_heat", "helicity"):
-        value, error = getattr(run, name)()
-        assert abs(value - getattr(exact, name)) < SIGMA * error
-    wrong = xy_exact.exact(4, 0.8929 * 1.03, q=8)
-    value, error = run.energy()
-    assert abs(value - wrong.energy) > 2 * SIGMA * error
-
-
-def test_energy_and_helicity_at_16():
-    """An independent run: reference/feasibility.md, E = -1.4443(7), Y = 0.641(1) at T = 0.9."""
-    run = sampler.measure(16, 0.9, 1000, np.random.default_rng(1))
-    for (value, error), (other, other_error) in zip(
-        (run.energy(), run.helicity()), ((-1.4443, 0.0007), (0.641, 0.001)), strict=True
-    ):
-        assert abs(value - other) < SIGMA * np.hypot(error, other_error)
-
-
-def test_further_couplings_against_reweighting():
-    """Averages with five couplings, sampled and reweighted from the plain model, on a 4 x 4 lattice."""
-    J = {"nn": 0.9, "nn_double": 0.05, "nnn": 0.04, "third": -0.03, "plaquette": 0.03}
-    T, rng = 1.0, np.random.default_rng(5)
-    plain = sampler.sample(4, T, 40_000, rng, replicas=200).configurations
-    operators = xy.operators(plain)
-    log_w = (operators @ np.array(list(J.values())) - operators[:, 0]) / T
-    w = np.exp(log_w - log_w.max())
-    blocks = np.array_split(np.arange(len(w)), 50)
-    each = np.array([(w[b] @ xy.energy(plain[b])) / w[b].sum() for b in blocks]) / 16
-    expected, expected_error = (w @ xy.energy(plain)) / w.sum() / 16, each.std() / np.sqrt(50)
-    for method in ("local", "metropolis"):
-        value, error = sampler.measure(4, T, 5000, rng, couplings=J, method=method, replicas=64).energy()
-        assert abs(value - expected) < SIGMA * np.hypot(error, expected_error)
-        plain_value = sampler.measure(4, T, 500, rng).energy()[0]
-        assert abs(value - plain_value) > 2 * SIGMA * error  # the couplings matter
-
-
-def test_over_relaxation_keeps_the_energy():
-    theta = random_angles(4, 6)
-    spins = np.cos(theta), np.sin(theta)
-    xy_local.overrelax(spins, 1.0, np.random.default_rng(0), xy_local.coupling_vector(None))
-    after = np.arctan2(spins[1], spins[0])
-    assert xy.energy(after) == pytest.approx(xy.energy(theta)) and np.abs(after % xy.TWO_PI - theta).min() > 0
-
-
-def test_observing_without_trigonometry():
-    theta = random_angles(50, 7)
-    seen = sampler.observe((np.cos(theta), np.sin(theta)))
-    assert seen[:, :5] == pytest.approx(xy.operators(theta))
-    assert seen[:, 5] == pytest.approx((xy.currents(theta) ** 2).sum(1))
-    assert np.array_equal(seen[:, 6], xy.vortex_density(theta))
-
-
-def test_samples_are_uniform_in_direction_and_repeatable():
-    a = sampler.sample(6, 0.5, 400, np.random.default_rng(2))
-    b = sampler.sample(6, 0.5, 400, np.random.default_rng(2))
-    assert np.array_equal(a.configurations, b.configurations)
-    theta = a.configurations
-    assert theta.min() >= 0 and theta.max() < xy.TWO_PI and theta.shape == (400, 6, 6)
-    m = np.exp(1j * theta).mean((1, 2))
-    assert abs((m / abs(m)).mean()) < SIGMA / np.sqrt(400)
-    assert abs(np.mean(xy.energy(theta)) - xy.energy(lattice.transform(theta, 5, (1, 2))).mean()) < 1e-9
-
-
-@pytest.mark.parametrize("arguments, text", [
-    ((1, 1.0, 10), "side"), ((8, 0.0, 10), "temperature"), ((8, -1.0, 10), "temperature"), ((8, 1.0, 0), "one"),
-])  # fmt: skip
-def test_bad_requests_are_refused(arguments, text):
-    with pytest.raises(ValueError, match=text):
-        sampler.sample(*arguments, np.random.default_rng(0))
-
-
-def test_unknown_couplings_and_methods_are_refused():
-    rng = np.random.default_rng(0)
-    with pytest.raises(ValueError, match="'field'"):
-        sampler.sample(8, 1.0, 1, rng, couplings={"field": 1.0})
-    with pytest.raises(ValueError, match="'wolff'"):
-        sampler.sample(8, 1.0, 1, rng, method="wolff")
-    with pytest.raises(ValueError, match="method='local'"):
-        sampler.sample(8, 1.0, 1, rng, couplings={"nn": 1.0, "nnn": 0.1}, method="cluster")
-
-
-def test_thermodynamic_integration_against_the_transfer_matrix():
-    (high, low) = integrated(4, [1.25, 0.8929], seed=1, n_sweeps=500)
-    for found, T in ((high, 1.25), (low, 0.8929)):
-        exact = 16 * TABLE[T][0]
-        assert abs(found.value - exact) < SIGMA * found.error
-        assert found.error < 0.04

@@ -1,4 +1,4 @@
-r"""Metropolis for many-valued block spins, and population annealing from one temperature to others.
+r"""Population annealing of many-valued block spins from one temperature to others, and Metropolis to move them.
 
 `sweep` visits the sites in turn and proposes one of the other states, all equally likely; accepting with probability
 min(1, w' / w) leaves w invariant (N. Metropolis et al., J. Chem. Phys. 21, 1087 (1953)). ln w is given as tables
@@ -48,7 +48,9 @@ def _sweep(states, one, pair, square, values, rng, n_sweeps):
 def sweep(states, tables, rng, n_sweeps=1):
     """n_sweeps of every configuration, in place.
 
-    states: contiguous int8 [n, L, L], L >= 3; tables: `lib.systems.block_spins.Tables`; rng: numpy.random.Generator.
+    states: contiguous int8 [n, L, L], L >= 3
+    tables: `lib.systems.block_spins.Tables`, which hold the temperature
+    rng: numpy.random.Generator
     """
     if states.shape[-1] < 3:
         raise ValueError(f"L = {states.shape[-1]}: third neighbours need a lattice of side 3 or more")
@@ -65,8 +67,11 @@ def _resample(log_weights, rng):
 def anneal(states, steps, log_weights, tables, rng, *, sweeps=30, groups=25):
     """Yield the population [n, L, L] at every step of a path, in place of the one before.
 
-    states: int8 [n, L, L], distributed like steps[0]. log_weights(states, a, b): ln w_b - ln w_a [n]. tables(step):
-    `Tables` of that step. groups: of consecutive configurations, resampled separately.
+    states: int8 [n, L, L], distributed like steps[0]
+    log_weights(states, a, b): ln w_b - ln w_a [n]
+    tables(step): `Tables` of that step
+    sweeps: at every step
+    groups: of consecutive configurations, resampled separately
     """
     states = states.copy()
     for k, step in enumerate(steps):
