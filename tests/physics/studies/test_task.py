@@ -13,6 +13,7 @@ from lib.studies import recipes, rg, synthetic_film, task
 from lib.studies.sources import Angles, Film, Paths, Spins
 from lib.studies.task import Task, WithoutData, learn, learn_all, replicas
 from lib.systems import ising
+from lib.systems.camera import Camera
 
 SOURCES = (
     Spins(4, 2.6),
