@@ -17,7 +17,8 @@ import numpy as np
 import torch
 
 # the errors of numpy: with those of Python every division asks whether it is one by zero, and is not vectorised
-FAST = numba.njit(cache=True, fastmath=True, error_model="numpy")
+# Inlined, or the process that compiles links another copy than the one that loads the cache: other last digits.
+FAST = numba.njit(cache=True, fastmath=True, error_model="numpy", forceinline=True)
 
 
 @numba.njit(cache=True)
