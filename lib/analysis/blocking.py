@@ -11,6 +11,7 @@ Source: the talk (2x2 spin-block); the majority rule is the one of T. Kennedy, a
 """
 
 from math import comb
+from typing import NamedTuple
 
 import numpy as np
 
@@ -95,6 +96,50 @@ def entropy(p):
     """Entropy -sum p ln p of probabilities [k], in nats."""
     p = p[p > 0]
     return float(-(p * np.log(p)).sum())
+
+
+# ---------------------------------------------------------------- averages of block sums
+
+
+def order(states):
+    """Bond average S S' / 16 and |m|, m = mean S / 4, of states 0 ... 4 [n, L, L]: [n] each."""
+    S = 2.0 * states - 4
+    bonds = (S * np.roll(S, -1, 1) + S * np.roll(S, -1, 2)).mean((1, 2)) / 32
+    return bonds, np.abs(S.mean((1, 2))) / 4
+
+
+class AtT0(NamedTuple):
+    """|m|, bond average S S' / 16, Var(H_theta) / (N T0^2): [3] over block sums, [3] over the network's own samples."""
+
+    blocks: np.ndarray
+    blocks_error: np.ndarray
+    network: np.ndarray
+    network_error: np.ndarray
+
+    def deviation(self):
+        """network / blocks - 1, its error from the network's samples, and from the blocks, [3] each; the last is
+        common to all networks that are compared with the same blocks."""
+        ratio = self.network / self.blocks
+        return ratio - 1, self.network_error / self.blocks, ratio * self.blocks_error / self.blocks
+
+
+def at_T0(hamiltonian, states, seed):
+    """`AtT0`: does the network have the averages of its data?
+
+    hamiltonian: a `LearnedHamiltonian` on states 0 ... 4.
+    states: new block sums [n, L, L]; as many are drawn from the network.
+    """
+    drawn, _ = hamiltonian.model.sample(len(states), seed)
+    rows = []
+    for s in (states, drawn.numpy().astype(np.int8)):
+        H = hamiltonian.energy(s) / (hamiltonian.T0 * np.sqrt(s[0].size))
+        bonds, m = order(s)
+        values = np.stack([m, bonds, (H - H.mean()) ** 2])
+        rows += [values.mean(axis=1), values.std(axis=1, ddof=1) / np.sqrt(len(s))]
+    return AtT0(*rows)
+
+
+# ---------------------------------------------------------------- majority blocks of a torus of side 2
 
 
 def _torus_2_pairs(M):

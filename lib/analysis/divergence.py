@@ -13,7 +13,7 @@ It also needs p > 0 wherever q > 0. A network of sums gives some probability to 
 
 import numpy as np
 
-from lib.analysis.importance import effective_sample_size
+from lib.analysis.reweighting import effective_sample_size
 from lib.statistics import mean
 
 ENOUGH = 0.25  # effective sample size / n of exp(-d) from which <exp(-d)> = 1 can be relied on

@@ -22,10 +22,11 @@ import numpy as np
 import torch
 
 from lib import lattice, parallel
-from lib.analysis import action, couplings, symmetry, xy_phases
+from lib.analysis import action, couplings
 from lib.analysis.divergence import kl_divergence
-from lib.analysis.importance import effective_sample_size, reweight
+from lib.analysis.hamiltonian_error import symmetry_violation
 from lib.analysis.own_data import KINDS, asymmetries, average, split, summary
+from lib.analysis.reweighting import effective_sample_size, reweight
 from lib.models.chain import ChainNetwork
 from lib.models.gaussian_mixture import GaussianMixture
 from lib.models.hamiltonian import LearnedHamiltonian
@@ -38,7 +39,7 @@ from lib.statistics import over_networks
 from lib.studies import ising as study
 from lib.studies import task
 from lib.studies.recipes import RECIPES
-from lib.systems import ising
+from lib.systems import ising, xy
 
 ESS_BAR = 0.1  # effective samples / samples above which a temperature counts as within reach
 EVALUATED = 200  # configurations from which couplings and symmetry violations are read
@@ -215,7 +216,7 @@ def examine(kind, trained, test, some, broken, n_samples, seed):
         nearest, explained = None, readable.explained
     else:
         names = coupling_names(kind, broken)
-        move = ising.flip_one if kind == "ising" else xy_phases.rotate_one
+        move = ising.flip_one if kind == "ising" else xy.rotate_one
         both = np.concatenate([few[::2], -few[::2]]) if kind == "ising" and holds(broken, "flip") else few
 
         def operators(c):
@@ -267,7 +268,7 @@ def violations(kind, hamiltonian, c, seed):
             turns = np.random.default_rng(seed).uniform(0, 2 * np.pi, 3)
             o2 = [lambda t, a=a: (t + a) % (2 * np.pi) for a in turns] + [lambda t: -t % (2 * np.pi)]
             groups = {"O(2) of the spins": o2} | groups
-    found = {name: symmetry.violation(hamiltonian, c, operations) for name, operations in groups.items()}
+    found = {name: symmetry_violation(hamiltonian, c, operations) for name, operations in groups.items()}
     return {name: (largest / hamiltonian.T0, rms / hamiltonian.T0) for name, (largest, rms) in found.items()}
 
 

@@ -144,3 +144,12 @@ def helicity_modulus(energy, current_squared, T, n_sites):
 def rotate(theta, angle):
     """All angles turned by `angle`, a number or [n], in [0, 2 pi)."""
     return (theta + np.reshape(angle, (-1, 1, 1))) % TWO_PI
+
+
+def rotate_one(theta, rng):
+    """Copies of angles [n, L, L] with one spin of each, chosen at random, turned by up to a quarter turn."""
+    theta = theta.copy()
+    flat = theta.reshape(len(theta), -1)
+    site = rng.integers(flat.shape[1], size=len(theta))
+    flat[np.arange(len(theta)), site] += rng.uniform(-np.pi / 2, np.pi / 2, len(theta))
+    return theta % TWO_PI
