@@ -27,10 +27,11 @@ def _check(L, block, stride):
 
 
 def sums(s, block=2, stride=None):
-    """Sums over block x block squares, one every `stride` sites (default: the block side, no overlap).
+    """Sums over block x block squares, int16 [n, L / stride, L / stride] of -block^2 ... block^2 in steps of two.
 
-    s: int8 [n, L, L] of +-1, periodic. Returns int16 [n, L / stride, L / stride] with values -block^2 ... block^2 in
-    steps of two. ValueError if the stride does not divide L, or the block is larger than L.
+    s: int8 [n, L, L] of +-1, periodic.
+    block: side of a block; ValueError if it is larger than L.
+    stride: from block to block, a divisor of L (default: the block side, no overlap).
     """
     stride = block if stride is None else stride
     s = np.asarray(s)
@@ -55,9 +56,11 @@ def multiplicity(block=2):
 
 
 def majority(s, rng, block=2):
-    """The sign of every block's sum, ties decided at random: s [n, L, L] -> int8 [n, L / block, L / block].
+    """The sign of every block's sum, ties decided at random: int8 [n, L / block, L / block].
 
-    rng: numpy.random.Generator. ValueError if the block does not divide L.
+    s: int8 [n, L, L] of +-1.
+    rng: numpy.random.Generator.
+    block: side of a block; ValueError if it does not divide L.
     """
     S = sums(s, block)
     coin = 2 * rng.integers(2, size=S.shape, dtype=np.int8) - 1
@@ -67,7 +70,7 @@ def majority(s, rng, block=2):
 def exact_sums(s, p, block=2, stride=None):
     """Exact distribution of the block sums: the different ones [k, ...] and their probabilities [k].
 
-    s: all configurations [n, L, L]; p: their probabilities [n].
+    s, p: all configurations [n, L, L] and their probabilities [n].
     """
     S = sums(s, block, stride)
     different, index = np.unique(S.reshape(len(S), -1), axis=0, return_inverse=True)
@@ -77,7 +80,7 @@ def exact_sums(s, p, block=2, stride=None):
 def exact_majority(s, p, block=2):
     """Exact distribution of majority blocks, ties split evenly: all 2^N block configurations [2^N, ...] and p [2^N].
 
-    s: all configurations [n, L, L]; p: their probabilities [n]. For at most 16 blocks.
+    s, p: all configurations [n, L, L] and their probabilities [n]; at most 16 blocks.
     """
     S = sums(s, block)
     n_sites = S[0].size
@@ -90,12 +93,6 @@ def exact_majority(s, p, block=2):
         agree = (blocks * pattern >= 0).all(axis=1)
         probability[agree] += weight / agree.sum()
     return blocks.reshape(-1, *S.shape[1:]), probability
-
-
-def entropy(p):
-    """Entropy -sum p ln p of probabilities [k], in nats."""
-    p = p[p > 0]
-    return float(-(p * np.log(p)).sum())
 
 
 # ---------------------------------------------------------------- averages of block sums
@@ -142,19 +139,10 @@ def at_T0(hamiltonian, states, seed):
 # ---------------------------------------------------------------- majority blocks of a torus of side 2
 
 
-def _torus_2_pairs(M):
-    horizontal = M[:, :, 0] * M[:, :, 1]
-    vertical = M[:, 0] * M[:, 1]
-    return (horizontal.sum(1) + vertical.sum(1)).astype(float)
-
-
-def _torus_2_diagonals(M):
-    return (M[:, 0, 0] * M[:, 1, 1] + M[:, 0, 1] * M[:, 1, 0]).astype(float)
-
-
-def _torus_2_product(M):
-    return M.prod((1, 2)).astype(float)
-
-
-# On four +-1 blocks: pairs of neighbours, diagonals, the product of all. With a constant they make any even ln p.
-TORUS_2 = {"pairs": _torus_2_pairs, "diagonals": _torus_2_diagonals, "product": _torus_2_product}
+# Functions of four +-1 blocks M [n, 2, 2]: pairs of neighbours, diagonals, the product of all. With a constant they
+# make any even ln p.
+TORUS_2 = {
+    "pairs": lambda M: ((M[:, :, 0] * M[:, :, 1]).sum(1) + (M[:, 0] * M[:, 1]).sum(1)).astype(float),
+    "diagonals": lambda M: (M[:, 0, 0] * M[:, 1, 1] + M[:, 0, 1] * M[:, 1, 0]).astype(float),
+    "product": lambda M: M.prod((1, 2)).astype(float),
+}

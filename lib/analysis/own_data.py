@@ -17,17 +17,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lib.statistics import block_sums, integrated_time, jackknife
+from lib.statistics import BLOCKS, block_sums, integrated_time, jackknife, owners
 from lib.systems import ising, xy
 
-BLOCKS = 20  # of the file: for errors, and for the split
-TEST_BLOCKS, VALIDATION_BLOCKS = (3, 10, 17), (0, 7, 13)
+TEST_BLOCKS, VALIDATION_BLOCKS = (3, 10, 17), (0, 7, 13)  # of BLOCKS, the others train
 BROKEN = 4.0  # errors from zero at which a symmetry counts as broken in the data; of 20 blocks, 1 in 1000 by chance
 
 
 class Kind(NamedTuple):
-    """The quantities of one kind of configurations [n, ...]: `operators` -> [n, a] called `names`, `energy` and `order`
-    -> [n], `signed` -> [n, k]; `asymmetries`: name -> function to [n] that vanishes on average under a symmetry."""
+    """The quantities of one kind of configurations [n, ...], functions of these.
+
+    operators: -> [n, a], called `names`.
+    energy, order: -> [n].
+    signed: -> [n, k].
+    asymmetries: dict name -> function -> [n] that vanishes on average under a symmetry.
+    """
 
     name: str
     names: tuple
@@ -47,11 +51,14 @@ def _sites(c):
 # ---------------------------------------------------------------- spins and angles: bonds
 
 
+def _bond(a, b):
+    """s s', or cos of the difference of two angles."""
+    return np.cos(a - b) if a.dtype.kind == "f" else a.astype(float) * b
+
+
 def _bonds(c):
-    """Local bond values along rows and along columns, [n, L, L] each: s s', or cos of the difference of two angles."""
-    if c.dtype.kind == "f":
-        return tuple(np.cos(c - np.roll(c, -1, axis)) for axis in (2, 1))
-    return tuple(c.astype(float) * np.roll(c, -1, axis) for axis in (2, 1))
+    """Local bond values along rows and along columns, [n, L, L] each."""
+    return tuple(_bond(c, np.roll(c, -1, axis)) for axis in (2, 1))
 
 
 def _axes(c):
@@ -61,10 +68,7 @@ def _axes(c):
 
 def _diagonals(c):
     """The two diagonal bonds of a square, less each other: zero where reflections are a symmetry."""
-    if c.dtype.kind == "f":
-        one, two = (np.cos(c - np.roll(c, (-1, step), (1, 2))) for step in (-1, 1))
-    else:
-        one, two = (c.astype(float) * np.roll(c, (-1, step), (1, 2)) for step in (-1, 1))
+    one, two = (_bond(c, np.roll(c, (-1, step), (1, 2))) for step in (-1, 1))
     return (one - two).mean((1, 2))
 
 
@@ -81,10 +85,6 @@ def _handed(theta):
     return xy.currents(theta).sum(1) / theta[0].size
 
 
-def _spin_operators(s):
-    return ising.operators(s, ISING_NAMES)
-
-
 def _mean_spin(theta):
     return np.stack([np.cos(theta).mean((1, 2)), np.sin(theta).mean((1, 2))], axis=1)
 
@@ -92,15 +92,15 @@ def _mean_spin(theta):
 ISING_NAMES = ("nn", "nnn", "third", "plaquette", "field")
 
 ISING = Kind(
-    "ising",
-    ISING_NAMES,
-    _spin_operators,
-    lambda s: ising.energy(s) / _sites(s),
-    "-(sum of s s' over nearest neighbours) / N",
-    lambda s: np.abs(ising.magnetization(s)) / _sites(s),
-    "|m|",
-    lambda s: ising.magnetization(s)[:, None] / _sites(s),
-    {
+    name="ising",
+    names=ISING_NAMES,
+    operators=lambda s: ising.operators(s, ISING_NAMES),
+    energy=lambda s: ising.energy(s) / _sites(s),
+    energy_name="-(sum of s s' over nearest neighbours) / N",
+    order=lambda s: np.abs(ising.magnetization(s)) / _sites(s),
+    order_name="|m|",
+    signed=lambda s: ising.magnetization(s)[:, None] / _sites(s),
+    asymmetries={
         "flip": lambda s: ising.magnetization(s) / _sites(s),
         "boundary": _boundary,
         "axes": _axes,
@@ -109,15 +109,15 @@ ISING = Kind(
 )
 
 XY = Kind(
-    "xy",
-    tuple(xy.OPERATORS),
-    xy.operators,
-    lambda t: xy.energy(t) / _sites(t),
-    "-(sum of cos over nearest neighbours) / N",
-    lambda t: np.hypot(*_mean_spin(t).T),
-    "|mean spin|",
-    _mean_spin,
-    {
+    name="xy",
+    names=tuple(xy.OPERATORS),
+    operators=xy.operators,
+    energy=lambda t: xy.energy(t) / _sites(t),
+    energy_name="-(sum of cos over nearest neighbours) / N",
+    order=lambda t: np.hypot(*_mean_spin(t).T),
+    order_name="|mean spin|",
+    signed=_mean_spin,
+    asymmetries={
         "rotation, cos": lambda t: _mean_spin(t)[:, 0],
         "rotation, sin": lambda t: _mean_spin(t)[:, 1],
         "reflection": _handed,
@@ -151,15 +151,15 @@ def _reversal(x):
 
 
 PATH = Kind(
-    "path",
-    ("kinetic", "quadratic", "quartic"),
-    _path_operators,
-    lambda x: _hops(x).mean(1),
-    "mean (x_{i+1} - x_i)^2",
-    lambda x: (x**2).mean(1),
-    "mean x^2",
-    lambda x: x.mean(1)[:, None],
-    {
+    name="path",
+    names=("kinetic", "quadratic", "quartic"),
+    operators=_path_operators,
+    energy=lambda x: _hops(x).mean(1),
+    energy_name="mean (x_{i+1} - x_i)^2",
+    order=lambda x: (x**2).mean(1),
+    order_name="mean x^2",
+    signed=lambda x: x.mean(1)[:, None],
+    asymmetries={
         "sign": lambda x: x.mean(1),
         "sign, cubic": lambda x: (x**3).mean(1),
         "boundary": _path_boundary,
@@ -191,10 +191,15 @@ def average(series):
 
 
 class Summary(NamedTuple):
-    """Of a file: `energy`, `order` and the components of `signed` as `Average`; tau_int the larger of energy and order;
-    n_effective = n / 2 tau_int, at most n. duplicates: configurations equal to an earlier one; repeats: to the one just
-    before. changes: how often the first component of `signed` changes its sign along the file. drift: the larger of the
-    differences of energy and order between the halves of the file, in errors."""
+    """Of a file of n configurations.
+
+    energy, order: `Average`; signed: one of each component.
+    tau_int: the larger of energy and order.
+    n_effective: n / 2 tau_int, at most n.
+    duplicates, repeats: configurations equal to an earlier one; to the one just before.
+    changes: how often the first component of `signed` changes its sign along the file.
+    drift: the larger of the differences of energy and order between the halves of the file, in errors.
+    """
 
     n: int
     site_shape: tuple
@@ -211,8 +216,7 @@ class Summary(NamedTuple):
 
 def _drift(series):
     """Difference of the means of the two halves of a series, in errors from blocks of it."""
-    means = block_sums(series, BLOCKS) / block_sums(np.ones(len(series)), BLOCKS)
-    halves = np.split(means, 2)
+    halves = np.split(block_sums(series, BLOCKS) / block_sums(np.ones(len(series)), BLOCKS), 2)
     error = np.sqrt(sum(half.var(ddof=1) / len(half) for half in halves))
     return float(abs(halves[1].mean() - halves[0].mean()) / error) if error > 0 else 0.0
 
@@ -227,17 +231,17 @@ def summary(kind, c):
     sign = np.sign(signed[:, 0])
     sign = sign[sign != 0]
     return Summary(
-        len(c),
-        c.shape[1:],
-        energy,
-        order,
-        tuple(average(column) for column in signed.T),
-        tau,
-        len(c) / (2 * tau),
-        len(c) - distinct,
-        int((rows[1:] == rows[:-1]).all(1).sum()),
-        int((sign[1:] != sign[:-1]).sum()),
-        max(_drift(kind.energy(c)), _drift(kind.order(c))),
+        n=len(c),
+        site_shape=c.shape[1:],
+        energy=energy,
+        order=order,
+        signed=tuple(average(column) for column in signed.T),
+        tau_int=tau,
+        n_effective=len(c) / (2 * tau),
+        duplicates=len(c) - distinct,
+        repeats=int((rows[1:] == rows[:-1]).all(1).sum()),
+        changes=int((sign[1:] != sign[:-1]).sum()),
+        drift=max(_drift(kind.energy(c)), _drift(kind.order(c))),
     )
 
 
@@ -274,7 +278,7 @@ def split(n, tau_int):
     Single configurations drawn at random would have neighbours in time on the other side, and the test would be one of
     memory. Between blocks of different sets 3 tau_int configurations (at most a quarter of a block) are left out.
     """
-    owner = np.arange(n) * BLOCKS // n
+    owner = owners(n)
     label = np.zeros(n, int)
     label[np.isin(owner, VALIDATION_BLOCKS)] = 1
     label[np.isin(owner, TEST_BLOCKS)] = 2
