@@ -96,7 +96,7 @@ def subgroup(side):
     return [Element(point, shift) for shift in ((0, 0), (side // 2, side // 2)) for point in range(8)]
 
 
-class RingImage(NamedTuple):
+class RingElement(NamedTuple):
     """One symmetry of a ring of N sites as a function of paths [n, N]: y_i = sign x_(start + direction i)."""
 
     start: int
@@ -109,25 +109,11 @@ class RingImage(NamedTuple):
 
 
 def ring_group(n_sites, shifts):
-    """4 x `shifts` elements that form a group, as `RingImage`.
+    """4 x `shifts` elements that form a group, as `RingElement`.
 
     They are translations by multiples of N / shifts, reversal and change of sign. ValueError unless `shifts` divides N.
     """
     if shifts < 1 or n_sites % shifts:
         raise ValueError(f"shifts = {shifts}: it must divide the number of sites, {n_sites}")
     starts = range(0, n_sites, n_sites // shifts)
-    return [RingImage(start, way, sign) for sign in (1, -1) for start in starts for way in (1, -1)]
-
-
-def symmetry_violation(hamiltonian, configurations, operations):
-    """Largest and root-mean-square |H(g s) - H(s)| over configurations s and operations g, in units of energy: floats.
-
-    A symmetry that is built into a network holds to rounding; one that had to be learned holds as well as the data and
-    the training allow.
-
-    hamiltonian: has energy(configurations [n, ...]) -> [n]
-    operations: functions configurations -> configurations
-    """
-    before = hamiltonian.energy(configurations)
-    changes = np.stack([hamiltonian.energy(g(configurations)) - before for g in operations])
-    return float(np.abs(changes).max()), float(np.sqrt((changes**2).mean()))
+    return [RingElement(start, way, sign) for sign in (1, -1) for start in starts for way in (1, -1)]

@@ -26,7 +26,11 @@ TERMS = ("kinetic", "quadratic", "quartic", "sextic")
 
 
 class AgainstExact(NamedTuple):
-    """S_theta against S. offset: <S_theta - S>, for an exact model ln Z; errors are those of the paths."""
+    """S_theta against S; errors are those of the paths.
+
+    slope, residual, pearson: of the straight line (`hamiltonian_error.Comparison`).
+    offset: <S_theta - S>, for an exact model ln Z.
+    """
 
     slope: float
     slope_error: float
@@ -39,14 +43,14 @@ class AgainstExact(NamedTuple):
 def against_exact(learned, exact):
     """`AgainstExact` from S_theta and S [n] of the same independent paths."""
     line = compare(learned, exact)
-    difference = learned - exact
-    return AgainstExact(line.slope, line.slope_error, line.residual, line.pearson, *mean(difference))
+    return AgainstExact(line.slope, line.slope_error, line.residual, line.pearson, *mean(learned - exact))
 
 
 def schwinger_dyson(paths, gradient):
-    """<x_i dS_theta/dx_i> of every site, then their mean over sites: values and errors, [N + 1] each.
+    """`Estimate` [N + 1] of <x_i dS_theta/dx_i> for every site, then of their mean over sites.
 
-    paths and gradients [n, N]: independent paths. The errors are those of the paths.
+    paths: [n, N], independent.
+    gradient: dS_theta/dx_i on them, [n, N].
     """
     product = paths * gradient
     product = np.concatenate([product, product.mean(1, keepdims=True)], axis=1)
@@ -54,8 +58,9 @@ def schwinger_dyson(paths, gradient):
 
 
 class Readable(NamedTuple):
-    """Coefficients of TERMS and their errors over paths, [4] each; `sextic` 0 where it was not fitted.
+    """A readable action.
 
+    coefficients, errors: of TERMS, [4], errors over paths; the sextic one is 0 where it was not fitted.
     explained: the fraction R^2 of the mean square of dS_theta/dx_i that the terms explain.
     """
 
@@ -69,10 +74,12 @@ class Readable(NamedTuple):
 
 
 def read(paths, gradient, sextic=False, keep=1.0, blocks=50):
-    """The readable action: least squares of gradients [n, N] on TERMS at the same paths. Returns `Readable`.
+    """`Readable` action by least squares on TERMS; its errors do not contain the spread between networks.
 
+    paths, gradient: [n, N], as in `schwinger_dyson`.
+    sextic: whether x_i^5 is fitted too.
     keep: fraction of the sites, those of smallest |x_i|, that enter: maximum likelihood does not control the tails.
-    Errors: jackknife over blocks of paths. They do not contain the spread between networks.
+    blocks: of paths, for the jackknife.
     """
     laplacian = np.roll(paths, -1, 1) + np.roll(paths, 1, 1) - 2 * paths
     terms = [-laplacian, paths, paths**3] + ([paths**5] if sextic else [])
@@ -93,11 +100,11 @@ def _solve(moments):
 
 
 def physical(coefficients, spacing):
-    """(lambda, mu^2, kinetic coefficient times a), the physics of coefficients [..., >= 3] -> [..., 3].
+    """(lambda, mu^2, kinetic coefficient times a), [..., 3]; true values: 4, 7.84, 1.
 
-    spacing: a = beta / N. True values: 4, 7.84, 1.
+    coefficients: of TERMS, [..., >= 3].
+    spacing: a = beta / N.
     """
     coefficients = np.asarray(coefficients)
-    return np.stack(
-        [coefficients[..., 2] / spacing, -coefficients[..., 1] / spacing, coefficients[..., 0] * spacing], axis=-1
-    )
+    kinetic, quadratic, quartic = np.moveaxis(coefficients[..., :3], -1, 0)
+    return np.stack([quartic / spacing, -quadratic / spacing, kinetic * spacing], axis=-1)

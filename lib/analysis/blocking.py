@@ -11,6 +11,7 @@ Source: the talk (2x2 spin-block); the majority rule is the one of T. Kennedy, a
 """
 
 from math import comb
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,10 +27,11 @@ def _check(L, block, stride):
 
 
 def sums(s, block=2, stride=None):
-    """Sums over block x block squares, one every `stride` sites (default: the block side, no overlap).
+    """Sums over block x block squares, int16 [n, L / stride, L / stride] of -block^2 ... block^2 in steps of two.
 
-    s: int8 [n, L, L] of +-1, periodic. Returns int16 [n, L / stride, L / stride] with values -block^2 ... block^2 in
-    steps of two. ValueError if the stride does not divide L, or the block is larger than L.
+    s: int8 [n, L, L] of +-1, periodic.
+    block: side of a block; ValueError if it is larger than L.
+    stride: from block to block, a divisor of L (default: the block side, no overlap).
     """
     stride = block if stride is None else stride
     s = np.asarray(s)
@@ -54,9 +56,11 @@ def multiplicity(block=2):
 
 
 def majority(s, rng, block=2):
-    """The sign of every block's sum, ties decided at random: s [n, L, L] -> int8 [n, L / block, L / block].
+    """The sign of every block's sum, ties decided at random: int8 [n, L / block, L / block].
 
-    rng: numpy.random.Generator. ValueError if the block does not divide L.
+    s: int8 [n, L, L] of +-1.
+    rng: numpy.random.Generator.
+    block: side of a block; ValueError if it does not divide L.
     """
     S = sums(s, block)
     coin = 2 * rng.integers(2, size=S.shape, dtype=np.int8) - 1
@@ -66,7 +70,7 @@ def majority(s, rng, block=2):
 def exact_sums(s, p, block=2, stride=None):
     """Exact distribution of the block sums: the different ones [k, ...] and their probabilities [k].
 
-    s: all configurations [n, L, L]; p: their probabilities [n].
+    s, p: all configurations [n, L, L] and their probabilities [n].
     """
     S = sums(s, block, stride)
     different, index = np.unique(S.reshape(len(S), -1), axis=0, return_inverse=True)
@@ -76,7 +80,7 @@ def exact_sums(s, p, block=2, stride=None):
 def exact_majority(s, p, block=2):
     """Exact distribution of majority blocks, ties split evenly: all 2^N block configurations [2^N, ...] and p [2^N].
 
-    s: all configurations [n, L, L]; p: their probabilities [n]. For at most 16 blocks.
+    s, p: all configurations [n, L, L] and their probabilities [n]; at most 16 blocks.
     """
     S = sums(s, block)
     n_sites = S[0].size
@@ -91,25 +95,54 @@ def exact_majority(s, p, block=2):
     return blocks.reshape(-1, *S.shape[1:]), probability
 
 
-def entropy(p):
-    """Entropy -sum p ln p of probabilities [k], in nats."""
-    p = p[p > 0]
-    return float(-(p * np.log(p)).sum())
+# ---------------------------------------------------------------- averages of block sums
 
 
-def _torus_2_pairs(M):
-    horizontal = M[:, :, 0] * M[:, :, 1]
-    vertical = M[:, 0] * M[:, 1]
-    return (horizontal.sum(1) + vertical.sum(1)).astype(float)
+def order(states):
+    """Bond average S S' / 16 and |m|, m = mean S / 4, of states 0 ... 4 [n, L, L]: [n] each."""
+    S = 2.0 * states - 4
+    bonds = (S * np.roll(S, -1, 1) + S * np.roll(S, -1, 2)).mean((1, 2)) / 32
+    return bonds, np.abs(S.mean((1, 2))) / 4
 
 
-def _torus_2_diagonals(M):
-    return (M[:, 0, 0] * M[:, 1, 1] + M[:, 0, 1] * M[:, 1, 0]).astype(float)
+class AtT0(NamedTuple):
+    """|m|, bond average S S' / 16, Var(H_theta) / (N T0^2): [3] over block sums, [3] over the network's own samples."""
+
+    blocks: np.ndarray
+    blocks_error: np.ndarray
+    network: np.ndarray
+    network_error: np.ndarray
+
+    def deviation(self):
+        """network / blocks - 1, its error from the network's samples, and from the blocks, [3] each; the last is
+        common to all networks that are compared with the same blocks."""
+        ratio = self.network / self.blocks
+        return ratio - 1, self.network_error / self.blocks, ratio * self.blocks_error / self.blocks
 
 
-def _torus_2_product(M):
-    return M.prod((1, 2)).astype(float)
+def at_T0(hamiltonian, states, seed):
+    """`AtT0`: does the network have the averages of its data?
+
+    hamiltonian: a `LearnedHamiltonian` on states 0 ... 4.
+    states: new block sums [n, L, L]; as many are drawn from the network.
+    """
+    drawn, _ = hamiltonian.model.sample(len(states), seed)
+    rows = []
+    for s in (states, drawn.numpy().astype(np.int8)):
+        H = hamiltonian.energy(s) / (hamiltonian.T0 * np.sqrt(s[0].size))
+        bonds, m = order(s)
+        values = np.stack([m, bonds, (H - H.mean()) ** 2])
+        rows += [values.mean(axis=1), values.std(axis=1, ddof=1) / np.sqrt(len(s))]
+    return AtT0(*rows)
 
 
-# On four +-1 blocks: pairs of neighbours, diagonals, the product of all. With a constant they make any even ln p.
-TORUS_2 = {"pairs": _torus_2_pairs, "diagonals": _torus_2_diagonals, "product": _torus_2_product}
+# ---------------------------------------------------------------- majority blocks of a torus of side 2
+
+
+# Functions of four +-1 blocks M [n, 2, 2]: pairs of neighbours, diagonals, the product of all. With a constant they
+# make any even ln p.
+TORUS_2 = {
+    "pairs": lambda M: ((M[:, :, 0] * M[:, :, 1]).sum(1) + (M[:, 0] * M[:, 1]).sum(1)).astype(float),
+    "diagonals": lambda M: (M[:, 0, 0] * M[:, 1, 1] + M[:, 0, 1] * M[:, 1, 0]).astype(float),
+    "product": lambda M: M.prod((1, 2)).astype(float),
+}

@@ -21,14 +21,19 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import expit
 
-from lib.statistics import jackknife, over_blocks, owners
+from lib.statistics import BLOCKS, jackknife, over_blocks, owners
 
 
 class Couplings(NamedTuple):
-    """Couplings J [K] with errors [K] over configurations, in units of energy; `residual` is the rms of what the
-    operators leave unexplained in T0 (ln p(s') - ln p(s)), weighted like the fit (nan for data); `sum_error`: of
-    the sum of the couplings, which is often better known than each. Values and errors are nan where the configurations
-    do not tell the operators apart, as nearly frozen ones do not."""
+    """Couplings in units of energy; nan where the configurations do not tell the operators apart, as nearly frozen ones
+    do not.
+
+    names: of the operators.
+    values, errors: J [a], errors over configurations.
+    residual: rms of what the operators leave unexplained in T0 (ln p(s') - ln p(s)), weighted like the fit (nan for
+        data).
+    sum_error: of the sum of the couplings, which is often better known than each.
+    """
 
     names: tuple
     values: np.ndarray
@@ -40,8 +45,9 @@ class Couplings(NamedTuple):
 def project(differences, targets, counts=None, iterations=30):
     """K [a] minimising the cross-entropy of sigmoid(differences @ K) against `targets`, by Newton's method.
 
-    differences [m, a]; targets [m] in [0, 1]; counts [m]: weight of each row (default 1). nan [a] when the operators
-    cannot be told apart on these rows.
+    differences: [m, a]; K is nan when the operators cannot be told apart on these rows.
+    targets: [m] in [0, 1].
+    counts: [m], weight of each row (default 1).
     """
     counts = np.ones(len(differences)) if counts is None else counts
     K = np.zeros(differences.shape[1])
@@ -59,8 +65,13 @@ def project(differences, targets, counts=None, iterations=30):
 
 
 class Moves(NamedTuple):
-    """What a network says about local moves: changes of the operators [m, a], ln p(s') - ln p(s) [m], and the block of
-    configurations each move belongs to [m]."""
+    """What a network says about local moves s -> s'.
+
+    names: of the operators.
+    differences: their changes [m, a].
+    log_ratio: ln p(s') - ln p(s) [m].
+    owner: the block of configurations each move belongs to [m].
+    """
 
     names: tuple
     differences: np.ndarray
@@ -68,11 +79,14 @@ class Moves(NamedTuple):
     owner: np.ndarray
 
 
-def try_moves(hamiltonian, configurations, operators, names, move, *, moves=16, seed=0, blocks=20):
-    """`Moves` of `moves` random local moves of each configuration.
+def try_moves(hamiltonian, configurations, operators, names, move, *, moves=16, seed=0, blocks=BLOCKS):
+    """`Moves` of random local moves of each configuration.
 
-    hamiltonian: has log_prob(configurations). configurations: [n, ...], drawn at its T0. operators: function
-    configurations -> operator sums [n, a], called `names` [a]. move: function (configurations, rng) -> changed copies.
+    hamiltonian: has log_prob(configurations).
+    configurations: [n, ...], drawn at its T0.
+    operators: function configurations -> operator sums [n, a], called `names` [a].
+    move: function (configurations, rng) -> changed copies.
+    moves: of each configuration.
     """
     rng = np.random.default_rng(seed)
     before = np.repeat(configurations, moves, axis=0)
@@ -113,11 +127,10 @@ def _all_or_none(values, errors):
     return (values, errors) if known else (np.full_like(values, np.nan), np.full_like(errors, np.nan))
 
 
-def read_network(hamiltonian, configurations, operators, move, *, moves=16, seed=0, blocks=20):
-    """Couplings of a learned Hamiltonian on `operators`, from `moves` random local moves of each configuration.
+def read_network(hamiltonian, configurations, operators, move, *, moves=16, seed=0, blocks=BLOCKS):
+    """`Couplings` of a learned Hamiltonian; their errors do not contain the spread between networks.
 
-    operators: dict name -> function configurations -> [n]. Other arguments as in `try_moves`. The errors do not contain
-    the spread between networks.
+    operators: dict name -> function configurations -> [n]; other arguments as in `try_moves`.
     """
 
     def sums(s):
@@ -130,9 +143,11 @@ def read_network(hamiltonian, configurations, operators, move, *, moves=16, seed
 def cramer_rao(values, T0, n):
     """Smallest possible errors [a] of the couplings J from n configurations: no unbiased estimate does better.
 
-    values: operator sums [m, a] of independent configurations at temperature T0. The Fisher information of K = J / T0
-    is n times the covariance of the operators (the Cramer-Rao bound; C. R. Rao, 1945). inf [a] where these
-    configurations do not tell the operators apart: they bound nothing.
+    values: operator sums [m, a] of independent configurations at temperature T0; the bound is inf where these do not
+        tell the operators apart.
+
+    The Fisher information of K = J / T0 is n times the covariance of the operators (the Cramer-Rao bound; C. R. Rao,
+    1945).
     """
     information = n * np.atleast_2d(np.cov(np.asarray(values, float).T))
     if np.linalg.cond(information) > 1e12:
@@ -140,12 +155,14 @@ def cramer_rao(values, T0, n):
     return T0 * np.sqrt(np.diag(np.linalg.inv(information)))
 
 
-def pseudolikelihood(local_sums, T0, names, *, blocks=20):
-    """Couplings of Ising configurations by maximum pseudolikelihood, from every site of every configuration.
+def pseudolikelihood(local_sums, T0, names, *, blocks=BLOCKS):
+    """`Couplings` of Ising configurations by maximum pseudolikelihood, from every site of every configuration.
 
     local_sums: int8 [n, N, a], s_i dO_a/ds_i (`ising.local_sums`): flipping spin i alone changes O_a by -2 times this.
-    names: of the operators. Equal rows are counted, block by block, so that 10^5 configurations cost seconds.
-    Errors: jackknife over blocks of configurations.
+    names: of the operators.
+    blocks: of configurations, for the jackknife.
+
+    Equal rows are counted, block by block, so that 10^5 configurations cost seconds.
     """
     n, n_sites, _ = local_sums.shape
     low = local_sums.min(axis=(0, 1)).astype(np.int64)

@@ -40,11 +40,15 @@ class Magnetization(NamedTuple):
 
 
 class CurieFit(NamedTuple):
-    """A fitted form: T_C in K and M_0 in emu/cc with their errors, residuals M - fit [n] and their rms in emu/cc.
+    """A fitted form M_0 m(T / T_C).
 
-    `exponent`: of the power law, None for the other forms; its error is 0 where it was given. `shape`: Kuz'min's s,
-    None for the other forms. `covariance` of the fitted parameters, M_0 and T_C first. `function`: T -> M (zero from
-    T_C on). `reach`: largest temperature of the data, in units of T_C.
+    t_c, m0: in K and emu/cc, with their errors.
+    exponent: of the power law, None for the other forms; its error is 0 where it was given.
+    shape: Kuz'min's s, None for the other forms.
+    residuals, rms: M - fit [n] and its root mean square, in emu/cc.
+    covariance: of the fitted parameters, M_0 and T_C first.
+    reach: largest temperature of the data, in units of T_C.
+    function: T -> M (zero from T_C on).
     """
 
     name: str
@@ -66,30 +70,30 @@ class CurieFit(NamedTuple):
 
 
 def read_csv(path):
-    """M_s(T) from a csv file with the columns `T_K` (K) and `Ms_emu_per_cc` (emu/cc), and perhaps `error` (emu/cc).
+    """`Magnetization` from a csv file, sorted by temperature.
 
-    Other columns are ignored, lines that begin with # are comments. Returns `Magnetization`, sorted by temperature.
+    path: columns `T_K` (K) and `Ms_emu_per_cc` (emu/cc), and perhaps `error` (emu/cc); others are ignored, and so are
+        lines that begin with #.
+
     BookError, one line that names the file and the remedy, for: no such file, a missing column, a cell that is no
     number, a temperature, magnetisation or error that is not positive, a temperature given twice, fewer than 4
     points.
     """
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
-            numbered = [
-                (k, line) for k, line in enumerate(file, 1) if line.strip() and not line.lstrip().startswith("#")
-            ]
+            reader = csv.reader("" if line.isspace() or line.lstrip().startswith("#") else line for line in file)
+            (_, header), *rows = [(reader.line_num, row) for row in reader if row] or [(0, [])]
     except (OSError, UnicodeDecodeError) as problem:
         raise BookError(
             f"{path}: cannot be read as text ({type(problem).__name__}); give the path of a csv file"
         ) from None
-    rows = list(csv.reader(line for _, line in numbered))
-    header = [title.strip() for title in rows[0]] if rows else []
+    header = [title.strip() for title in header]
     for column in COLUMNS:
         if column not in header:
             raise BookError(f"{path}: no column {column!r}; the first line must name the columns {', '.join(COLUMNS)}")
     wanted = [*COLUMNS, ERROR_COLUMN] if ERROR_COLUMN in header else list(COLUMNS)
     values = []
-    for (line, _), row in zip(numbered[1:], rows[1:], strict=False):
+    for line, row in rows:
         cells = dict(zip(header, row, strict=False))
         values.append([_positive(path, line, column, cells.get(column, "")) for column in wanted])
     if len(values) < FEWEST:
@@ -128,11 +132,15 @@ def _kuzmin(x, s):
 
 
 def power_law(T, M, exponent=1 / 3, *, weights="equal", name=None):
-    """M_0 (1 - T/T_C)^exponent with a given exponent, or with a fitted one if it is None -> `CurieFit`.
+    """M_0 (1 - T/T_C)^exponent -> `CurieFit`.
 
-    T [n] in K, M [n] in emu/cc, n >= 4 (increasing T is not needed). weights: "equal", "relative" (sigma proportional
-    to M), or errors [n] in emu/cc. ValueError for bad data, an exponent that is not positive, and where no T_C above
-    the data exists.
+    T: [n] in K, n >= 4, in any order.
+    M: [n] in emu/cc.
+    exponent: positive, or None: it is fitted.
+    weights: "equal", "relative" (sigma proportional to M), or errors [n] in emu/cc.
+    name: of the fit.
+
+    ValueError for bad data, an exponent that is not positive, and where no T_C above the data exists.
     """
     if exponent is None:
         return _fit(T, M, _power, (0.35,), weights, name or "exponent free")
@@ -179,7 +187,8 @@ def _fit(T, M, form, start, weights, name, fixed=None):
     """Least squares of M_0 form(T / T_C, shape); start: of the shape parameters, fixed: one that is not fitted."""
     T, M = _check(T, M)
     sigma, absolute = _sigma(M, weights)
-    last, given = T.max(), (() if fixed is None else (fixed,))
+    last = T.max()
+    given = () if fixed is None else (fixed,)
 
     # T_C enters as last (1 + exp u): always above the data, and free of bounds, which curve_fit handles poorly here
     def model(T, m0, u, *shape):
@@ -189,15 +198,8 @@ def _fit(T, M, form, start, weights, name, fixed=None):
         with warnings.catch_warnings():
             warnings.simplefilter("error", OptimizeWarning)
             warnings.simplefilter("ignore", RuntimeWarning)  # overflow in a trial step
-            p, covariance = curve_fit(
-                model,
-                T,
-                M,
-                p0=(1.1 * M.max(), np.log(0.5), *start),
-                sigma=sigma,
-                absolute_sigma=absolute,
-                maxfev=20_000,
-            )
+            p0 = 1.1 * M.max(), np.log(0.5), *start
+            p, covariance = curve_fit(model, T, M, p0, sigma, absolute, maxfev=20_000)
     except (RuntimeError, OptimizeWarning, ValueError, FloatingPointError):
         raise ValueError(f"{name}: the fit does not converge; M must fall with T, and T must stay below T_C") from None
     above = np.exp(p[1])

@@ -13,17 +13,18 @@ It also needs p > 0 wherever q > 0. A network of sums gives some probability to 
 
 import numpy as np
 
-from lib.analysis.importance import effective_sample_size
+from lib.analysis.reweighting import effective_sample_size
 from lib.statistics import mean
 
 ENOUGH = 0.25  # effective sample size / n of exp(-d) from which <exp(-d)> = 1 can be relied on
 
 
 def kl_divergence(log_p, log_q, same_support=True):
-    """KL(p || q) in nats per configuration, an `Estimate`, from ln p and ln q [n] of independent configurations of p.
+    """KL(p || q) in nats per configuration, an `Estimate`.
 
-    Both must be normalised. same_support: p > 0 wherever q > 0; the control variate needs it.
-    ValueError for fewer than two configurations or values that are not finite.
+    log_p, log_q: both normalised, of independent configurations of p, [n]; ValueError for n < 2 or values that are not
+        finite.
+    same_support: p > 0 wherever q > 0; the control variate needs it.
     """
     d = np.asarray(log_p, float) - np.asarray(log_q, float)
     if len(d) < 2 or not np.isfinite(d).all():

@@ -1,8 +1,11 @@
-r"""Is it the Hamiltonian? A learned H_theta against the true H on given configurations.
+r"""Is it the Hamiltonian? A learned H_theta against the true H on given configurations, and against its symmetries.
 
 On configurations of one temperature, H_theta = constant + slope (E - <E>) + curvature (E - <E>)^2 / 2. The truth
 has slope 1 and curvature 0. Pearson's r is reported because it is customary, but it hardly can fail: H varies
 so much over a sample that an H_theta with the wrong curvature, hence the wrong specific heat, still has r = 0.999.
+
+Symmetries need no truth. The talk's test: H(g s) against H(s). A symmetry that is built into the network holds to
+rounding; one that had to be learned holds as well as the data and the training allow.
 """
 
 from typing import NamedTuple
@@ -11,7 +14,13 @@ import numpy as np
 
 
 class Comparison(NamedTuple):
-    """slope with its error over configurations; rms residual of the straight line (units of energy); Pearson's r."""
+    """H_theta as a function of H.
+
+    slope, slope_error: of the straight line; the error is that of the configurations.
+    curvature: of the parabola, per unit of energy.
+    residual: rms, of the straight line, in units of energy.
+    pearson: the correlation coefficient.
+    """
 
     slope: float
     slope_error: float
@@ -21,9 +30,9 @@ class Comparison(NamedTuple):
 
 
 def compare(learned, true):
-    """`Comparison` of energies learned [n] and true [n] of the same configurations, whole lattice; constants drop out.
+    """`Comparison` of energies of the same configurations; constants drop out.
 
-    ValueError for fewer than 10 configurations or lists of different length.
+    learned, true: [n], of the whole lattice; ValueError for fewer than 10 or for different lengths.
     """
     x, y = np.asarray(true, float), np.asarray(learned, float)
     if len(x) != len(y) or len(x) < 10:
@@ -37,3 +46,14 @@ def compare(learned, true):
     error = np.sqrt(((x * residual) ** 2).sum()) / (x @ x)
     curvature = 2 * np.polyfit(x, y, 2)[0]
     return Comparison(slope, error, curvature, residual.std(), np.corrcoef(x, y)[0, 1])
+
+
+def symmetry_violation(hamiltonian, configurations, operations):
+    """Largest and root-mean-square |H(g s) - H(s)|, in units of energy, as two floats.
+
+    hamiltonian: has energy(configurations [n, ...]) -> [n].
+    operations: functions g, configurations -> configurations.
+    """
+    before = hamiltonian.energy(configurations)
+    changes = np.stack([hamiltonian.energy(g(configurations)) - before for g in operations])
+    return float(np.abs(changes).max()), float(np.sqrt((changes**2).mean()))

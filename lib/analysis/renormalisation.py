@@ -22,6 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lib.analysis import blocking
+from lib.analysis.curve_features import real_roots
 from lib.statistics import NoFeature, block_sums, jackknife
 from lib.systems import ising
 
@@ -57,9 +58,7 @@ def match(temperatures, small, large):
     K = 1 / np.asarray(temperatures, float)
     centre = K.mean()
     a, b = np.polyfit(K - centre, small, DEGREE), np.polyfit(K - centre, large, DEGREE)
-    roots = np.roots(np.polysub(b, a))
-    roots = roots[np.abs(roots.imag) < 1e-12].real
-    inside = roots[(roots >= K.min() - centre) & (roots <= K.max() - centre)]
+    inside = real_roots(np.polysub(b, a), K.min() - centre, K.max() - centre)
     if len(inside) != 1:
         raise NoFeature(f"the couplings do not cross once between T = {min(temperatures):g} and {max(temperatures):g}")
     slopes = np.polyval(np.polyder(b), inside[0]) / np.polyval(np.polyder(a), inside[0])

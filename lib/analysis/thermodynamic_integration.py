@@ -31,9 +31,10 @@ def _energy(L, beta, seed, n_sweeps):
 
 
 def log_partition_function(L, temperatures, seed, *, n_sweeps=2000):
-    """`LogPartition` of the L x L lattice at each of `temperatures`, a list in their order.
+    """`LogPartition` of the L x L lattice at each temperature, a list in their order.
 
-    n_sweeps: sweeps of 32 replicas at each node. The errors of several temperatures are correlated: they share runs.
+    temperatures: in units of J; the errors of several are correlated, as they share runs.
+    n_sweeps: sweeps of 32 replicas at each node.
     """
     order = np.argsort(temperatures)[::-1]
     edges = np.concatenate([[0.0], 1 / np.asarray(temperatures, float)[order]])

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from scipy.optimize import linear_sum_assignment
-from scipy.stats import rankdata
+from scipy.stats import mannwhitneyu
 
 from lib import lattice
 from lib.systems import xy
@@ -32,9 +32,12 @@ ANGLES = 64  # grid on which the most probable angle is looked for
 
 @torch.no_grad()
 def surprise(hamiltonian, theta, excess=False, batch=64):
-    """u_i [n, L, L] of angles [n, L, L], in the network's own drawing direction.
+    """u_i [n, L, L] in the network's own drawing direction.
 
+    hamiltonian: a learned one of angles.
+    theta: angles [n, L, L].
     excess: relative to the most probable angle of a grid, never below zero; for heads that see the angle itself.
+    batch: configurations at a time.
     """
     model, maps = hamiltonian.model, []
     grid = torch.arange(ANGLES, dtype=model.dtype) * (xy.TWO_PI / ANGLES)
@@ -50,7 +53,7 @@ def surprise(hamiltonian, theta, excess=False, batch=64):
 
 
 def symmetrised_surprise(hamiltonian, theta, excess=False):
-    """u_i averaged over 16 drawing directions, [n, L, L]."""
+    """u_i averaged over 16 drawing directions, [n, L, L]; arguments as in `surprise`."""
     L = theta.shape[-1]
     images = lattice.subgroup(L)
     sites, total = np.arange(L * L).reshape(1, L, L), np.zeros((len(theta), L * L))
@@ -67,19 +70,24 @@ def around_squares(values):
 
 
 def auc(score, positive):
-    """Area under the ROC curve of scores [m] for the squares marked `positive` [m]; ties count one half. nan unless
-    some squares are marked and some are not."""
-    positive = np.asarray(positive, bool)
-    n_positive, n_negative = positive.sum(), (~positive).sum()
-    if n_positive == 0 or n_negative == 0:
+    """Area under the ROC curve; ties count one half. nan unless some squares have a vortex and some have none.
+
+    score: of each square, [m].
+    positive: bool [m], whether it has a vortex.
+    """
+    score, positive = np.asarray(score), np.asarray(positive, bool)
+    if positive.all() or not positive.any():
         return float("nan")
-    ranks = rankdata(score)
-    return float((ranks[positive].sum() - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
+    u = mannwhitneyu(score[positive], score[~positive], method="asymptotic").statistic
+    return float(u / (positive.sum() * (~positive).sum()))
 
 
 def auc_at_equal(score, positive, energy, bins=30):
-    """AUC among squares of equal `energy` [m]: the mean over bins with equal numbers of vortices, weighted by them; nan
-    where no bin has squares with a vortex and some without."""
+    """AUC among squares of equal energy; nan where no bin has squares with a vortex and some without.
+
+    score, positive: [m], as in `auc`.
+    energy: of each square, [m], cut into bins with equal numbers of vortices; the mean over bins is weighted by these.
+    """
     if not np.any(positive):
         return float("nan")
     edges = np.quantile(energy[positive], np.linspace(0, 1, bins + 1))
@@ -94,8 +102,12 @@ def auc_at_equal(score, positive, energy, bins=30):
 
 
 class Pairs(NamedTuple):
-    """Vortices matched with antivortices so that the total distance is least: mean distance, and that of as many
-    charges put down at random, averaged over configurations that have any; nan if none has."""
+    """Vortices matched with antivortices so that the total distance is least.
+
+    distance: mean distance of a pair, averaged over the configurations that have any; nan if none has.
+    random: that of as many charges put down at random.
+    configurations: how many have vortices.
+    """
 
     distance: float
     random: float

@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lib.analysis.curve_features import first_passage
 from lib.samplers import chains, delayed_acceptance, mcmc
+from lib.statistics import or_nan
 from lib.systems import film, ising
 
 
@@ -80,8 +82,4 @@ def misjudged(outcome, kelvin, n, seed):
 
 def falls_below(kelvin, abs_m, level):
     """Temperature in K at which |m| [t] first falls below a level, linear between points; nan if it never does."""
-    below = np.flatnonzero(np.asarray(abs_m) < level)
-    if len(below) == 0 or below[0] == 0:
-        return float("nan")
-    k = int(below[0])
-    return float(np.interp(level, [abs_m[k], abs_m[k - 1]], [kelvin[k], kelvin[k - 1]]))
+    return or_nan(first_passage, kelvin, -np.asarray(abs_m), -level).value

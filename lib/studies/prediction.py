@@ -10,7 +10,7 @@ sqrt(c_1^2 + c_2^2): below 1 between the two temperatures, quickly growing outsi
 
 exp(-S_3) can be evaluated, not sampled site by site. Each network is read (`read_values`) on paths of its own beta; the
 readable couplings obey the same law, and the readable action they make is sampled by cluster Monte Carlo and solved
-exactly by transfer matrix. Its paths, reweighted, give averages under the networks' own S_3 (`importance.py`), and its
+exactly by transfer matrix. Its paths, reweighted, give averages under the networks' own S_3 (`reweighting.py`), and its
 exact averages serve as a control variate.
 """
 
@@ -22,7 +22,7 @@ from scipy.optimize import brentq
 from lib import parallel
 from lib.analysis import action
 from lib.analysis.divergence import kl_divergence
-from lib.analysis.importance import Control, effective_sample_size, log_mean_weight, reweight
+from lib.analysis.reweighting import Control, effective_sample_size, log_mean_weight, reweight
 from lib.models.learned import LearnedHamiltonian
 from lib.samplers import chains, mcmc
 from lib.statistics import Estimate, block_sums, jackknife, over_networks

@@ -22,10 +22,11 @@ import numpy as np
 
 from lib import parallel
 from lib.analysis import couplings
+from lib.analysis.curve_features import first_passage
 from lib.analysis.structure_factor import StructureFactor, structure_factor
 from lib.models.fit import FitResult
 from lib.models.learned import LearnedHamiltonian
-from lib.statistics import over_networks
+from lib.statistics import Estimate, or_nan, over_networks
 from lib.studies.sources import Film, StripeFilm
 from lib.studies.task import Task, learn_all
 from lib.systems import film, ising
@@ -206,19 +207,15 @@ def combine_outcomes(outcomes):
 
 
 def limit(x, t_c, errors, truth, allowed=0.02, *, logarithmic=False):
-    """(x, error) where |T_C / truth - 1| first passes `allowed`, from the clean end on, which is x[0].
+    """`Estimate` of where |T_C / truth - 1| first passes `allowed`, from the clean end on, which is x[0].
 
-    x [n]: what is varied, monotonic; t_c, errors [n] in K. Linear between two points, in ln x if `logarithmic`.
-    (nan, None) if no point passes, or the first one does.
+    x: [n], what is varied, monotonic.
+    t_c, errors: [n] in K.
+    logarithmic: linear between two points in ln x, not in x.
+
+    nan if no point passes, or the first one does.
     """
     bias, errors = np.asarray(t_c, dtype=float) / truth - 1, np.asarray(errors, dtype=float) / truth
-    scale = np.log(x) if logarithmic else np.asarray(x, dtype=float)
-    beyond = np.flatnonzero(np.abs(bias) > allowed)
-    if len(beyond) == 0 or beyond[0] == 0:
-        return float("nan"), None
-    k = int(beyond[0])
-    slope = (bias[k] - bias[k - 1]) / (scale[k] - scale[k - 1])
-    weight = (np.copysign(allowed, bias[k]) - bias[k - 1]) / (bias[k] - bias[k - 1])
-    at = scale[k - 1] + weight * (scale[k] - scale[k - 1])
-    sigma = np.hypot((1 - weight) * errors[k - 1], weight * errors[k]) / abs(slope)
-    return (float(np.exp(at)), float(np.exp(at) * sigma)) if logarithmic else (float(at), float(sigma))
+    side = np.sign(bias[np.argmax(np.abs(bias) > allowed)])
+    at, error = or_nan(first_passage, np.log(x) if logarithmic else x, side * bias, allowed, errors)
+    return Estimate(float(np.exp(at)), float(np.exp(at) * error)) if logarithmic else Estimate(at, error)

@@ -22,7 +22,7 @@ import torch
 from lib import lattice, parallel
 from lib.analysis.divergence import kl_divergence
 from lib.analysis.hamiltonian_error import compare
-from lib.analysis.importance import effective_sample_size, log_mean_weight, reweight
+from lib.analysis.reweighting import effective_sample_size, log_mean_weight, reweight
 from lib.models.fit import FitResult
 from lib.models.fit_variational import VariationalResult
 from lib.models.learned import LearnedHamiltonian

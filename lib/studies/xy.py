@@ -7,8 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lib import lattice, parallel
+from lib.analysis import couplings
 from lib.analysis.divergence import kl_divergence
-from lib.analysis.importance import effective_sample_size, log_mean_weight
+from lib.analysis.reweighting import XY, Curves, effective_sample_size, log_mean_weight, xy_by_surrogate
+from lib.samplers import chains, mcmc
 from lib.statistics import Estimate
 from lib.studies.sources import Angles
 from lib.systems import xy
@@ -55,3 +58,74 @@ def assess(hamiltonian, log_z, seed, n=2000, n_draws=1000):
     log_w = xy.log_density(drawn, hamiltonian.T0, 0.0) - log_q
     ess = effective_sample_size(log_w)
     return Assessed(distance, ess, Estimate(log_mean_weight(log_w), float(np.sqrt((1 / ess - 1) / n_draws))))
+
+
+# ---------------------------------------------------------------- other temperatures
+
+
+class MeanOverImages:
+    """H_theta averaged over the first `images` elements of `lattice.subgroup`: 4 (reflections), 8 (D4), 16.
+
+    It is smoother than the raw one, and weights are more even. H_theta itself is averaged, not p: -ln of an average of
+    p is a soft minimum over the images, lowest where one of them errs, and favours configurations rich in vortices.
+    """
+
+    def __init__(self, hamiltonian, images=8):
+        if images not in (4, 8, 16):
+            raise ValueError(f"images = {images}: 4, 8 or 16 of them form a group")
+        (side, _) = hamiltonian.model.site_shape
+        self.hamiltonian, self.T0, self.images = hamiltonian, hamiltonian.T0, lattice.subgroup(side)[:images]
+
+    def log_prob(self, theta):
+        """-H / T0 of angles [n, L, L]: the mean of ln p over the images, not normalised."""
+        return np.mean([self.hamiltonian.log_prob(image(theta)) for image in self.images], axis=0)
+
+    def energy(self, theta):
+        """H_theta [n], in units of T0."""
+        return -self.T0 * self.log_prob(theta)
+
+
+def read(hamiltonian, theta, *, moves=16, seed=0):
+    """`Couplings` of H_theta on all of `xy.OPERATORS`, and on nn alone, from moves of angles [n, L, L] drawn at T0."""
+    names = tuple(xy.OPERATORS)
+    tried = couplings.try_moves(hamiltonian, theta, xy.operators, names, xy.rotate_one, moves=moves, seed=seed)
+    return couplings.read_moves(tried, hamiltonian.T0), couplings.read_moves(tried, hamiltonian.T0, ("nn",))
+
+
+class Extrapolated(NamedTuple):
+    """What networks of one lattice say: `Couplings` on all operators and on nn alone of each; `Curves` of the mean."""
+
+    couplings: list
+    nearest: list
+    curves: Curves
+
+
+def _read(learned, seed):
+    """`read` of a `Learned` network, H averaged over images, from 150 new configurations at T0."""
+    task = learned.task
+    theta = mcmc.sample(chains.XY(task.source.L, task.source.T), 150, np.random.default_rng([seed, 2])).configurations
+    return read(MeanOverImages(learned.hamiltonian), theta, seed=seed)
+
+
+def extrapolate(learned, temperatures, n, n_sweeps, seed):
+    """Dict L -> `Extrapolated`: couplings read at T0, then `xy_by_surrogate` at each temperature, side by side.
+
+    learned: dict L -> list of `Learned`.
+    temperatures, n: dict L -> [t], the latter the configurations evaluated at each temperature.
+    n_sweeps: of the long runs.
+    """
+    found = iter(parallel.run((_read, one, seed + k) for group in learned.values() for k, one in enumerate(group)))
+    of_networks = {L: [next(found) for _ in group] for L, group in learned.items()}
+    jobs = []
+    for L, group in learned.items():
+        hamiltonians = [MeanOverImages(one.hamiltonian) for one in group]
+        mean = np.mean([every.values for every, _ in of_networks[L]], axis=0)
+        surrogate = dict(zip(xy.OPERATORS, mean.tolist(), strict=True))
+        points = enumerate(zip(temperatures[L], n[L], strict=True))
+        jobs += [(xy_by_surrogate, hamiltonians, surrogate, L, T, m, n_sweeps, [seed, 4, L, k]) for k, (T, m) in points]
+    rows = iter(parallel.run(jobs))
+    extrapolated = {}
+    for L, pairs in of_networks.items():
+        curves = Curves.of(XY, temperatures[L], [next(rows) for _ in temperatures[L]])
+        extrapolated[L] = Extrapolated([every for every, _ in pairs], [nearest for _, nearest in pairs], curves)
+    return extrapolated

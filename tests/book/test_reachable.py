@@ -154,7 +154,7 @@ print(json.dumps(sorted(executed)))
 """
 CODE = """
 import numpy as np
-from lib.analysis import couplings, transitions
+from lib.analysis import couplings, reweighting
 from lib.models.markov_lattice import MarkovLattice
 from lib.models.learned import LearnedHamiltonian
 from lib.models.heads.discrete import Bernoulli
@@ -164,7 +164,7 @@ learned = LearnedHamiltonian(MarkovLattice(4, Bernoulli(), odd=True, seed=3), 2.
 s = np.random.default_rng(1).choice(np.array([-1, 1], np.int8), (500, 4, 4))
 learned.energy(s)
 couplings.pseudolikelihood(ising.local_sums(s, ("nn", "nnn")), 2.27, ("nn", "nnn"))
-transitions.direct(4, np.array([2.2, 2.4]), 1000, 1)
+reweighting.ising_direct(4, np.array([2.2, 2.4]), 1000, 1)
 ising.specific_heat_peak(4)
 """
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lib.analysis.importance import effective_sample_size, reweight
+from lib.analysis.reweighting import effective_sample_size, reweight
 from lib.statistics import over_networks
 
 ESS_BAR = 0.1  # effective samples / samples above which a temperature counts as within reach

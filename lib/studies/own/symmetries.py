@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from lib import lattice
+from lib.analysis.hamiltonian_error import symmetry_violation
 from lib.studies.own.summary import BROKEN, over_file
 
 
@@ -165,5 +166,5 @@ def path_operations(n_sites):
 
 def violations(hamiltonian, c, operations):
     """dict name -> (largest, rms) |ln p(g c) - ln p(c)| over the operations g of each kind of symmetry."""
-    found = {name: lattice.symmetry_violation(hamiltonian, c, each) for name, each in operations.items()}
+    found = {name: symmetry_violation(hamiltonian, c, each) for name, each in operations.items()}
     return {name: (largest / hamiltonian.T0, rms / hamiltonian.T0) for name, (largest, rms) in found.items()}

@@ -9,9 +9,9 @@ import pytest
 from scipy import stats
 
 from lib import lattice
-from lib.analysis import couplings, importance, transitions
+from lib.analysis import couplings, curve_features, finite_size, reweighting
 from lib.analysis.divergence import kl_divergence
-from lib.analysis.hamiltonian_error import compare
+from lib.analysis.hamiltonian_error import compare, symmetry_violation
 from lib.studies import ising as study
 from lib.studies.sources import Spins
 from lib.studies.task import Task, learn, learn_all, replicas
@@ -41,7 +41,7 @@ class Known:
         return -self.T0 * self.log_prob(s)
 
     def exact(self, T):
-        """NAMES and ln Z_theta at temperature T."""
+        """ISING and ln Z_theta at temperature T."""
         H, E, m = self.energy(STATES), ising.energy(STATES), np.abs(ising.magnetization(STATES)) / 16
         log_z = np.logaddexp.reduce(-H / T)
         p = np.exp(-H / T - log_z)
@@ -144,35 +144,35 @@ def test_reweighting_with_and_without_control():
     E = np.stack([ising.energy(s), np.abs(ising.magnetization(s))], 1)
     p, q = np.exp(target.log_prob(STATES)), np.exp(base.log_prob(STATES))
     everything = np.stack([ising.energy(STATES), np.abs(ising.magnetization(STATES))], 1)
-    plain = importance.reweight(E, log_w)
-    control = importance.Control(q @ everything, E, np.zeros(len(s)))
-    better = importance.reweight(E, log_w, control=control)
+    plain = reweighting.reweight(E, log_w)
+    control = reweighting.Control(q @ everything, E, np.zeros(len(s)))
+    better = reweighting.reweight(E, log_w, control=control)
     limit = stats.norm.isf(ALPHA / 2 / 4)
     for estimate in (plain, better):
         assert (np.abs(estimate.value - p @ everything) < limit * estimate.error).all()
-        assert estimate.ess == pytest.approx(importance.effective_sample_size(log_w))
+        assert estimate.ess == pytest.approx(reweighting.effective_sample_size(log_w))
     assert (better.error < 0.6 * plain.error).all()
-    assert not (np.abs(importance.reweight(E, 0 * log_w).value - p @ everything) < limit * plain.error).all()
-    assert importance.log_mean_weight(log_w) == pytest.approx(0, abs=5 * log_w.std() / np.sqrt(len(s)))
+    assert not (np.abs(reweighting.reweight(E, 0 * log_w).value - p @ everything) < limit * plain.error).all()
+    assert reweighting.log_mean_weight(log_w) == pytest.approx(0, abs=5 * log_w.std() / np.sqrt(len(s)))
     with pytest.raises(ValueError, match="not finite"):
-        importance.reweight(E, np.where(np.arange(len(s)) == 3, -np.inf, log_w))
+        reweighting.reweight(E, np.where(np.arange(len(s)) == 3, -np.inf, log_w))
     with pytest.raises(ValueError, match="weights"):
-        importance.reweight(E, log_w[:-1])
+        reweighting.reweight(E, log_w[:-1])
 
 
 def test_effective_sample_size_limits():
-    assert importance.effective_sample_size(np.zeros(100)) == 1
-    assert importance.effective_sample_size(np.array([0.0] + [-1e3] * 99)) == pytest.approx(0.01)
+    assert reweighting.effective_sample_size(np.zeros(100)) == 1
+    assert reweighting.effective_sample_size(np.array([0.0] + [-1e3] * 99)) == pytest.approx(0.01)
 
 
 def test_phase_structure_by_surrogate():
     """Five quantities at seven temperatures, and ln Z, against all states; the Hamiltonian is not the surrogate."""
     T = np.array([1.5, 1.9, 2.2, T0, 2.7, 3.1, 3.5])
     h = Known(NEAR)
-    curves = transitions.by_surrogate(h, 4, T, 2000, 1)
+    curves = reweighting.ising_by_surrogate(h, 4, T, 2000, 1)
     exact = [h.exact(t) for t in T]
-    values = np.array([curves.values[name] for name in transitions.NAMES]).T
-    errors = np.array([curves.errors[name] for name in transitions.NAMES]).T
+    values = np.array([curves.values[name] for name in reweighting.ISING]).T
+    errors = np.array([curves.errors[name] for name in reweighting.ISING]).T
     z = (values - np.array([e[0] for e in exact])) / errors
     limit = stats.norm.isf(ALPHA / 2 / z.size)
     assert np.abs(z).max() < limit
@@ -197,26 +197,26 @@ def test_phase_structure_by_reweighting_and_direct():
     T = np.array([2.2, T0, 2.6])
     limit = stats.norm.isf(ALPHA / 2 / 30)
     exact = np.array([h.exact(t)[0] for t in T])
-    for curves in (transitions.by_reweighting(h, T, 20_000, 3), transitions.direct(4, T, 2000, 4)):
-        values = np.array([curves.values[name] for name in transitions.NAMES]).T
-        errors = np.array([curves.errors[name] for name in transitions.NAMES]).T
+    for curves in (reweighting.ising_from_T0(h, T, 20_000, 3), reweighting.ising_direct(4, T, 2000, 4)):
+        values = np.array([curves.values[name] for name in reweighting.ISING]).T
+        errors = np.array([curves.errors[name] for name in reweighting.ISING]).T
         assert (np.abs(values - exact) < limit * errors).all()
-    np.testing.assert_allclose(transitions.by_reweighting(h, T, 20_000, 3).log_z, [h.exact(t)[1] for t in T], atol=0.05)
+    np.testing.assert_allclose(reweighting.ising_from_T0(h, T, 20_000, 3).log_z, [h.exact(t)[1] for t in T], atol=0.05)
 
 
 def test_peak_and_crossing():
     T = np.linspace(2.0, 2.6, 13)
     height = 1.5 - 20 * (T - 2.31) ** 2 + 8 * (T - 2.31) ** 3
-    position, error = transitions.peak(T, height, np.full(13, 0.01), (2.1, 2.5))
+    position, error = curve_features.peak(T, height, np.full(13, 0.01), (2.1, 2.5))
     assert position == pytest.approx(2.31, abs=1e-9) and 0 < error < 0.01
     with pytest.raises(ValueError, match="no maximum inside"):
-        transitions.peak(T, T, np.full(13, 0.01), (2.1, 2.5))
+        curve_features.peak(T, T, np.full(13, 0.01), (2.1, 2.5))
     with pytest.raises(ValueError, match="at least 6"):
-        transitions.peak(T, height, np.full(13, 0.01), (2.3, 2.4))
+        curve_features.peak(T, height, np.full(13, 0.01), (2.3, 2.4))
     error = np.full(13, 0.01)
-    assert transitions.crossing(T, 0.61 - (T - 2.27), 0.61 - 2 * (T - 2.27), error).value == pytest.approx(2.27)
+    assert curve_features.crossing(T, 0.61 - (T - 2.27), 0.61 - 2 * (T - 2.27), error).value == pytest.approx(2.27)
     with pytest.raises(ValueError, match="do not cross"):
-        transitions.crossing(T, 0.6 - T, 0.5 - T, error)
+        curve_features.crossing(T, 0.6 - T, 0.5 - T, error)
 
 
 def test_a_feature_that_one_network_does_not_have_is_nan():
@@ -224,13 +224,15 @@ def test_a_feature_that_one_network_does_not_have_is_nan():
     height = 1.5 - 20 * (T - 2.31) ** 2
 
     def curves(name, *heights):
-        return [transitions.Curves(T, {name: y}, {name: error}, None, None, 1) for y in heights]
+        return [reweighting.Curves(T, {name: y}, {name: error}, None, None) for y in heights]
 
-    assert transitions.peak_of(curves("specific_heat", height, height), (2.1, 2.5)).value == pytest.approx(2.31)
-    assert np.isnan(transitions.peak_of(curves("specific_heat", height, T), (2.1, 2.5))).all()
-    assert np.isnan(transitions.peak_of(curves("specific_heat", T), (2.1, 2.5))).all()  # one network alone
+    assert finite_size.peak_temperature(curves("specific_heat", height, height), (2.1, 2.5)).value == pytest.approx(
+        2.31
+    )
+    assert np.isnan(finite_size.peak_temperature(curves("specific_heat", height, T), (2.1, 2.5))).all()
+    assert np.isnan(finite_size.peak_temperature(curves("specific_heat", T), (2.1, 2.5))).all()  # one network alone
     small, large = curves("binder", 0.6 - T, 0.61 - (T - 2.27)), curves("binder", 0.5 - T, 0.61 - 2 * (T - 2.27))
-    found = transitions.crossings(small, large)
+    found = finite_size.crossing_temperatures(small, large)
     assert np.isnan(found.value[0]) and found.value[1] == pytest.approx(2.27)
 
 
@@ -253,8 +255,8 @@ def test_comparison():
 def test_symmetry_violation():
     s = STATES[::97]
     even, odd = Known(NEAR), Known(NEAR | {"field": 0.1})
-    assert lattice.symmetry_violation(even, s, [lambda s: -s])[0] < 1e-10
-    largest, rms = lattice.symmetry_violation(odd, s, [lambda s: -s])
+    assert symmetry_violation(even, s, [lambda s: -s])[0] < 1e-10
+    largest, rms = symmetry_violation(odd, s, [lambda s: -s])
     assert largest == pytest.approx(0.2 * np.abs(ising.magnetization(s)).max()) and 0 < rms < largest
 
 
@@ -302,5 +304,5 @@ def test_a_trained_network_is_close_and_its_average_closer():
     assert kl(average) < kl(learned.hamiltonian) < 0.03
     assert abs(learned.kl.value - kl(learned.hamiltonian)) < 4 * learned.kl.error
     images = [lattice.Element(point, (2, 2)) for point in range(8)] + [lambda s: -s]
-    assert lattice.symmetry_violation(average, STATES[::301], images)[0] < 1e-4
-    assert lattice.symmetry_violation(average, STATES[::301], [lattice.Element(0, (0, 1))])[0] > 1e-3
+    assert symmetry_violation(average, STATES[::301], images)[0] < 1e-4
+    assert symmetry_violation(average, STATES[::301], [lattice.Element(0, (0, 1))])[0] > 1e-3

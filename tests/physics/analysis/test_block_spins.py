@@ -8,9 +8,9 @@ import pytest
 import torch
 from scipy import stats
 
-from lib.analysis import block_scaling, blocking
+from lib.analysis import blocking, curve_features, finite_size, reweighting
 from lib.analysis.couplings import read_moves, try_moves
-from lib.analysis.transitions import Curves
+from lib.analysis.reweighting import Curves
 from lib.samplers import population_annealing
 from lib.systems import block_spins
 
@@ -160,22 +160,22 @@ def test_scaling_the_temperature_both_ways(keep):
     states = random_states(1000, 4, 7)
     population_annealing.sweep(states, block_spins.tables(K), np.random.default_rng(1), 200)
     T = np.array([2.27, 3.2, 4.54])
-    curves = block_scaling.curves(Known(K), states, T, keep, seed=2)
+    curves = reweighting.blocks_by_surrogate(Known(K), states, T, keep, seed=2)
     assert curves.ess == pytest.approx(1, abs=1e-6)  # the surrogate is the model itself
     log_g = np.log([1, 4, 6, 4, 1])
     one = 0.5 * log_g if keep else None
     long = random_states(4000, 4, 8)
     population_annealing.sweep(long, block_spins.tables(0.5 * K, one=one), np.random.default_rng(3), 300)
-    m = block_scaling.observables(long)[:, 1]
+    _, m = blocking.order(long)
     error = np.hypot(m.std() / np.sqrt(len(m)), curves.errors["abs_m"][2])
     assert abs(curves.values["abs_m"][2] - m.mean()) < 4 * error
     other = random_states(4000, 4, 8)
     population_annealing.sweep(
         other, block_spins.tables(0.5 * K, one=None if keep else 0.5 * log_g), np.random.default_rng(3), 300
     )
-    assert abs(curves.values["abs_m"][2] - block_scaling.observables(other)[:, 1].mean()) > 4 * error
+    assert abs(curves.values["abs_m"][2] - blocking.order(other)[1].mean()) > 4 * error
     with pytest.raises(ValueError, match="T0 = 2.27"):
-        block_scaling.curves(Known(K), states, [2.0, 3.0], keep, seed=2)
+        reweighting.blocks_by_surrogate(Known(K), states, [2.0, 3.0], keep, seed=2)
 
 
 def test_too_small_an_effective_sample_is_not_shown():
@@ -184,8 +184,8 @@ def test_too_small_an_effective_sample_is_not_shown():
             return super().log_prob(states) + 3 * np.sin(37 * states[:, 0].astype(float)).sum(axis=1)
 
     states = random_states(300, 4, 7)
-    curves = block_scaling.curves(Far(couplings(9, 0.05)), states, [2.27, 2.5], False, seed=2)
-    assert curves.ess.max() * 300 < block_scaling.ENOUGH
+    curves = reweighting.blocks_by_surrogate(Far(couplings(9, 0.05)), states, [2.27, 2.5], False, seed=2)
+    assert curves.ess.max() * 300 < reweighting.ENOUGH
     assert np.isnan(curves.values["abs_m"]).all() and np.isnan(curves.errors["binder"]).all()
 
 
@@ -193,8 +193,8 @@ def test_order_and_bonds_are_not_exchanged():
     """Stripes have no |m| but bonds; all sums at 1 have |m| = 1/2 and bonds of 1/4. `at_T0` keeps |m| first."""
     stripes = np.tile(np.array([4, 4, 0, 0], np.int8), (2, 4, 1))
     low = np.ones((2, 4, 4), np.int8)
-    assert block_scaling.observables(stripes)[0] == pytest.approx([0.5, 0, 0, 0])
-    assert block_scaling.observables(low)[0] == pytest.approx([0.25, 0.5, 0.25, 0.0625])
+    assert [values[0] for values in blocking.order(stripes)] == pytest.approx([0.5, 0])
+    assert [values[0] for values in blocking.order(low)] == pytest.approx([0.25, 0.5])
 
     class Frozen:
         T0 = 2.27
@@ -208,7 +208,7 @@ def test_order_and_bonds_are_not_exchanged():
         def energy(self, states):
             return 12 * self.T0 * np.arange(len(states))
 
-    found = block_scaling.at_T0(Frozen(low), stripes, seed=1)
+    found = blocking.at_T0(Frozen(low), stripes, seed=1)
     # energies of 0 and 12 T0: variance 36 T0^2, divided by T0^2 and 16 sites
     assert found.blocks == pytest.approx([0, 0.5, 2.25]) and found.network == pytest.approx([0.5, 0.25, 2.25])
 
@@ -225,20 +225,24 @@ def binder_curve(T, noise=0.0, seed=0):
     U = (2 / 3) / (1 + np.exp((T - 2.27) / width + np.log((2 / 3 - 0.61) / 0.61)))
     U = U + noise * np.random.default_rng(seed).normal(size=len(T))
     zero = np.zeros(len(T))
-    return Curves(T, {"binder": U}, {"binder": zero + max(noise, 1e-3)}, zero, zero + 1, 1)
+    return Curves(T, {"binder": U}, {"binder": zero + max(noise, 1e-3)}, zero + 1, zero)
+
+
+def fall(curve):
+    return curve_features.fall(curve.T, curve.values["binder"], curve.errors["binder"], 0.61)
 
 
 def test_the_mark_of_a_transition():
     T = np.round(np.arange(1.9, 2.66, 0.05), 2)
-    assert block_scaling.transition(binder_curve(T), 0.61)[0] == pytest.approx(2.27, abs=0.002)
-    found = np.array([block_scaling.transition(binder_curve(T, 0.004, seed), 0.61) for seed in range(200)])
+    assert fall(binder_curve(T))[0] == pytest.approx(2.27, abs=0.002)
+    found = np.array([fall(binder_curve(T, 0.004, seed)) for seed in range(200)])
     assert found[:, 0].mean() == pytest.approx(2.27, abs=0.003)
     assert found[:, 1].mean() == pytest.approx(found[:, 0].std(), rel=0.25)  # the error is the scatter
     with pytest.raises(ValueError, match="does not pass"):
-        block_scaling.transition(binder_curve(T[T < 2.2]), 0.61)
+        fall(binder_curve(T[T < 2.2]))
     hidden = binder_curve(T)
     hidden.values["binder"][T > 2.31] = np.nan
     with pytest.raises(ValueError, match="too few"):
-        block_scaling.transition(hidden, 0.61)
-    assert block_scaling.transition_of([binder_curve(T)] * 2, 0.61).value == pytest.approx(2.27, abs=0.002)
-    assert np.isnan(block_scaling.transition_of([binder_curve(T), hidden], 0.61)).all()
+        fall(hidden)
+    assert finite_size.level_temperature([binder_curve(T)] * 2, 0.61).value == pytest.approx(2.27, abs=0.002)
+    assert np.isnan(finite_size.level_temperature([binder_curve(T), hidden], 0.61)).all()

@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
-from skimage import io
+from skimage import filters, io, measure
 
 from lib import paths
 from lib.analysis import kerr
@@ -123,7 +123,7 @@ def test_discs_are_found_under_uneven_light():
     assert steps.threshold.high - steps.threshold.low == pytest.approx(0.22, abs=0.04)
     assert steps.noise == pytest.approx(0.1, rel=0.15)
     # one threshold for the raw frame does worse, and the same frame as the negative needs `bright`
-    raw = frame < kerr.filters.threshold_otsu(frame)
+    raw = frame < filters.threshold_otsu(frame)
     assert kerr.iou(raw, spins < 0) < 0.5
     assert kerr.iou(kerr.segment(photograph(-spins), kerr.Settings(bright=True)).spins < 0, spins < 0) > 0.9
     assert kerr.iou(kerr.segment(photograph(-spins)).spins < 0, spins < 0) < 0.5
@@ -280,7 +280,7 @@ def test_period_of_a_simulated_stripe_film():
 def test_no_period_where_there_is_none():
     rng = RNG(7)
     assert kerr.domain_period(np.ones((64, 64))).period == np.inf
-    blobs = kerr.filters.gaussian(rng.normal(size=(40, 128, 128)), (0, 8, 8))
+    blobs = filters.gaussian(rng.normal(size=(40, 128, 128)), (0, 8, 8))
     assert kerr.domain_period(blobs).period == np.inf
     with pytest.raises(ValueError, match="at least 16"):
         kerr.domain_period(np.ones((64, 8)))
@@ -370,9 +370,9 @@ def test_real_frames_against_hand_labels(labelled):
 def test_period_of_the_real_frames(labelled):
     """In a dense array of skyrmions the ring of the spectrum is near the mean distance of neighbours."""
     frames, red = labelled
-    dense = [k for k, r in enumerate(red) if 0.15 < r.mean() and kerr.measure.label(r).max() > 100]
+    dense = [k for k, r in enumerate(red) if 0.15 < r.mean() and measure.label(r).max() > 100]
     assert len(dense) >= 5
     for k in dense:
-        distance = np.sqrt(red[k].size / kerr.measure.label(red[k]).max())
+        distance = np.sqrt(red[k].size / measure.label(red[k]).max())
         found = kerr.domain_period(kerr.segment(frames.images[k]).spins).period
         assert 0.75 < found / distance < 1.25, frames.names[k]

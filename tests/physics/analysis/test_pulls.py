@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy import stats
 
-from lib.analysis import action, bkt, block_scaling, couplings, importance, transitions, vortices
+from lib.analysis import action, blocking, couplings, curve_features, finite_size, reweighting, vortices
 from lib.analysis.divergence import kl_divergence
 from lib.analysis.hamiltonian_error import compare
 from lib.samplers import chains, mcmc
@@ -152,9 +152,9 @@ def test_reweighting():
         s = base.draw(1500, [6, r])
         observables = np.stack([ising.energy(s), np.abs(ising.magnetization(s))], 1)
         log_w = target.log_prob(s) - base.log_prob(s)
-        control = importance.Control(known, observables, np.zeros(len(s)))
+        control = reweighting.Control(known, observables, np.zeros(len(s)))
         for found, c in ((plain, None), (controlled, control)):
-            estimate = importance.reweight(observables, log_w, control=c)
+            estimate = reweighting.reweight(observables, log_w, control=c)
             found.append((estimate.value - expected) / estimate.error)
     check(plain, 49)
     check(controlled, 49)
@@ -165,8 +165,8 @@ def test_curves_by_surrogate():
     h, T = Known(NEAR | {"nnn": -0.08, "plaquette": 0.1}), np.array([2.0, T0, 3.0])
     exact, pulls = np.array([h.exact(t)[0] for t in T]), []
     for r in range(120):
-        curves = transitions.by_surrogate(h, 4, T, 1000, 1000 + r, length=10)
-        rows = [(curves.values[n] - exact[:, k]) / curves.errors[n] for k, n in enumerate(transitions.NAMES)]
+        curves = reweighting.ising_by_surrogate(h, 4, T, 1000, 1000 + r, length=10)
+        rows = [(curves.values[n] - exact[:, k]) / curves.errors[n] for k, n in enumerate(reweighting.ISING)]
         pulls.append(rows)
     check(pulls, 49)
 
@@ -177,14 +177,14 @@ def test_peak():
     height, exact = ising.exact(16, T).per_site.specific_heat, ising.specific_heat_peak(16)[0]
     rng, noise, pulls = np.random.default_rng(7), np.full(len(T), 0.015), []
     for _ in range(400):
-        found = transitions.peak(T, height + noise * rng.normal(size=len(T)), noise, (exact - 0.17, exact + 0.17))
+        found = curve_features.peak(T, height + noise * rng.normal(size=len(T)), noise, (exact - 0.17, exact + 0.17))
         pulls.append((found.value - exact) / found.error)
     check(pulls)
     assert abs(np.mean(pulls)) < 0.25 + stats.norm.isf(ALPHA / 2) / 20
 
 
 def curve(T, binder, error):
-    return transitions.Curves(T, {"binder": binder}, {"binder": error}, None, None, 1)
+    return reweighting.Curves(T, {"binder": binder}, {"binder": error}, None, None)
 
 
 def test_crossings():
@@ -195,7 +195,7 @@ def test_crossings():
     errors = np.array([1, 2, 0.5, 1, 1.5]) * 1e-3, np.array([1, 1, 2, 0.7, 1]) * 1e-3
     for _ in range(400):
         a, b = (c + e * rng.normal(size=5) for c, e in zip((small, large), errors, strict=True))
-        found = transitions.crossings([curve(T, a, errors[0])], [curve(T, b, errors[1])])
+        found = finite_size.crossing_temperatures([curve(T, a, errors[0])], [curve(T, b, errors[1])])
         pulls.append((found.value[0] - 2.27) / found.error[0])
     check(pulls)
 
@@ -232,7 +232,7 @@ def test_averages_at_T0():
     exact = np.array([abs_m, (p @ S) ** 2 / 16, p @ h.log_p**2 - (p @ h.log_p) ** 2])
     blocks, ratios = [], []
     for r in range(300):
-        found = block_scaling.at_T0(h, h.draw(400, np.random.default_rng([9, r])), 5000 + r)
+        found = blocking.at_T0(h, h.draw(400, np.random.default_rng([9, r])), 5000 + r)
         blocks.append((found.blocks - exact) / found.blocks_error)
         off, own, common = found.deviation()
         ratios.append(off / np.hypot(own, common))
@@ -310,6 +310,6 @@ def test_kosterlitz_thouless_fit():
         for L in (8, 16, 32):
             at = 2 * 0.89 / np.pi * (1 + 1 / (2 * np.log(L) + 1.2))
             curves[L] = at - (0.7 + 0.1 * np.log(L)) * (T - 0.89) + noise * rng.normal(size=6)
-        found = bkt.fit(T, curves, dict.fromkeys(curves, noise))
+        found = finite_size.kosterlitz_thouless(T, curves, dict.fromkeys(curves, noise))
         pulls.append([(found.T - 0.89) / found.T_error, (found.C - 0.6) / found.C_error])
     check(pulls)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lib import checks
-from lib.analysis.importance import effective_sample_size
+from lib.analysis.reweighting import effective_sample_size
 from lib.models.autoregressive import log_prob_in_batches
 from lib.models.fit_variational import annealed, fit_variational, surrogate
 from lib.models.heads.discrete import Bernoulli

@@ -6,7 +6,7 @@ import torch
 from scipy import stats
 
 from lib import checks, lattice
-from lib.analysis import bkt, vortices, xy_phases
+from lib.analysis import finite_size, reweighting, vortices
 from lib.models.heads.angle import FourierDensity, VonMisesMixture
 from lib.models.made import MADE
 from lib.models.o2_markov_lattice import O2MarkovLattice
@@ -165,7 +165,7 @@ class Exact:
 
 def test_couplings_of_the_exact_hamiltonian():
     theta = mcmc.sample(chains.XY(6, 1.0), 60, np.random.default_rng(1)).configurations
-    every, nearest = xy_phases.read(Exact(), theta)
+    every, nearest = study.read(Exact(), theta)
     assert every.values == pytest.approx([1, 0, 0, 0, 0], abs=1e-8) and nearest.values == pytest.approx([1], abs=1e-8)
 
 
@@ -174,13 +174,13 @@ def test_surrogate_and_weights_give_the_exact_lattice():
     T = 1.25
     exact = xy_exact.exact(4, T, q=8)
     wrong = {"nn": 0.93, "nnn": 0.03}
-    found = xy_phases.by_surrogate([Exact(), Exact()], wrong, 4, T, 4000, 4000, seed=2, pilot=0)
+    found = reweighting.xy_by_surrogate([Exact(), Exact()], wrong, 4, T, 4000, 4000, seed=2, pilot=0)
     assert 0.8 < found.ess < 1
     for k, value in enumerate((exact.energy, exact.helicity)):
-        assert abs(found.values[k] - value) < 4 * found.errors[k]
-    adapted = xy_phases.by_surrogate([Exact()], wrong, 4, T, 400, 400, seed=2)
+        assert abs(found.value[k] - value) < 4 * found.error[k]
+    adapted = reweighting.xy_by_surrogate([Exact()], wrong, 4, T, 400, 400, seed=2)
     assert adapted.ess == pytest.approx(1)  # the right couplings are found
-    bare = xy_phases.direct(4, [T], 4000, 2, {"nn": 0.93, "nnn": 0.03})
+    bare = reweighting.xy_direct(4, [T], 4000, 2, {"nn": 0.93, "nnn": 0.03})
     assert abs(bare.values["energy"][0] - exact.energy) > 4 * bare.errors["energy"][0]
 
 
@@ -191,22 +191,23 @@ def test_the_errors_cover_and_count_what_networks_share_once():
     """
     T, exact = 1.25, xy_exact.exact(4, 1.25, q=8)
     found = [
-        xy_phases.by_surrogate([Exact(), Exact()], {"nn": 0.7}, 4, T, 200, 1000, seed=k, pilot=0) for k in range(60)
+        reweighting.xy_by_surrogate([Exact(), Exact()], {"nn": 0.7}, 4, T, 200, 1000, seed=k, pilot=0)
+        for k in range(60)
     ]
     for k, value in enumerate((exact.energy, exact.helicity)):
-        pulls = np.array([(f.values[k] - value) / f.errors[k] for f in found])
+        pulls = np.array([(f.value[k] - value) / f.error[k] for f in found])
         low, high = stats.chi2(60).ppf([LEVEL / 2, 1 - LEVEL / 2])
         assert low < (pulls**2).sum() < high
 
 
 def test_the_mean_over_images_is_symmetric():
     learned = learn(Task("convolution", Angles(4, 1.0), 300, 20, 0)).hamiltonian
-    theta, mean = Angles(4, 1.0).configurations(6, 0), xy_phases.MeanOverImages(learned)
+    theta, mean = Angles(4, 1.0).configurations(6, 0), study.MeanOverImages(learned)
     for image in lattice.subgroup(4)[:8]:
         assert mean.energy(image(theta)) == pytest.approx(mean.energy(theta), abs=1e-4)
     assert np.abs(learned.energy(lattice.subgroup(4)[5](theta)) - learned.energy(theta)).max() > 0.01
     with pytest.raises(ValueError, match="images = 5"):
-        xy_phases.MeanOverImages(learned, 5)
+        study.MeanOverImages(learned, 5)
 
 
 # ---------------------------------------------------------------- vortices
@@ -260,7 +261,7 @@ def _curves(C=0.6, T_c=0.89, sizes=(8, 16, 32), noise=0.0):
     T = np.linspace(0.82, 0.98, 6)
     rng = np.random.default_rng(1)
     curves = {
-        L: bkt.weber_minnhagen(T_c, C, L) - (0.7 + 0.1 * np.log(L)) * (T - T_c) + noise * rng.normal(size=6)
+        L: finite_size.weber_minnhagen(T_c, C, L) - (0.7 + 0.1 * np.log(L)) * (T - T_c) + noise * rng.normal(size=6)
         for L in sizes
     }
     return T, curves, {L: np.full(6, max(noise, 1e-4)) for L in sizes}
@@ -269,36 +270,40 @@ def _curves(C=0.6, T_c=0.89, sizes=(8, 16, 32), noise=0.0):
 def test_weber_minnhagen_has_the_universal_jump_and_logarithm():
     """Y_L / T = 0.63651 + 0.31890 / ln L + ..., numbers of the Gaussian model on a square torus (M. Hasenbusch, J.
     Phys. A 38, 5869 (2005)). They hold the windings of the torus, which the formula leaves out: 2e-4 and 2e-3."""
-    assert bkt.weber_minnhagen(1.0, 0.0, np.exp(500.0)) == pytest.approx(0.63650817819 + 0.318899454 / 500, rel=3e-4)
-    slope = 500 * (bkt.weber_minnhagen(0.9, 0.7, np.exp(499.3)) - 2 * 0.9 / np.pi) / 0.9
+    assert finite_size.weber_minnhagen(1.0, 0.0, np.exp(500.0)) == pytest.approx(
+        0.63650817819 + 0.318899454 / 500, rel=3e-4
+    )
+    slope = 500 * (finite_size.weber_minnhagen(0.9, 0.7, np.exp(499.3)) - 2 * 0.9 / np.pi) / 0.9
     assert slope == pytest.approx(0.318899454, rel=3e-3)
     # and so a fit to such data does not depend on the formula under test
     T = np.linspace(0.82, 0.98, 6)
     outside = {L: 0.8935 * (0.63650817819 + 0.318899454 / (np.log(L) + 1.1)) - 0.9 * (T - 0.8935) for L in (8, 16, 64)}
-    found = bkt.fit(T, outside, dict.fromkeys(outside, np.full(6, 1e-3)))
+    found = finite_size.kosterlitz_thouless(T, outside, dict.fromkeys(outside, np.full(6, 1e-3)))
     assert found.T == pytest.approx(0.8935, rel=1e-3) and found.C == pytest.approx(1.1, abs=0.05)
 
 
 def test_weber_minnhagen_fit_finds_the_temperature_it_was_made_with():
-    found = bkt.fit(*_curves())
+    found = finite_size.kosterlitz_thouless(*_curves())
     assert found.T == pytest.approx(0.89, abs=1e-6) and found.C == pytest.approx(0.6, abs=1e-4) and found.dof == 1
-    noisy = bkt.fit(*_curves(noise=1e-3))
+    noisy = finite_size.kosterlitz_thouless(*_curves(noise=1e-3))
     assert abs(noisy.T - 0.89) < 4 * noisy.T_error and 0 < noisy.T_error < 0.02
 
 
 def test_two_sizes_are_refused():
     with pytest.raises(ValueError, match="three"):
-        bkt.fit(*_curves(sizes=(8, 16)))
+        finite_size.kosterlitz_thouless(*_curves(sizes=(8, 16)))
 
 
 def test_minimum_outside_the_window_is_refused():
     with pytest.raises(ValueError, match="widen"):
-        bkt.fit(*_curves(T_c=1.3))
+        finite_size.kosterlitz_thouless(*_curves(T_c=1.3))
 
 
 def test_largest_deviation_is_that_of_the_kept_temperatures():
     def curves(values, errors):
-        return xy_phases.Curves(np.arange(3.0), {"energy": np.array(values)}, {"energy": np.array(errors)}, np.ones(3))
+        return reweighting.Curves(
+            np.arange(3.0), {"energy": np.array(values)}, {"energy": np.array(errors)}, None, None
+        )
 
     found, truth = curves([1.0, 2.0, 9.0], [0.3, 0.6, 1.0]), curves([1.1, 2.5, 3.0], [0.4, 0.8, 1.0])
     keep = np.array([True, True, False])

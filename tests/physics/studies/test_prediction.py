@@ -7,7 +7,7 @@ import torch
 from lib import checks
 from lib.analysis.action import Readable
 from lib.analysis.divergence import kl_divergence
-from lib.analysis.importance import effective_sample_size
+from lib.analysis.reweighting import effective_sample_size
 from lib.models.fit import fit
 from lib.models.heads.real import LogPolynomial
 from lib.models.kinetic_ring import KineticRing, independent, markov_chain

@@ -1,0 +1,25 @@
+r"""From Kerr images to spins: flat-field, denoise, threshold, mask, coarse-grain; every step by scikit-image.
+
+A polar Kerr image shows the out-of-plane magnetisation as a small change of brightness, I = I_0(r) [1 + c s(r)] +
+noise with s = +-1, an uneven illumination I_0 and a camera's noise. One set of `Settings` for all frames:
+
+    frames          files -> grey images
+    flat_field      the illumination I_0, the noise, and a denoised contrast x = 1 - I / I_0
+    segmentation    one threshold of x: spins, and a mask where they mean nothing; one frame or a stack of them
+    patches         the length scale of the domains; majority spins of blocks, cut into patches of L x L blocks
+
+Dark domains are s = -1, the rest +1 (with `Settings.bright`, bright ones are -1). Nothing here has seen a hand label:
+`iou` compares with one afterwards. The blocks must be small against the domains: a block of more than a quarter of
+the domain period aliases the pattern (`check_block` warns), and neighbours in a stripe pattern then look
+antiferromagnetic.
+"""
+
+from lib.analysis.kerr.flat_field import Settings, denoise, noise
+from lib.analysis.kerr.frames import Frames, heard, read_folder
+from lib.analysis.kerr.patches import Patches, check_block, coarse_grain, domain_period
+from lib.analysis.kerr.segmentation import SEPARATED, Steps, iou, remove_specks, segment, segment_stack, threshold
+
+__all__ = [
+    "SEPARATED", "Frames", "Patches", "Settings", "Steps", "check_block", "coarse_grain", "denoise", "domain_period",
+    "heard", "iou", "noise", "read_folder", "remove_specks", "segment", "segment_stack", "threshold",
+]  # fmt: skip

@@ -1,0 +1,114 @@
+"""Illumination I_0 and noise of one frame: flat-field and denoise.
+
+I_0 starts as the upper envelope of the frame, a morphological closing, which fills dark domains narrower than 2
+`radius`, and becomes (in `segmentation.segment`, twice) the smooth mean of the pixels outside the domains found so far.
+Denoising is a narrow Gaussian, then total variation, which keeps edges; its weight is in units of the noise of the
+frame. Sources: A. Chambolle, J. Math. Imaging Vis. 20, 89 (2004), for the functional of Rudin, Osher and Fatemi;
+noise: J. Immerkaer, Comput. Vis. Image Underst. 64, 300 (1996).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from skimage import filters, morphology, restoration, transform
+
+COARSE = 4  # the background is computed on every fourth pixel
+LIMITS = {
+    "smooth": (0, 20),
+    "tv": (0, 10),
+    "radius": (8, 500),
+    "edge": (0.001, 1),
+    "small": (0, 0.999),
+    "sigmas": (0, 10),
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Lengths in pixels. The defaults are for domains 6 to 40 pixels wide; change them for all frames, not for one.
+
+    smooth: sigma of the Gaussian.
+    tv: weight of the total variation, in units of the noise of the frame (0 switches it off).
+    radius: dark areas wider than 2 radius are background.
+    edge: relative step of the illumination within radius that counts as the edge of the sample (subtract the camera's
+        dark level first: on top of it a step looks smaller).
+    small: specks below this fraction of the typical domain area go.
+    sigmas: a domain of a single frame stands out of the background by this many standard deviations.
+    bright: domains are brighter than the rest.
+    """
+
+    smooth: float = 1.5
+    tv: float = 0.25
+    radius: int = 24
+    edge: float = 0.2
+    small: float = 0.1
+    sigmas: float = 3.0
+    bright: bool = False
+
+    def __post_init__(self):
+        for name, (low, high) in LIMITS.items():
+            if not low <= getattr(self, name) <= high:
+                raise ValueError(f"{name} = {getattr(self, name)}: give {low} to {high}")
+
+
+def _envelope(frame, settings):
+    """Envelope of a frame over discs of this radius, on every COARSE-th pixel: dark domains filled, bright ones cut."""
+    smooth = filters.gaussian(frame, 3, mode="nearest")[::COARSE, ::COARSE]
+    pad = settings.radius // COARSE + 1
+    fill = morphology.opening if settings.bright else morphology.closing
+    envelope = fill(np.pad(smooth, pad, mode="edge"), morphology.disk(settings.radius // COARSE))
+    return envelope[pad:-pad, pad:-pad]
+
+
+def _enlarge(coarse, shape):
+    return transform.resize(coarse, shape, order=1, mode="edge", anti_aliasing=False)
+
+
+def background(frame, settings=Settings()):
+    """First estimate of the illumination I_0 [h, w] of a frame [h, w]: its envelope, smoothed; positive everywhere."""
+    light = _enlarge(filters.gaussian(_envelope(frame, settings), settings.radius / 8, mode="nearest"), frame.shape)
+    return np.maximum(light, 1e-6 * max(float(light.max()), 1e-9))
+
+
+def sample_edge(frame, settings=Settings()):
+    """Where I_0 changes by more than `edge` within `radius`: edge of the sample or a blot, not light. bool [h, w]."""
+    closed = _envelope(frame, settings)
+    pad = settings.radius // COARSE
+    window = morphology.footprint_rectangle((2 * pad + 1,) * 2)
+    padded = np.pad(closed, pad, mode="edge")
+    step = morphology.dilation(padded, window) - morphology.erosion(padded, window)
+    step = step[pad : pad + closed.shape[0], pad : pad + closed.shape[1]] / np.maximum(closed, 1e-9)
+    return _enlarge(step, frame.shape) > settings.edge
+
+
+def mean_outside(image, outside, sigma):
+    """Gaussian mean (sigma in pixels) of the pixels of image [h, w] where `outside` [h, w] is true, everywhere."""
+    weight = outside.astype(np.float32)
+    total, count = (
+        filters.gaussian(filters.gaussian(values, 2)[::COARSE, ::COARSE], sigma / COARSE, mode="nearest")
+        for values in (image * weight, weight)
+    )
+    seen = count > 1e-3
+    if not seen.any():
+        return np.ones_like(image)
+    mean = np.where(seen, total / np.maximum(count, 1e-3), np.median(total[seen] / count[seen]))
+    return _enlarge(mean, image.shape)
+
+
+def noise(image):
+    """Standard deviation of white noise of an image [h, w], from its second differences (Immerkaer 1996)."""
+    second = image[:-2] - 2 * image[1:-1] + image[2:]
+    second = second[:, :-2] - 2 * second[:, 1:-1] + second[:, 2:]
+    return float(np.sqrt(np.pi / 2) / 6 * np.abs(second).mean())
+
+
+def total_variation(image, scale, settings):
+    """Image [h, w] without noise of standard deviation `scale`, its edges kept."""
+    return scale * restoration.denoise_tv_chambolle(image / scale, weight=settings.tv, max_num_iter=100)
+
+
+def denoise(image, settings=Settings()):
+    """Gaussian of width `smooth`, then total variation of weight `tv` times the noise of the image [h, w] given."""
+    scale = noise(image)
+    smooth = filters.gaussian(image, settings.smooth, mode="nearest")
+    return total_variation(smooth, scale, settings) if settings.tv and scale else smooth
