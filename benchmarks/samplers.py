@@ -22,7 +22,7 @@ def main():
         for replicas in (64, 512):
             state = ising_couplings.cold_start(L, replicas, rng)
             seconds = median_seconds(
-                lambda state=state: ising_couplings.sweep(state, 1 / T, rng, {"nn": 1, "nnn": 0.01}, 10)
+                lambda state=state: ising_couplings.sweep(state, 1 / T, rng, np.array([1, 0.01, 0, 0, 0]), 10)
             )
             print(f"  coupled              L = {L:3d} chains {replicas:4d} {10 * state.size / seconds / 1e9:7.3f}")
         for words in (8, 16, 32, 64):

@@ -36,36 +36,6 @@ def shaken(model, seed=0, scale=0.3):
     return model
 
 
-def site_rule(head, points=81):
-    """Values of a site and their weights: sum(weights * f(values)) is the sum, or integral, of f over the site.
-
-    A head may bring its own, `head.site_rule(points)`. Otherwise: the states of a categorical head; +-1 if the head
-    accepts them and not 1/2; double-exponential quadrature on (0, 1) if it accepts 1/2 and not +-1.
-    Returns two float64 tensors.
-    """
-    if hasattr(head, "site_rule"):
-        return head.site_rule(points)
-    if hasattr(head, "n_states"):
-        values = torch.arange(head.n_states, dtype=torch.float64)
-        return values, torch.ones_like(values)
-    spins, half = torch.tensor([-1.0, 1.0], dtype=torch.float64), torch.tensor([0.5], dtype=torch.float64)
-    if _accepts(head, spins) and not _accepts(head, half):
-        return spins, torch.ones_like(spins)
-    if _accepts(head, half) and not _accepts(head, spins):
-        t = torch.linspace(-3.0, 3.0, points, dtype=torch.float64)
-        u = torch.pi * torch.sinh(t)
-        return torch.sigmoid(u), (t[1] - t[0]) * torch.pi * torch.cosh(t) * torch.sigmoid(u) * torch.sigmoid(-u)
-    raise ValueError(f"{type(head).__name__} needs a method site_rule(points) -> values of a site, weights")
-
-
-def _accepts(head, values):
-    try:
-        head.check(values)
-    except ValueError:
-        return False
-    return True
-
-
 @torch.no_grad()
 def check_autoregressive(model, n=8, seed=0):
     """Change one input at a time: conditionals of the same and of earlier sites must not move.
@@ -75,7 +45,7 @@ def check_autoregressive(model, n=8, seed=0):
     """
     model = shaken(model, seed)
     generator = torch.Generator().manual_seed(seed)
-    allowed, _ = site_rule(model.head)
+    allowed, _ = model.head.site_rule(81)
     index = torch.randint(len(allowed), (n, model.n_sites), generator=generator)
     other = (index + torch.randint(1, len(allowed), index.shape, generator=generator)) % len(allowed)
     base, changed = allowed[index], allowed[other]
@@ -105,7 +75,7 @@ def check_normalised(model, tolerance=None, seed=0, points=81, largest=2_000_000
     tolerance: 1e-12 by default for discrete sites; 1e-6 for continuous ones, whose density may diverge at an end.
     """
     model = shaken(model, seed)
-    values, weights = site_rule(model.head, points)
+    values, weights = model.head.site_rule(points)
     if tolerance is None:
         tolerance = 1e-12 if bool((weights == 1).all()) else 1e-6
     n = len(values) ** model.n_sites

@@ -1,9 +1,8 @@
 r"""The autoregressive model: p(s) = prod_i p(s_i | s_1, ..., s_{i-1}).
 
 One required method, `conditionals`: the parameters of every conditional for given configurations. From
-it follow `log_prob` (one pass) and exact independent samples (N conditionals, one after the other).
-A trunk that can compute conditional i from what it kept of the sites before it also overrides
-`incremental`, and sampling becomes about N times cheaper; the law "cached equals naive" is tested for every model.
+it follow `log_prob` (one pass) and exact independent samples (N conditionals in turn). A trunk that keeps what it
+computed of the sites before overrides `incremental`, and sampling becomes about N times cheaper.
 
 Site order is explicit: `order[k]` is the flat index of the k-th site drawn. Inside the trunk everything is in
 drawing order; configurations outside are in lattice order.

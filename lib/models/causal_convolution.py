@@ -24,21 +24,16 @@ from lib.models.markov_ring import ring_amplitudes
 class CausalConvolution(Autoregressive):
     """Causal convolution for chains.
 
-    n_sites: N.
-    head: a `heads.Head`.
     channels: width.
     depth: number of layers, with dilations 1, 2, ..., 2^(depth - 1).
     rank: number of exponentials that tell the distance to the end.
-    seed: of the initial weights.
     """
 
     def __init__(self, n_sites, head, *, channels=32, depth=4, rank=4, seed=0):
         super().__init__((n_sites,), head)
         if n_sites < 2 or channels < 1 or depth < 1 or rank < 1:
-            raise ValueError(
-                f"n_sites = {n_sites}, channels = {channels}, depth = {depth}, rank = {rank}: "
-                "at least 2 sites and 1 of each other are needed"
-            )
+            given = f"n_sites = {n_sites}, channels = {channels}, depth = {depth}, rank = {rank}"
+            raise ValueError(f"{given}: at least 2 sites and 1 of each other are needed")
         self.channels, self.depth = channels, depth
         generator = torch.Generator().manual_seed(seed)
         where = with_one(ring_amplitudes(n_sites, rank))

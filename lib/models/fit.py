@@ -87,8 +87,6 @@ def fit(
     seed: of the batches and of `augment`.
     held_out: configurations [m, *site_shape] for early stopping, or None to train to the end.
     checks, patience: training stops after `patience` of the `checks` looks at them without improvement.
-    Raises ValueError for configurations that do not fit the model, naming the reason; FloatingPointError when the NLL
-    is no longer finite.
     """
     if steps < 1 or batch < 1 or not 0 <= window <= 1:
         raise ValueError(f"steps={steps}, batch={batch}, window={window}: steps, batch >= 1 and 0 <= window <= 1")
@@ -98,17 +96,14 @@ def fit(
     if weights is not None:
         weights = torch.as_tensor(np.asarray(weights) / np.sum(weights), dtype=model.dtype)
         if len(weights) != len(data) or augment is not None:
-            raise ValueError(
-                f"{len(weights)} weights for {len(data)} configurations: one each is needed, and no augment"
-            )
-    model.flatten(data[: min(len(data), 100_000)])  # refuses wrong shapes and values before any work is done
+            raise ValueError(f"{len(weights)} weights for {len(data)} configurations: one each is needed, no augment")
+    model.flatten(data[:100_000])  # refuses wrong shapes and values before any work is done
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, betas=(0.9, 0.99), fused=True)
     average = WeightAverage(model, steps, window)
     every = max(1, steps // checks)
     best, best_weights, misses, history, recent = math.inf, None, 0, [], None
     start = time.perf_counter()
-    step = 0
     for step in range(1, steps + 1):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * learning_rate_factor(step - 1, steps)

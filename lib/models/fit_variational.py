@@ -10,19 +10,15 @@ f(s) = beta E(s) + ln q(s), and because < grad ln q > = 0,
 
     grad beta F_q = < (f - b) grad ln q >,      whatever the number b.
 
-From n draws, let b for each of them be the mean f of the other n - 1: the estimate stays unbiased, and nothing but
-these draws is needed,
+With b for each of n draws the mean f of the other n - 1, the estimate stays unbiased,
 
     grad beta F_q ~ 1/(n - 1) sum_i (f_i - mean f) grad ln q(s_i).
 
-It is half the gradient of the sample variance of f. As q approaches p, f becomes a constant, -ln Z, and the noise of
-the gradient vanishes with it.
+As q approaches p, f becomes a constant, -ln Z, and the noise of the gradient vanishes with it.
 
-Drawing takes N conditionals one after the other, at a cost that grows little with how many are drawn side by side. So
-several batches are drawn at once and used in as many steps; since the first of these steps q has moved a
-little, and its draws are weighted by q now / q then (normalised over the batch, a bias of order 1/n).
-
-As in `fit.py`, the weights that come back are an average over the last steps.
+Drawing many side by side costs little more than drawing one. So several batches are drawn at once and used in as many
+steps; since the first of these q has moved a little, and its draws are weighted by q now / q then (normalised over the
+batch, a bias of order 1/n). As in `fit.py`, the weights that come back are an average over the last steps.
 
 D(q || p) punishes q where p is small, not p where q is: a q that lives in one of several valleys of the energy is a
 local minimum. Annealing, beta from 0 to its value in the first part of the training, starts where there are no valleys.
@@ -38,9 +34,9 @@ from lib.models.fit import WeightAverage, learning_rate_factor
 
 
 class VariationalResult(NamedTuple):
-    """What a training did. `history` holds (step, beta, beta F_q, standard deviation of beta E + ln q) of every batch.
+    """What a training did. history: (step, beta, beta F_q, standard deviation of beta E + ln q) of every batch.
 
-    The standard deviation would be zero for q = p.
+    The last would be 0 for q = p.
     """
 
     steps: int
@@ -92,16 +88,13 @@ def fit_variational(
     window: of the average of the weights, as a part of all steps; 0 returns the last weights.
     annealing: part of the training in which beta rises from 0; 0 for none.
     seed: of the draws.
-    ValueError for a beta that is not positive and finite, for sizes that cannot be, for energies of the wrong shape.
     """
     if not 0 < beta < math.inf:
         raise ValueError(f"beta = {beta}: the inverse temperature must be positive and finite")
     if steps < 1 or batch < 8 or reuse < 1:
         raise ValueError(f"steps={steps}, batch={batch}, reuse={reuse}: steps and reuse >= 1, batch >= 8 are needed")
-    if not 0 <= annealing < 1:
-        raise ValueError(f"annealing = {annealing}: give a part of the training, from 0 to below 1")
-    if not 0 <= window <= 1:
-        raise ValueError(f"window = {window}: give a part of the training, from 0 to 1")
+    if not (0 <= annealing < 1 and 0 <= window <= 1):
+        raise ValueError(f"annealing = {annealing}, window = {window}: give parts of the training, from 0 to 1")
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, betas=(0.9, 0.99), fused=True)
     average = WeightAverage(model, steps, window)
     generator = torch.Generator().manual_seed(seed)

@@ -1,9 +1,9 @@
 r"""The kinetic ring: neighbours are coupled by a kinetic term, x_{i-1} x_i, everything else is learned.
 
 In a ring with nearest-neighbour couplings p(x_i | x_0 ... x_{i-1}) = p(x_i | x_{i-1}, x_0), exactly (`markov_ring.py`).
-More is true: x_{i-1} touches x_i through one pair factor, the same at every site, and all that depends on x_0 and on
-the distance to the end of the ring is the other factor, the sum over the sites not yet drawn. If the pair factor is
-that of a kinetic term, exp[kappa x_{i-1} x_i] and functions of one site, then
+More is true: x_{i-1} touches x_i through one pair factor, the same at every site; what depends on x_0 and on the
+distance to the end is the other factor, the sum over the sites not yet drawn. If the pair factor is that of a kinetic
+term, exp[kappa x_{i-1} x_i] and functions of one site, then
 
     ln p(x_i | x_{i-1}, x_0) = kappa x_{i-1} x_i + sum_k c_k(x_0, i) phi_k(x_i) - ln Z,
 
@@ -11,12 +11,12 @@ that of a kinetic term, exp[kappa x_{i-1} x_i] and functions of one site, then
     |            kappa x x'            |      s  drawn now  -  not drawn yet
     +---------- c_k(x_0, i) -----------+
 
-with the polynomials phi_k of `heads.real.LogPolynomial`. This network has exactly this form. kappa and the functions
-c_k are learned: c_k(x_0, i) is a layer of hidden units of x_0, with weights W + sum_r a_r(i) M_r that vary along the
+with the polynomials phi_k of `heads.real.LogPolynomial`. This network has exactly this form, kappa and c_k learned:
+c_k(x_0, i) is a layer of hidden units of x_0, with weights W + sum_r a_r(i) M_r that vary along the
 ring (`markov.py`), and a kinetic term of strength kappa b(i) back to x_0, which closes the ring.
 
-What is put in: locality, and that neighbours are coupled by the product x_{i-1} x_i alone. What is not: the strength of
-that coupling, the potential, beta. `markov_ring.py` does not assume the second, and pays where there are no data: far
+Put in are locality, and that neighbours are coupled by the product x_{i-1} x_i alone; not the strength of that
+coupling, the potential, or beta. `markov_ring.py` does not assume the second, and pays where there are no data: far
 hops.
 
 kappa and the constant part of the c_k start from their maximum-likelihood values for a Markov chain without an end, by
@@ -107,21 +107,18 @@ def enough_points(paths):
 class KineticRing(Autoregressive):
     """Conditionals of a ring with a kinetic term.
 
-    n_sites: N.
     head: a `LogPolynomial`.
     hidden: units that see x_0.
     rank: number of matrices that let the weights vary along the ring.
     start: start values of kappa and of the coefficients [D] of the site factor and of the first site; without them,
         instead of `from_paths`, training takes far longer.
-    seed: of the initial weights.
     """
 
     def __init__(self, n_sites, head, *, hidden=24, rank=6, start=None, seed=0):
         super().__init__((n_sites,), head)
         if n_sites < 3 or hidden < 1 or rank < 1:
-            raise ValueError(
-                f"n_sites = {n_sites}, hidden = {hidden}, rank = {rank}: n_sites >= 3, the others >= 1 are needed"
-            )
+            given = f"n_sites = {n_sites}, hidden = {hidden}, rank = {rank}"
+            raise ValueError(f"{given}: n_sites >= 3, the others >= 1 are needed")
         generator = torch.Generator().manual_seed(seed)
         kappa, site, first = (1.0, -0.5 * head.square(), -0.5 * head.square()) if start is None else start
         ranges = torch.logspace(-0.3, math.log10(n_sites / 3), rank)

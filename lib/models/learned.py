@@ -1,10 +1,8 @@
 r"""The learned Hamiltonian: H_theta(s) = -T0 ln p_theta(s), the talk's central equation.
 
 For an exact model H_theta = H + T0 ln Z(T0): the Hamiltonian up to a constant. At another temperature T the learned
-distribution is p_theta(s; T) ~ exp(-H_theta(s) / T) = p_theta(s)^(T0 / T) (arXiv:2007.01037, abstract).
-
-For a path or a field T0 = 1, and S_theta = -ln p_theta is the learned action in units of hbar. For an exact model
-S_theta = S + ln Z, so even the constant has a meaning.
+distribution is p_theta(s; T) ~ exp(-H_theta(s) / T) = p_theta(s)^(T0 / T) (arXiv:2007.01037, abstract). For a path or a
+field T0 = 1, and S_theta = -ln p_theta is the learned action in units of hbar; there even the constant has a meaning.
 
 Symmetry. Averaging p over the images of s under a group G, p_sym(s) = (1/|G|) sum_g p_theta(g s), gives another
 normalised distribution, exactly symmetric, and never a worse one: by convexity KL(p || p_sym) <= KL(p || p_theta) when
@@ -100,7 +98,7 @@ class LearnedHamiltonian:
         return -self.T0 * self.log_prob(configurations)
 
     def gradient(self, configurations):
-        """dH_theta / ds_i of real configurations [n, ...] as float64 [n, ...]."""
+        """dH_theta / ds_i of real configurations, float64 [n, ...]."""
         return self.energy_and_gradient(configurations)[1]
 
     def energy_and_gradient(self, configurations, batch=128):

@@ -7,10 +7,9 @@ Gaussian of precision matrix
 
     K = T^T T,    T_ii = 1 / s_i > 0:
 
-the triangular factor of K, which is unique. Any positive definite K has one: no eigenvalue is out of reach.
-Maximum likelihood is N linear regressions (`fit_regression`), ascent of the whole likelihood (`fit_gradient`), or
-stochastic ascent as for any other network (`lib.models.fit.fit`). All aim at the factor of the inverse sample
-covariance.
+the unique triangular factor of K. Any positive definite K has one: no eigenvalue is out of reach. Maximum likelihood is
+N linear regressions (`fit_regression`), ascent of the whole likelihood (`fit_gradient`), or stochastic ascent
+(`lib.models.fit.fit`). All aim at the factor of the inverse sample covariance.
 """
 
 import numpy as np
@@ -59,20 +58,13 @@ class LinearGaussian(Autoregressive):
     def fit_gradient(self, configurations, steps=500):
         """Maximum likelihood for configurations [n, *site_shape] by L-BFGS from where the network is, in place.
 
-        The likelihood of this network depends on the data through their second moments only, so N configurations
-        with the same moments stand in for all n and a step costs the same for any n. Returns the largest derivative
-        of ln p per configuration that is left. Raises ValueError if there are fewer configurations than sites.
+        The likelihood depends on the data through their second moments only, so N configurations with the same moments
+        stand in for all n. Returns the largest derivative of ln p per configuration that is left.
         """
         moments = self._moments(configurations)
         stand_in = self.unflatten(self.n_sites**0.5 * torch.linalg.cholesky(moments).T)
-        optimizer = torch.optim.LBFGS(
-            self.parameters(),
-            max_iter=steps,
-            history_size=50,
-            tolerance_grad=1e-10,
-            tolerance_change=0.0,
-            line_search_fn="strong_wolfe",
-        )
+        tolerances = {"tolerance_grad": 1e-10, "tolerance_change": 0.0, "line_search_fn": "strong_wolfe"}
+        optimizer = torch.optim.LBFGS(self.parameters(), max_iter=steps, history_size=50, **tolerances)
 
         def loss():
             optimizer.zero_grad()

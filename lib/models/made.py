@@ -12,9 +12,9 @@ degree <= d; output k sees hidden units of degree < k, hence sites 0 ... k-1 onl
     x x x s -      s  drawn now
     - - - - -      -  not drawn yet
 
-Degrees are fixed, not drawn: spread evenly over 0 ... N-2 in ascending order, so the masks are staircases, and a unit
-of degree d is final as soon as site d is drawn. Cached sampling therefore uses each weight once per configuration: it
-costs about one pass through the network instead of N.
+Degrees are spread evenly over 0 ... N-2 in ascending order, so the masks are staircases, and a unit of degree d is
+final as soon as site d is drawn. Cached sampling therefore uses each weight once per configuration: one pass in all,
+not N.
 
 With `odd=True` there are no biases and tanh is odd: the field on a spin changes sign with the configuration, so
 p(-s) = p(s) holds to rounding.
@@ -30,10 +30,7 @@ from lib.models.heads.discrete import Bernoulli
 class MADE(Autoregressive):
     """Masked autoencoder for distribution estimation.
 
-    site_shape: shape of a configuration.
-    head: a `heads.Head`.
     hidden: widths of the hidden layers, () for none.
-    order: the drawing order (see `Autoregressive`).
     skip: masked linear weights from input to output as well.
     odd: Z2 exact, for the Bernoulli head.
     seed: of the initial weights, which are scaled to the inputs a mask leaves.

@@ -68,13 +68,7 @@ def initial_amplitudes(side, rank):
     from_start = torch.arange(float(side))
     to_end = from_start.flip(0)
     row, column = torch.zeros(side, rank), torch.zeros(side, rank)
-    shapes = [
-        (row, 2 * from_start),
-        (row, 2 * to_end),
-        (column, 2 * to_end),
-        (column, 2 * from_start),
-        (row, to_end / 4),
-    ]
+    shapes = (row, 2 * from_start), (row, 2 * to_end), (column, 2 * to_end), (column, 2 * from_start), (row, to_end / 4)
     for k, (amplitude, distance) in enumerate(shapes[:rank]):
         amplitude[:, k] = torch.exp(-distance)
     return row, column
@@ -84,8 +78,6 @@ class TorusNetwork(Markov):
     """What the networks of the torus share: the context, and the amplitudes of site-dependent weights.
 
     side: L.
-    head: a `heads.Head`.
-    hidden: width of the hidden layers.
     rank: number of matrices M_r.
     last_sites, first_rows: the context.
     generator: of the initial amplitudes.
@@ -94,10 +86,8 @@ class TorusNetwork(Markov):
     def __init__(self, side, head, hidden, rank, last_sites, first_rows, generator):
         super().__init__((side, side), head)
         if side < 2 or hidden < 1 or rank < 1 or last_sites < 1 or not 0 <= first_rows <= side:
-            raise ValueError(
-                f"side={side}, hidden={hidden}, rank={rank}, last_sites={last_sites}, first_rows={first_rows}: "
-                "side >= 2, hidden, rank and last_sites >= 1 and 0 <= first_rows <= side are needed"
-            )
+            given = f"side={side}, hidden={hidden}, rank={rank}, last_sites={last_sites}, first_rows={first_rows}"
+            raise ValueError(f"{given}: side >= 2, hidden, rank, last_sites >= 1, 0 <= first_rows <= side are needed")
         self.side, self.hidden = side, hidden
         self.register_buffer("context", context_index(side, last_sites, first_rows))
         row, column = initial_amplitudes(side, rank)
@@ -113,15 +103,12 @@ class TorusNetwork(Markov):
 class MarkovLattice(TorusNetwork):
     """Conditionals from the last `last_sites` sites (default L) and the first `first_rows` rows of an L x L torus.
 
-    side: L.
-    head: a `heads.Head`.
     hidden: width of both hidden layers.
     rank: number of matrices that let the weights vary over the lattice.
     odd: Z2 exact, p(s) = p(flipped s), for heads that know their flip: odd parameters from odd functions of the
         context, without biases, even ones from the squares of the hidden units.
     memory: None, or extra inputs, odd as well: `n_inputs`, `initial_scale(hidden)`, and a call values [n, N] ->
         [n, N, n_inputs] in which site i depends on sites before i only (`staggered_sums.py`).
-    seed: of the initial weights.
     """
 
     def __init__(self, side, head, *, hidden=24, rank=5, last_sites=None, first_rows=1, odd=False, memory=None, seed=0):
@@ -177,9 +164,8 @@ class MarkovLattice(TorusNetwork):
         biases = first_bias[sites], second_bias, output_bias[sites]
         if extra is None:
             extra = features.new_zeros(self.n_sites, 0, features.shape[-1])
-        return two_layers(
-            features, self.context[sites], extra[sites], self.n_odd, first[sites], output[sites], self.second, biases
-        )
+        inputs = features, self.context[sites], extra[sites]
+        return two_layers(*inputs, self.n_odd, first[sites], output[sites], self.second, biases)
 
     def conditionals(self, values):
         if self.memory is None:

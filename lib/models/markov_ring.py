@@ -55,11 +55,8 @@ def ring_amplitudes(n_sites, rank):
 class MarkovRing(Markov):
     """Conditionals from the previous and the first site of a ring.
 
-    n_sites: N.
-    head: a `heads.Head`.
     hidden: width of both hidden layers.
     rank: number of ranges r, from 1 to N / 2.
-    seed: of the initial weights.
     """
 
     def __init__(self, n_sites, head, *, hidden=32, rank=4, seed=0):

@@ -12,17 +12,16 @@ so `depth` layers see `depth` rows up, and `depth` columns to either side. For d
     . x x x x x .      s  drawn now
     . x x s - - -      -  not drawn yet
 
-This is the continuous autoregressive
-network (CAN) of the XY papers, Chin. Phys. Lett. 39, 120502 = arXiv:2005.04857, and of their code
-(github.com/Anguswlx/CAN2XY): depth 3, width 16 to 64, PReLU, zeros beyond the edges, Beta densities of theta / 2 pi,
-a first site that is uniform. One thing differs: their mixture of Betas has equal weights, `heads.real.BetaMixture`
-learns them.
+This is the continuous autoregressive network (CAN) of the XY papers, Chin. Phys. Lett. 39, 120502 = arXiv:2005.04857,
+and of their code (github.com/Anguswlx/CAN2XY): depth 3, width 16 to 64, PReLU, zeros beyond the edges, Beta densities
+of theta / 2 pi, a first site that is uniform; but their mixtures have equal weights, `heads.real.BetaMixture` learns
+them.
 
-What the torus asks for can be switched on. `periodic_columns`: the row above is closed to a ring; it is complete, so
-no order is broken. `closure`: every site is shown the three nearest sites of the first row, which are its neighbours
-across the boundary once the last row is reached, the first site of its own row, which the last site touches, and its
-position, as biases of the first layer by row and by column: how much the boundary matters depends on it.
-The pixel version of this network: van den Oord et al. 2016; for spin systems: Wu, Wang and Zhang 2019.
+What the torus asks for can be switched on. `periodic_columns`: the row above is closed to a ring; it is complete, so no
+order is broken. `closure`: every site is shown the three nearest sites of the first row and the first site of its own
+row, its neighbours across the boundary in the last row and column, and its position, as biases of the first layer by
+row and by column: how much the boundary matters depends on it. The pixel version of this network: van den Oord et al.
+2016; for spin systems: Wu, Wang and Zhang 2019.
 """
 
 import math
@@ -36,15 +35,11 @@ from lib.models.autoregressive import Autoregressive
 class MaskedConvolution(Autoregressive):
     """Masked 3 x 3 convolutions over an L x L lattice, drawn row by row.
 
-    side: L.
-    head: a `heads.Head`.
     depth: number of layers.
     width: channels between them.
     periodic_columns, closure: what the paper's network lacks, see above.
     uniform_first: the parameters of the first site are zero, the uniform distribution of most heads; else it is what
         the biases make of it.
-    seed: of the initial weights, small in the last layer: sites start nearly independent.
-    ValueError for a size that is too small.
     """
 
     def __init__(
@@ -115,10 +110,8 @@ class MaskedConvolution(Autoregressive):
         """The parameters site by site; every layer is computed once at every site: one pass in all, instead of N."""
         side, nothing, taps = self.side, self.n_sites, self._taps()
         # matrices [taps, n_in, n_out] in the order above, left, itself
-        weights = [
-            torch.cat([above, beside], 3)[:, :, 0].permute(2, 1, 0)
-            for above, beside in zip(self.above, self.beside, strict=True)
-        ]
+        both = zip(self.above, self.beside, strict=True)
+        weights = [torch.cat(pair, 3)[:, :, 0].permute(2, 1, 0) for pair in both]
         kept = [torch.zeros(self.n_sites + 1, n, weight.shape[1], dtype=self.dtype) for weight in weights]
         biases = list(self.bias)
         if self.closure:

@@ -14,8 +14,7 @@ e^(i m theta_j) of the context do; so the network computes with harmonics and in
                                               +--> products of m vectors --- x ------+--> m-th Fourier coefficient
 
 Rotations act as they should; reflections (complex conjugation) too, since the weights are real. Hence ln p does not
-change under O(2), up to rounding, whatever the weights. No angle is singled out, not even that of a first site. The
-layers themselves are in `kernels/o2_layers.py`.
+change under O(2), up to rounding, whatever the weights. The layers themselves are in `kernels/o2_layers.py`.
 """
 
 import math
@@ -40,11 +39,9 @@ def nearest(side):
 class O2MarkovLattice(TorusNetwork):
     """Fourier densities from the last L sites and the first row of an L x L torus, O(2) exact.
 
-    side: L.
     harmonics: M of the density.
     hidden: vectors in each layer.
     rank: number of matrices that let the weights vary over the lattice.
-    seed: of the initial weights.
     """
 
     def __init__(self, side, harmonics=3, *, hidden=24, rank=5, seed=0):

@@ -12,10 +12,10 @@ G. Aarts, B. Lucini and C. Park, Phys. Rev. D 109, 034521 (2024); the talk's sli
 
 Both conditionals are independent Gaussians: h | phi ~ N(sigma^2 W^T phi, sigma^2), phi | h ~ N(W h / mu^2, 1 / mu^2).
 The gradient of the log likelihood per field is G = sigma^2 (C - K^-1) W with C the sample covariance. Near the solution
-the mode of eigenvalue kappa relaxes at a rate proportional to (mu^2 - kappa) / kappa^2, and it leaves W = 0 at a rate
-proportional to 1 / kappa - 1 / mu^2: the infrared is learnt long before the ultraviolet. K G (mu^2 1 - sigma^2 W^T W) =
-sigma^2 (K C K - K) W is an ascent direction too, both factors being positive definite; in it every mode relaxes at a
-rate proportional to 1 - kappa / mu^2, and no matrix has to be inverted.
+the mode of eigenvalue kappa relaxes at a rate proportional to (mu^2 - kappa) / kappa^2, and leaves W = 0 at one
+proportional to 1 / kappa - 1 / mu^2: the infrared is learnt long before the ultraviolet. The preconditioned gradient
+K G (mu^2 1 - sigma^2 W^T W) = sigma^2 (K C K - K) W ascends too; in it every mode relaxes at a rate proportional to
+1 - kappa / mu^2, and no matrix has to be inverted.
 """
 
 import numpy as np
@@ -106,11 +106,11 @@ def initial(n_visible, n_hidden, mu2, rng, sigma2=1.0, scale=0.1):
 def train_exact(rbm, covariance, *, steps, rate=0.5, preconditioned=False, record=()):
     """Ascend the exact log likelihood of fields with this sample covariance [N_v, N_v], in place.
 
-    The step is the plain gradient (C - K^-1) W, or, `preconditioned`, (K C K - K) W; the module's text says why.
+    The step is the plain gradient (C - K^-1) W, or, `preconditioned`, (K C K - K) W.
     rate: step size in units of 1 / (mu^2 lambda^2), or 1 / (mu^4 lambda) if preconditioned, lambda the largest
         eigenvalue of C; unstable above about 1.
     record: steps after which to keep the weights, 0 among them if wanted.
-    Returns {step: weights}. Raises ValueError when the plain gradient meets a K that is not positive definite.
+    Returns {step: weights}.
     """
     largest = np.linalg.eigvalsh(covariance)[-1]
     step_size = rate / (rbm.mu2**2 * largest if preconditioned else rbm.mu2 * largest**2)
@@ -129,9 +129,9 @@ def train_exact(rbm, covariance, *, steps, rate=0.5, preconditioned=False, recor
 def train_contrastive(rbm, fields, rng, *, steps, batch=500, gibbs_steps=5, rate=0.5):
     """Contrastive divergence on fields [n, N_v], in place: C_model after `gibbs_steps` Gibbs rounds from the batch.
 
-    For a machine whose K^-1 is out of reach. Preconditioned as in `train_exact`: with the plain gradient the step is
-    bound by the infrared, and after thousands of steps the ultraviolet modes have hardly left W = 0. The step size
-    falls as a cosine to zero, from `rate` in the units of `train_exact`.
+    Preconditioned as in `train_exact`: with the plain gradient the infrared bounds the step, and after thousands of
+    steps the ultraviolet modes have hardly left W = 0. The step falls as a cosine to zero, from `rate` as in
+    `train_exact`.
     """
     largest = np.linalg.eigvalsh(fields.T @ fields / len(fields))[-1]
     step_size = rate / (rbm.mu2**2 * largest)

@@ -5,10 +5,9 @@ telescope:
 
     beta_I(J) = sum_{c < J} (-1)^c S_Ic = t_I0 - (-1)^J t_IJ,
 
-and likewise down the columns. On a torus of even side the staggered sum of a whole row, or column, vanishes: the
-last row and the last column are fixed by the rest. A conditional that sees the last rows only cannot know, because
-such a sum runs over all the lattice. Two ways to tell it, both causal (what a site gets depends on earlier sites only)
-and odd under S -> -S:
+and likewise down the columns. On a torus of even side the staggered sum of a whole row, or column, vanishes: the last
+row and the last column are fixed by the rest, which a conditional that sees the last rows only cannot know. Two ways to
+tell it, both causal (what a site gets depends on earlier sites only) and odd under S -> -S:
 
 * `StaggeredSums(side)`: the running sums themselves, of all columns down to the row above, and of the row so far.
 * `StaggeredSums(side, remember=True)`: what they have told. Each t is -2, 0 or 2, so a running sum restricts t_I0,
@@ -63,9 +62,8 @@ def _remember(S, out):
                     beta[c + 1] = beta[c] + sign * S[k, row, c]
             linked = linked and count == 1  # every t so far is known
             for c in range(L):
-                if (
-                    linked and above[c] == 0 and now[c] != 0
-                ):  # the first t other than 0: the column alternates up to here
+                # the first t other than 0: the column alternates up to here
+                if linked and above[c] == 0 and now[c] != 0:
                     first[c] = now[c] * (1 - 2 * (row & 1))
                 above[c] = now[c]
 

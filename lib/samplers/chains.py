@@ -13,7 +13,7 @@ import numpy as np
 from lib.lattice import check_side
 from lib.samplers import dipolar, ising_couplings, mcmc, multispin, path, swendsen_wang, xy_cluster, xy_local
 from lib.statistics import Estimate
-from lib.systems import check_temperature, double_well, film, ising, xy
+from lib.systems import check_temperature, coupling_vector, double_well, film, ising, xy
 
 
 class Chain:
@@ -166,7 +166,6 @@ def Ising(L, T, *, couplings=None, method="auto"):
     """The chain of the periodic L x L Ising model: spins int8 [n, L, L]; observes E and sum_i s_i.
 
     L: side, even for "multispin"
-    T: temperature, in units of J
     couplings: dict name -> J (`ising.OPERATORS`) of another Hamiltonian
     method: one of ISING_METHODS; "auto" takes the fastest (`benchmarks/samplers.py`): multi-spin coding up to L = 64,
         Swendsen-Wang beyond, and `ising_couplings.py` where there is more than a nearest-neighbour coupling
@@ -174,7 +173,7 @@ def Ising(L, T, *, couplings=None, method="auto"):
     """
     check_side(L)
     check_temperature(T)
-    J = ising_couplings.coupling_vector({"nn": 1.0} if couplings is None else couplings)
+    J = coupling_vector(couplings, ising.OPERATORS)
     nearest_only = J[0] > 0 and not J[1:].any()
     if method == "auto":
         method = "ising_couplings" if not nearest_only else "multispin" if L <= 64 else "swendsen_wang"
@@ -212,7 +211,6 @@ class XY(Chain):
     One sweep is a Metropolis sweep, three over-relaxation sweeps and, for the nearest-neighbour model, one cluster
     update. Observes the seven sums of `xy.observe`; the state is (cos, sin).
 
-    T: temperature, in units of J
     couplings: dict name -> J (`xy.OPERATORS`) of another Hamiltonian
     method: "all", "local" (no clusters), "cluster" or "metropolis"
     replicas: how many side by side
@@ -232,7 +230,7 @@ class XY(Chain):
         if method not in self.METHODS:
             raise ValueError(f"method = {method!r}: choose from {', '.join(self.METHODS)}")
         self.L, self.T, self.n_sites, self.method, self.replicas = L, float(T), L * L, method, replicas
-        self.J = xy_local.coupling_vector(couplings)
+        self.J = coupling_vector(couplings, xy.OPERATORS)
         nearest_only = self.J[0] > 0 and not self.J[1:].any()
         if method == "cluster" and not nearest_only:
             raise ValueError("method = 'cluster' knows a positive nn coupling only: use method='local'")

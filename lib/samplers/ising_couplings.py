@@ -12,17 +12,6 @@ import numba
 import numpy as np
 
 from lib.samplers.multispin import _advance
-from lib.systems.ising import OPERATORS
-
-
-def coupling_vector(couplings):
-    """dict name -> J, or a sequence in the order of OPERATORS, as float64 [5]; unknown names are refused."""
-    if not isinstance(couplings, dict):
-        couplings = dict(zip(OPERATORS, couplings, strict=True))
-    unknown = set(couplings) - set(OPERATORS)
-    if unknown:
-        raise ValueError(f"unknown coupling {sorted(unknown)[0]!r}: choose from {', '.join(OPERATORS)}")
-    return np.array([couplings.get(name, 0.0) for name in OPERATORS], dtype=float)
 
 
 def _thresholds(J, beta):
@@ -71,24 +60,22 @@ def _sweeps(spins, state, table, n_sweeps):
                     s[c] *= 1 - 2 * (draws[c] <= table[index])
 
 
-def sweep(spins, beta, rng, couplings, n_sweeps=1):
+def sweep(spins, beta, rng, J, n_sweeps=1):
     """n_sweeps of every replica, in place.
 
     spins: int8 [L, L, replicas] of +-1, L >= 3
     beta: 1 / T >= 0
     rng: numpy.random.Generator
-    couplings: dict name -> J, or J [5] in the order of OPERATORS
+    J: [5], couplings in the order of OPERATORS
     ValueError for L < 3 or an odd number of replicas.
     """
     if len(spins) < 3:
         raise ValueError(f"L = {len(spins)}: these couplings need a lattice of side 3 or more")
     replicas = spins.shape[2]
     if replicas % 2:
-        raise ValueError(
-            f"replicas = {replicas}: an even number is needed, two replicas share the halves of a random word"
-        )
+        raise ValueError(f"replicas = {replicas}: two of them share the halves of a random word, give an even number")
     state = rng.integers(1, 2**64, size=(2, replicas // 2), dtype=np.uint64)
-    _sweeps(spins, state, _thresholds(coupling_vector(couplings), beta), n_sweeps)
+    _sweeps(spins, state, _thresholds(J, beta), n_sweeps)
 
 
 def cold_start(L, replicas, rng):

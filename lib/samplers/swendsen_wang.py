@@ -4,24 +4,14 @@ Given the spins, every bond between equal spins is activated with probability 1 
 bonds, every cluster of connected sites takes a new sign, +1 or -1 with equal probability. Spins and bonds
 have a joint distribution (Edwards and Sokal, Phys. Rev. D 38, 2009 (1988)) whose marginal is exp(-beta H),
 and both steps draw from its conditionals, so exp(-beta H) is invariant. Clusters carry the critical
-fluctuations: the autocorrelation time grows with L much more slowly than for single-spin updates. Clusters
-are found with a union-find forest. Any L >= 2.
-Source: R. H. Swendsen and J.-S. Wang, Phys. Rev. Lett. 58, 86 (1987).
+fluctuations: the autocorrelation time grows with L much more slowly than for single-spin updates. They are found with a
+union-find forest. Any L >= 2. Source: R. H. Swendsen and J.-S. Wang, Phys. Rev. Lett. 58, 86 (1987).
 """
-
-from typing import NamedTuple
 
 import numba
 import numpy as np
 
 from lib.lattice import check_side
-
-
-class Clusters(NamedTuple):
-    """Per configuration: number of clusters, and sum(size^2) / N^2, whose mean is <m^2> per site squared."""
-
-    count: np.ndarray
-    m2: np.ndarray
 
 
 @numba.njit(inline="always")
@@ -33,14 +23,14 @@ def _root(parent, i):
 
 
 @numba.njit(cache=True)
-def _sweep(spins, activate, rng, count, m2):
+def _sweep(spins, activate, rng):
     n, L, _ = spins.shape
     N = L * L
-    parent, size, sign = np.empty(N, np.int32), np.empty(N, np.int32), np.empty(N, np.int8)
+    parent, sign = np.empty(N, np.int32), np.empty(N, np.int8)
     for c in range(n):
         s = spins[c].reshape(-1)
         for i in range(N):
-            parent[i], size[i] = i, 0
+            parent[i] = i
         for i in range(N):
             right = i + 1 if i % L < L - 1 else i + 1 - L
             down = i + L if i < N - L else i + L - N
@@ -48,27 +38,19 @@ def _sweep(spins, activate, rng, count, m2):
                 if s[i] == s[k] and rng.random() < activate:
                     a, b = _root(parent, i), _root(parent, k)
                     parent[max(a, b)] = min(a, b)
-        clusters, squares = 0, 0
         for i in range(N):
             root = _root(parent, i)
             if root == i:
                 sign[i] = 1 if rng.random() < 0.5 else -1
-                clusters += 1
-            size[root] += 1
             s[i] = sign[root]  # the root is the first site of its cluster
-        for i in range(N):
-            squares += size[i] * np.int64(size[i])
-        count[c], m2[c] = clusters, squares / N**2
 
 
 def sweep(spins, beta, rng):
-    """One cluster update of every configuration, in place; returns `Clusters`.
+    """One cluster update of every configuration, in place.
 
     spins: contiguous int8 [n, L, L] of +-1
     beta: 1 / T >= 0
     rng: numpy.random.Generator
     """
     check_side(spins.shape[-1])
-    count, m2 = np.empty(len(spins), np.int64), np.empty(len(spins))
-    _sweep(spins, -np.expm1(-2.0 * beta), rng, count, m2)
-    return Clusters(count, m2)
+    _sweep(spins, -np.expm1(-2.0 * beta), rng)

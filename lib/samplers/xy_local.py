@@ -16,17 +16,6 @@ Both leave exp(-beta H) invariant. Sites are visited in turn.
 import numba
 import numpy as np
 
-from lib.systems.xy import OPERATORS
-
-
-def coupling_vector(couplings):
-    """dict name -> J as float64 [5] in the order of OPERATORS; None is the XY model. Unknown names are refused."""
-    couplings = {"nn": 1.0} if couplings is None else couplings
-    unknown = set(couplings) - set(OPERATORS)
-    if unknown:
-        raise ValueError(f"unknown coupling {sorted(unknown)[0]!r}: choose from {', '.join(OPERATORS)}")
-    return np.array([couplings.get(name, 0.0) for name in OPERATORS], dtype=float)
-
 
 @numba.njit(inline="always")
 def _corner(c, s, i, j, row, column, J):
@@ -127,7 +116,7 @@ def metropolis(spins, beta, rng, J, width):
     spins: (cos, sin), float64 [n, L, L] each
     beta: 1 / T
     rng: numpy.random.Generator
-    J: `coupling_vector`
+    J: [5], couplings in the order of OPERATORS
     width: largest tangent of half the proposed rotation
     """
     return _metropolis(*spins, beta, J, _ready(spins, J), width, rng) / spins[0].size

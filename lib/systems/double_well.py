@@ -78,9 +78,6 @@ def parts(paths):
     return n_sites * hops / 2, LAMBDA / 4 * ((paths**2 - WELL**2) ** 2).mean(-1)
 
 
-# ---------------------------------------------------------------- kinks
-
-
 @numba.njit(cache=True)
 def _count_kinks(paths, threshold):
     count = np.zeros(len(paths), np.int64)
@@ -96,7 +93,7 @@ def _count_kinks(paths, threshold):
 
 
 def kinks(paths, threshold=0.0):
-    """The number of kinks of paths [n, N] -> int64 [n]; definition: see the module. It is always even."""
+    """The number of kinks of paths [n, N] -> int64 [n], as defined in the module."""
     if not threshold >= 0:
         raise ValueError(f"threshold = {threshold}: it must not be negative")
     return _count_kinks(np.ascontiguousarray(paths, dtype=float), float(threshold))
@@ -117,9 +114,6 @@ def dilute_gas(beta, gap, largest=40):
     number = np.arange(0, largest + 1, 2)
     log_factorials = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, largest + 1)))])
     return np.exp(number * np.log(x) - log_factorials[::2]) / np.cosh(x), x * np.tanh(x)
-
-
-# ---------------------------------------------------------------- exact results
 
 
 class TransferMatrix:

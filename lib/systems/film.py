@@ -1,11 +1,10 @@
 r"""A simulated magnetic film: spins with a known Hamiltonian, of nearest neighbours or with dipoles.
 
-Everything here is SIMULATED. The film of the talk has T_C = 427.4 K (the fit of the talk to M_s(T)) and was imaged at
-296 K.
+Everything here is SIMULATED. The film of the talk has T_C = 427.4 K (its fit to M_s(T)) and was imaged at 296 K.
 
-Ising film. Spins of the square lattice, whose exact T_c = 2 J / ln(1 + sqrt 2) is declared to be 427.4 K; 296 K is
-then T = 0.6926 T_c = 1.5715 J. A coupling K = J / T0 read from configurations at T0 = 296 K is worth T_C = 296 K * K
-* 2.2692. That 427.4 K comes back tests the method: it was put in. It says nothing about the film.
+Ising film. The exact T_c = 2 J / ln(1 + sqrt 2) of the square lattice is declared to be 427.4 K; 296 K is then T =
+1.5715 J, and a coupling K = J / T0 read at T0 = 296 K is worth T_C = 296 K * K * 2.2692. That 427.4 K comes back tests
+the method: it was put in. It says nothing about the film.
 
 Dipolar film. Perpendicular spins with exchange J and the stray field of their dipoles,
 
@@ -70,7 +69,6 @@ def dipolar_kernel(L, a=None, reach=8):
 
     a: Ewald's parameter, default 2 / L
     reach: images and waves up to this number per direction; the default is exact to rounding for every L
-    ValueError for L < 2.
     """
     check_side(L)
     a = 2.0 / L if a is None else a

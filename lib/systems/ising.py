@@ -1,24 +1,20 @@
 r"""Two-dimensional Ising model on a periodic L x L lattice: energy, operators, symmetries, exact answers.
 
-Units J = 1, k_B = 1.
-
     H(s) = - sum_i s_i (s_right(i) + s_down(i)),    p(s) = exp(-H(s) / T) / Z,    s_i = +-1, N = L^2 sites.
 
-Each bond counts once. For L = 2 right and left neighbour are the same site: its two bonds are both kept (8
-bonds on 4 sites), which is what Kaufman's formula describes. Configurations are int8 arrays [n, L, L] of +-1.
+Each bond counts once. For L = 2 right and left neighbour are the same site: its two bonds are both kept (8 bonds on 4
+sites), which is what Kaufman's formula describes.
 
-Kaufman's partition function of the finite torus (B. Kaufman, Phys. Rev. 76, 1232 (1949)), K = 1/T,
-S = sinh 2K:
+Kaufman's partition function of the finite torus (B. Kaufman, Phys. Rev. 76, 1232 (1949)), K = 1/T, S = sinh 2K:
 
     Z = 1/2 (2 S)^(N/2) [ prod_r 2 cosh(L g_{2r+1}/2) + prod_r 2 sinh(L g_{2r+1}/2)
                         + prod_r 2 cosh(L g_{2r}/2)   + prod_r 2 sinh(L g_{2r}/2) ],     r = 0 ... L-1,
     cosh g_l = S + 1/S - cos(pi l / L),     g_0 = 2K + ln tanh K   (changes sign at T_c).
 
 We use g_l = 2 arsinh sqrt(d_l / 2) with d_l = (1 - S)^2 / S + 2 sin^2(pi l / 2L), and g_0 = 2 arsinh[(S - 1)
-/ sqrt(2 S)]: nothing cancels near T_c. All four products are taken relative to the first, with analytic
-derivatives with respect to K, so that the second derivative is free of the cancellation <E^2> - <E>^2, and
-nothing overflows. Infinite lattice: T_c of L. Onsager, Phys. Rev. 65, 117 (1944); magnetisation of C. N. Yang,
-Phys. Rev. 85, 808 (1952).
+/ sqrt(2 S)]: nothing cancels near T_c. The products are taken relative to the first, with analytic derivatives by K, so
+that nothing overflows and <E^2> - <E>^2 does not cancel. Infinite lattice: T_c of L. Onsager, Phys. Rev. 65, 117
+(1944); magnetisation of C. N. Yang, Phys. Rev. 85, 808 (1952).
 """
 
 from typing import NamedTuple
@@ -29,8 +25,6 @@ from scipy.optimize import minimize_scalar
 
 from lib.lattice import NEIGHBOURS, check_side, neighbour, partner_sum, star
 from lib.systems import check_temperature
-
-# ---------------------------------------------------------------- energy and operators
 
 
 def _total(local):
@@ -99,9 +93,6 @@ def local_sums(s, names=tuple(OPERATORS)):
     return np.stack([(s * field(name)).reshape(len(s), -1) for name in names], axis=2)
 
 
-# ---------------------------------------------------------------- moves
-
-
 def flip_one(s, rng):
     """Copies of s [n, L, L] in which one random spin of each configuration is flipped."""
     after = s.copy()
@@ -131,10 +122,8 @@ class Exact(NamedTuple):
 
 
 def exact(L, T):
-    """Kaufman's exact thermodynamics of the periodic L x L lattice as `Exact` (source: see the top of this file).
+    """Kaufman's exact thermodynamics of the periodic L x L lattice at temperature(s) T, as `Exact` in the shape of T.
 
-    L: side, 2 or more
-    T: temperature(s) in units of J, number or array
     Relative errors are about 1e-12 (L <= 128). ValueError if T is not positive or L not an integer >= 2.
     """
     check_side(L)
@@ -209,9 +198,6 @@ def specific_heat_peak(L):
     return float(found.x), float(-found.fun)
 
 
-# ---------------------------------------------------------------- exact results, infinite lattice
-
-
 def critical_temperature():
     """2 / ln(1 + sqrt 2) = 2.269185..., the critical temperature of the infinite lattice (Onsager 1944)."""
     return 2 / np.log1p(np.sqrt(2))
@@ -222,9 +208,6 @@ def yang_magnetization(T):
     check_temperature(T)
     S = np.sinh(np.minimum(2 / np.asarray(T, dtype=float), 180.0))
     return np.maximum(0.0, 1 - np.maximum(S, 1e-30) ** -4.0) ** 0.125
-
-
-# ---------------------------------------------------------------- enumeration
 
 
 def enumerate_states(L):

@@ -1,7 +1,5 @@
 r"""Two-dimensional XY model on a periodic L x L lattice: energy, operators, vortices, helicity modulus.
 
-Units J = 1, k_B = 1; N = L^2 sites, angles theta_i in [0, 2 pi), configurations float64 [n, L, L].
-
     H(theta) = - sum_i [cos(theta_i - theta_right(i)) + cos(theta_i - theta_down(i))],
 
     p(theta) = exp(-H / T) / Z,     Z = int prod_i dtheta_i / (2 pi) exp(-H / T).
@@ -49,21 +47,6 @@ def nearest(theta):
     return _pairs(theta, NEIGHBOURS["nn"])
 
 
-def nearest_double(theta):
-    """sum of cos 2(theta_i - theta_j) over the 2N nearest-neighbour bonds. theta: [n, L, L] -> [n]."""
-    return nearest(2 * theta)
-
-
-def diagonal(theta):
-    """sum of cos over the 2N diagonal bonds. theta: [n, L, L] -> [n]."""
-    return _pairs(theta, NEIGHBOURS["nnn"])
-
-
-def third(theta):
-    """sum of cos over the 2N bonds of distance two. theta: [n, L, L] -> [n]."""
-    return _pairs(theta, NEIGHBOURS["third"])
-
-
 def plaquette(theta):
     """sum over the squares of cos(theta_1 - theta_2 + theta_3 - theta_4), corners in turn. theta: [n, L, L] -> [n]."""
     around = theta - neighbour(theta, 0, 1) + neighbour(theta, 1, 1) - neighbour(theta, 1, 0)
@@ -72,9 +55,9 @@ def plaquette(theta):
 
 OPERATORS = {
     "nn": nearest,
-    "nn_double": nearest_double,
-    "nnn": diagonal,
-    "third": third,
+    "nn_double": lambda theta: nearest(2 * theta),
+    "nnn": lambda theta: _pairs(theta, NEIGHBOURS["nnn"]),
+    "third": lambda theta: _pairs(theta, NEIGHBOURS["third"]),
     "plaquette": plaquette,
 }
 
@@ -131,9 +114,6 @@ def currents(theta):
 def helicity_modulus(energy, current_squared, T, n_sites):
     """Y from <E> and <I_x^2 + I_y^2> of the lattice at temperature T (see the head of this file)."""
     return -(energy + current_squared / T) / (2 * n_sites)
-
-
-# ---------------------------------------------------------------- moves
 
 
 def rotate(theta, angle):

@@ -8,7 +8,7 @@ normalised distribution of s_i.
     real        Gaussian, GaussianMixture, LogPolynomial          fields and paths
                 BetaMixture, BetaOnInterval                       values in (0, 1), in (-bound, bound)
 
-The talk uses two: Bernoulli for spins, and Beta for angles, s_i = theta_i / 2 pi.
+The talk uses Bernoulli for spins, and Beta for angles, s_i = theta_i / 2 pi.
 """
 
 from abc import ABC, abstractmethod
@@ -47,6 +47,10 @@ class Head(ABC):
     @abstractmethod
     def sample(self, parameters, generator):
         """parameters [..., n_parameters] -> values [...] drawn with a torch.Generator."""
+
+    def site_rule(self, points):
+        """Values of a site and weights, float64: sum(weights * f(values)) is the sum, or integral, of f over it."""
+        raise ValueError(f"{type(self).__name__} needs a method site_rule(points) -> values of a site, weights")
 
 
 def refuse(values, wrong, remedy):

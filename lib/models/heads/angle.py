@@ -4,8 +4,8 @@ r"""Heads of angles in [0, 2 pi), densities with respect to dtheta, without a se
     FourierDensity   exp{sum_m [a_m cos m theta + b_m sin m theta]} / Z
 
 One von Mises component, or one harmonic, is the exact conditional of an XY spin in a field (a, b): what the neighbours
-already drawn exert on it. A global rotation of all angles turns the fields; the weights stay. In comparison a Beta
-density in theta / 2 pi (`heads.real.BetaMixture`, the talk's choice) has a seam and knows no rotations.
+already drawn exert on it. A global rotation turns the fields; the weights stay. A Beta density in theta / 2 pi
+(`heads.real.BetaMixture`, the talk's choice) has a seam and knows no rotations.
 
 What an XY spin feels from the spins not drawn yet is a message with higher harmonics (a single spin in between
 contributes ln I_0(beta |e_1 + e_2|)), and they decide how unlikely the unlikely angles are: a mixture of von Mises
@@ -32,14 +32,14 @@ class Angle(Head):
     def encode(self, values):
         return torch.stack([values.cos(), values.sin()], -1)
 
-    def site_rule(self, points=81):
+    def site_rule(self, points):
         """Trapezoid rule on the circle: exact to rounding for smooth periodic functions."""
         values = TWO_PI * torch.arange(points, dtype=torch.float64) / points
         return values, torch.full_like(values, TWO_PI / points)
 
 
 class _LogBessel(torch.autograd.Function):
-    """ln I_0(k) - k for k = sqrt(k2), as a function of k2; smooth at 0, where its slope is that of k2 / 4 - k."""
+    """ln I_0(k) - k."""
 
     @staticmethod
     def forward(ctx, k):
@@ -135,9 +135,7 @@ class FourierDensity(Angle):
 
     def __init__(self, harmonics=3, points=32):
         if harmonics < 1 or points < 4 * harmonics:
-            raise ValueError(
-                f"harmonics = {harmonics}, points = {points}: at least 1, and 4 points for each, are needed"
-            )
+            raise ValueError(f"harmonics = {harmonics}, points = {points}: give at least 1, and 4 points for each")
         self.harmonics, self.points = harmonics, points
         self.n_parameters = 2 * harmonics
 

@@ -1,10 +1,8 @@
 r"""Heads of sites with finitely many states.
 
-    Bernoulli             p(s) = 1 / (1 + exp(-h s)),                s = -1, +1
-    Categorical           p(k) = exp(l_k) / sum_j exp(l_j),          k = 0 ... n - 1
-    SymmetricCategorical  the same with l_k = e_k + o_k, e even and o odd under k -> n - 1 - k
-
-Logarithms come from log-sigmoid and log-softmax; nothing is added inside a logarithm.
+Bernoulli             p(s) = 1 / (1 + exp(-h s)),                s = -1, +1
+Categorical           p(k) = exp(l_k) / sum_j exp(l_j),          k = 0 ... n - 1
+SymmetricCategorical  the same with l_k = e_k + o_k, e even and o odd under k -> n - 1 - k
 """
 
 import torch
@@ -36,6 +34,9 @@ class Bernoulli(Head):
         field = parameters[..., 0]
         return torch.where(field > self.thresholds(field.shape, generator, field.dtype), 1.0, -1.0).to(field.dtype)
 
+    def site_rule(self, points):
+        return torch.tensor([-1.0, 1.0], dtype=torch.float64), torch.ones(2, dtype=torch.float64)
+
 
 class Categorical(Head):
     """A site with `n_states` states 0 ... n_states - 1; the parameters are unnormalised log probabilities."""
@@ -61,6 +62,9 @@ class Categorical(Head):
         flat = torch.softmax(parameters, -1).reshape(-1, self.n_states)
         drawn = torch.multinomial(flat, 1, generator=generator)
         return drawn.reshape(parameters.shape[:-1]).to(parameters.dtype)
+
+    def site_rule(self, points):
+        return torch.arange(self.n_states, dtype=torch.float64), torch.ones(self.n_states, dtype=torch.float64)
 
 
 class SymmetricCategorical(Categorical):

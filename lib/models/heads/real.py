@@ -50,7 +50,7 @@ class Gaussian(Real):
         return mean + log_scale.exp() * noise
 
     def site_rule(self, points):
-        """Trapezoidal rule on (-12, 12), for `lib.checks`."""
+        """Trapezoidal rule on (-12, 12)."""
         values = torch.linspace(-12, 12, points, dtype=torch.float64)
         return values, torch.full_like(values, 24 / (points - 1))
 
@@ -92,10 +92,8 @@ class _LogOfGaussians(torch.autograd.Function):
 class GaussianMixture(Real):
     """A real value as a mixture of Gaussians, p(x) = sum_k w_k N(x; m_k, s_k).
 
-    Parameters: log weights up to a constant, means, log widths. At parameters zero the means are spread evenly over
-    (-3 spread, 3 spread), so that the components start out different.
-    n_components: number of Gaussians.
-    spread: width of a component at parameters zero.
+    Parameters: log weights up to a constant, means, log widths. At parameters zero the widths are `spread` and the
+    means lie evenly in (-3 spread, 3 spread), so that the components start out different.
     """
 
     def __init__(self, n_components=8, spread=0.5):
@@ -120,8 +118,8 @@ class GaussianMixture(Real):
         noise = torch.randn(chosen.shape[:-1], generator=generator, dtype=mean.dtype)
         return mean.gather(-1, chosen)[..., 0] + noise * log_width.gather(-1, chosen)[..., 0].exp()
 
-    def site_rule(self, points=81):
-        """Points spread sinh(t), equidistant in t, out to 200 spread, for `lib.checks`: values, weights."""
+    def site_rule(self, points):
+        """Points spread sinh(t), equidistant in t, out to 200 spread."""
         t = torch.linspace(-6.0, 6.0, points, dtype=torch.float64)
         return self.spread * torch.sinh(t), (t[1] - t[0]) * self.spread * torch.cosh(t)
 
@@ -201,6 +199,12 @@ class BetaMixture(Real):
         tiny = torch.finfo(x.dtype).eps
         return (x / (x + y)).clamp(tiny, 1 - tiny)
 
+    def site_rule(self, points):
+        """Double-exponential quadrature on (0, 1)."""
+        t = torch.linspace(-3.0, 3.0, points, dtype=torch.float64)
+        u = math.pi * torch.sinh(t)
+        return torch.sigmoid(u), (t[1] - t[0]) * math.pi * torch.cosh(t) * torch.sigmoid(u) * torch.sigmoid(-u)
+
 
 class BetaOnInterval(BetaMixture):
     """A value x in (-bound, bound) as a mixture of `n_components` Beta(a, b) densities of s = (x + bound) / (2 bound).
@@ -237,12 +241,9 @@ class BetaOnInterval(BetaMixture):
     def sample(self, parameters, generator):
         return self.bound * (2 * super().sample(parameters, generator) - 1)
 
-    def site_rule(self, points=81):
-        """Double-exponential quadrature on (-bound, bound), for `lib.checks`: values, weights."""
-        t = torch.linspace(-3.0, 3.0, points, dtype=torch.float64)
-        u = math.pi * torch.sinh(t)
-        weights = (t[1] - t[0]) * math.pi * torch.cosh(t) * torch.sigmoid(u) * torch.sigmoid(-u)
-        return self.bound * (2 * torch.sigmoid(u) - 1), 2 * self.bound * weights
+    def site_rule(self, points):
+        values, weights = super().site_rule(points)
+        return self.bound * (2 * values - 1), 2 * self.bound * weights
 
 
 class LogPolynomial(Real):
@@ -256,16 +257,13 @@ class LogPolynomial(Real):
 
     Parameters: c_1 ... c_D; zero is the uniform density. Values are drawn from the density interpolated linearly
     between the corners of 1024 cells.
-    degree: D.
-    scale, bound: see above; the defaults suit the double well.
-    points: of the quadrature.
+    degree: D. scale, bound: the defaults suit the double well. points: of the quadrature.
     """
 
     def __init__(self, degree=10, scale=2.6, bound=3.2, points=64):
         if degree < 2 or not 0 < scale <= bound < math.inf:
-            raise ValueError(
-                f"degree = {degree}, scale = {scale}, bound = {bound}: degree >= 2 and 0 < scale <= bound are needed"
-            )
+            given = f"degree = {degree}, scale = {scale}, bound = {bound}"
+            raise ValueError(f"{given}: degree >= 2 and 0 < scale <= bound are needed")
         self.degree = self.n_parameters = int(degree)
         self.scale, self.bound = float(scale), float(bound)
         nodes, weights = np.polynomial.legendre.leggauss(points)
@@ -314,8 +312,8 @@ class LogPolynomial(Real):
         edge = self.bound * (1 - 1e-6)
         return drawn.clamp(-edge, edge).reshape(shape)
 
-    def site_rule(self, points=81):
-        """Gauss-Legendre quadrature on (-bound, bound), for `lib.checks`: values, weights."""
+    def site_rule(self, points):
+        """Gauss-Legendre quadrature on (-bound, bound)."""
         nodes, weights = np.polynomial.legendre.leggauss(points)
         return torch.as_tensor(self.bound * nodes), torch.as_tensor(self.bound * weights)
 

@@ -167,7 +167,7 @@ def test_networks_compiled_site_by_site_draw_the_same_as_the_whole_network(make)
 
 @pytest.mark.parametrize("head", HEADS, ids=lambda head: f"{type(head).__name__} {head.n_parameters}")
 def test_heads_are_normalised(head):
-    values, weights = checks.site_rule(head, points=161)
+    values, weights = head.site_rule(161)
     parameters = torch.randn(20, 1, head.n_parameters, generator=torch.Generator().manual_seed(1)).double().abs()
     total = (head.log_prob(parameters, values.expand(20, -1)).exp() * weights).sum(1)
     assert (total - 1).abs().max() < 1e-12

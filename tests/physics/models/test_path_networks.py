@@ -60,7 +60,7 @@ def test_a_convolution_sees_its_field_and_the_first_site():
 
 @pytest.mark.parametrize("head", HEADS)
 def test_head_is_normalised_and_its_gradient_is_right(head):
-    values, weights = checks.site_rule(head, 801)
+    values, weights = head.site_rule(801)
     generator = torch.Generator().manual_seed(1)
     parameters = 0.7 * torch.randn(6, head.n_parameters, generator=generator, dtype=torch.float64)
     parameters.requires_grad_()

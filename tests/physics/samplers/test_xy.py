@@ -8,7 +8,7 @@ import pytest
 
 from lib import lattice
 from lib.samplers import chains, mcmc, xy_local
-from lib.systems import xy, xy_exact
+from lib.systems import coupling_vector, xy, xy_exact
 
 SIGMA = 4.0
 
@@ -56,7 +56,7 @@ def test_further_couplings_against_reweighting():
 def test_over_relaxation_keeps_the_energy():
     theta = np.random.default_rng(0).uniform(0, xy.TWO_PI, (4, 6, 6))
     spins = np.cos(theta), np.sin(theta)
-    xy_local.overrelax(spins, 1.0, np.random.default_rng(0), xy_local.coupling_vector(None))
+    xy_local.overrelax(spins, 1.0, np.random.default_rng(0), coupling_vector(None, xy.OPERATORS))
     after = np.arctan2(spins[1], spins[0])
     assert xy.energy(after) == pytest.approx(xy.energy(theta)) and np.abs(after % xy.TWO_PI - theta).min() > 0
 
