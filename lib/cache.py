@@ -34,8 +34,10 @@ KNOWN = {"lib", *NUMERIC, *sys.stdlib_module_names} - {"__main__"}  # packages w
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
-def remember(function: Callable, *arguments):
-    """function(*arguments), from the cache if it is there.
+def remember(function: Callable, *arguments, given: tuple = ()):
+    """function(*arguments, *given), from the cache if it is there.
+
+    given: what follows from the arguments and is at hand: it saves the function work and does not name the entry.
 
     Where an argument has no value that could be compared (a generator, a function of the notebook) it is just called.
     No state of the cache, be it damaged, full or read-only, is an error.
@@ -43,11 +45,11 @@ def remember(function: Callable, *arguments):
     folder = _folder()
     name = None if folder is None else key(function, *arguments)
     if name is None:
-        return function(*arguments)
+        return function(*arguments, *given)
     file = folder / f"{name}.pkl"
     with contextlib.suppress(Exception):  # a damaged pickle raises anything
         return _read(file)
-    result = function(*arguments)
+    result = function(*arguments, *given)
     with contextlib.suppress(Exception):
         _write(file, pickle.dumps(result, pickle.HIGHEST_PROTOCOL))
     return result

@@ -26,11 +26,7 @@ TERMS = ("kinetic", "quadratic", "quartic", "sextic")
 
 
 class AgainstExact(NamedTuple):
-    """S_theta against S; errors are those of the paths.
-
-    slope, residual, pearson: of the straight line (`hamiltonian_error.Comparison`).
-    offset: <S_theta - S>, for an exact model ln Z.
-    """
+    """S_theta against S (`hamiltonian_error.Comparison`); offset: <S_theta - S>, for an exact model ln Z."""
 
     slope: float
     slope_error: float
@@ -49,8 +45,7 @@ def against_exact(learned, exact):
 def schwinger_dyson(paths, gradient):
     """`Estimate` [N + 1] of <x_i dS_theta/dx_i> for every site, then of their mean over sites.
 
-    paths: [n, N], independent.
-    gradient: dS_theta/dx_i on them, [n, N].
+    paths: [n, N], independent; gradient: dS_theta/dx_i on them.
     """
     product = paths * gradient
     product = np.concatenate([product, product.mean(1, keepdims=True)], axis=1)
@@ -79,7 +74,6 @@ def read(paths, gradient, sextic=False, keep=1.0, blocks=50):
     paths, gradient: [n, N], as in `schwinger_dyson`.
     sextic: whether x_i^5 is fitted too.
     keep: fraction of the sites, those of smallest |x_i|, that enter: maximum likelihood does not control the tails.
-    blocks: of paths, for the jackknife.
     """
     laplacian = np.roll(paths, -1, 1) + np.roll(paths, 1, 1) - 2 * paths
     terms = [-laplacian, paths, paths**3] + ([paths**5] if sextic else [])
@@ -100,11 +94,7 @@ def _solve(moments):
 
 
 def physical(coefficients, spacing):
-    """(lambda, mu^2, kinetic coefficient times a), [..., 3]; true values: 4, 7.84, 1.
-
-    coefficients: of TERMS, [..., >= 3].
-    spacing: a = beta / N.
-    """
+    """(lambda, mu^2, kinetic coefficient times a), [..., 3]; true values: 4, 7.84, 1. spacing: a = beta / N."""
     coefficients = np.asarray(coefficients)
     kinetic, quadratic, quartic = np.moveaxis(coefficients[..., :3], -1, 0)
     return np.stack([quartic / spacing, -quadratic / spacing, kinetic * spacing], axis=-1)

@@ -58,9 +58,7 @@ def multiplicity(block=2):
 def majority(s, rng, block=2):
     """The sign of every block's sum, ties decided at random: int8 [n, L / block, L / block].
 
-    s: int8 [n, L, L] of +-1.
-    rng: numpy.random.Generator.
-    block: side of a block; ValueError if it does not divide L.
+    s: int8 [n, L, L] of +-1; the side of a block must divide L.
     """
     S = sums(s, block)
     coin = 2 * rng.integers(2, size=S.shape, dtype=np.int8) - 1
@@ -68,10 +66,7 @@ def majority(s, rng, block=2):
 
 
 def exact_sums(s, p, block=2, stride=None):
-    """Exact distribution of the block sums: the different ones [k, ...] and their probabilities [k].
-
-    s, p: all configurations [n, L, L] and their probabilities [n].
-    """
+    """The different block sums [k, ...] of all configurations s [n, L, L] of probabilities p [n], and theirs [k]."""
     S = sums(s, block, stride)
     different, index = np.unique(S.reshape(len(S), -1), axis=0, return_inverse=True)
     return different.reshape(-1, *S.shape[1:]), np.bincount(index.ravel(), weights=p)
@@ -80,7 +75,7 @@ def exact_sums(s, p, block=2, stride=None):
 def exact_majority(s, p, block=2):
     """Exact distribution of majority blocks, ties split evenly: all 2^N block configurations [2^N, ...] and p [2^N].
 
-    s, p: all configurations [n, L, L] and their probabilities [n]; at most 16 blocks.
+    s, p: as in `exact_sums`; at most 16 blocks.
     """
     S = sums(s, block)
     n_sites = S[0].size
@@ -93,9 +88,6 @@ def exact_majority(s, p, block=2):
         agree = (blocks * pattern >= 0).all(axis=1)
         probability[agree] += weight / agree.sum()
     return blocks.reshape(-1, *S.shape[1:]), probability
-
-
-# ---------------------------------------------------------------- averages of block sums
 
 
 def order(states):
@@ -134,9 +126,6 @@ def at_T0(hamiltonian, states, seed):
         values = np.stack([m, bonds, (H - H.mean()) ** 2])
         rows += [values.mean(axis=1), values.std(axis=1, ddof=1) / np.sqrt(len(s))]
     return AtT0(*rows)
-
-
-# ---------------------------------------------------------------- majority blocks of a torus of side 2
 
 
 # Functions of four +-1 blocks M [n, 2, 2]: pairs of neighbours, diagonals, the product of all. With a constant they

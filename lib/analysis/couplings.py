@@ -82,8 +82,7 @@ class Moves(NamedTuple):
 def try_moves(hamiltonian, configurations, operators, names, move, *, moves=16, seed=0, blocks=BLOCKS):
     """`Moves` of random local moves of each configuration.
 
-    hamiltonian: has log_prob(configurations).
-    configurations: [n, ...], drawn at its T0.
+    configurations: [n, ...], drawn at T0.
     operators: function configurations -> operator sums [n, a], called `names` [a].
     move: function (configurations, rng) -> changed copies.
     moves: of each configuration.
@@ -143,11 +142,8 @@ def read_network(hamiltonian, configurations, operators, move, *, moves=16, seed
 def cramer_rao(values, T0, n):
     """Smallest possible errors [a] of the couplings J from n configurations: no unbiased estimate does better.
 
-    values: operator sums [m, a] of independent configurations at temperature T0; the bound is inf where these do not
-        tell the operators apart.
-
-    The Fisher information of K = J / T0 is n times the covariance of the operators (the Cramer-Rao bound; C. R. Rao,
-    1945).
+    values: operator sums [m, a] of independent configurations at temperature T0; inf where these do not tell the
+        operators apart. The Fisher information of K = J / T0 is n times their covariance (C. R. Rao, 1945).
     """
     information = n * np.atleast_2d(np.cov(np.asarray(values, float).T))
     if np.linalg.cond(information) > 1e12:
@@ -159,9 +155,6 @@ def pseudolikelihood(local_sums, T0, names, *, blocks=BLOCKS):
     """`Couplings` of Ising configurations by maximum pseudolikelihood, from every site of every configuration.
 
     local_sums: int8 [n, N, a], s_i dO_a/ds_i (`ising.local_sums`): flipping spin i alone changes O_a by -2 times this.
-    names: of the operators.
-    blocks: of configurations, for the jackknife.
-
     Equal rows are counted, block by block, so that 10^5 configurations cost seconds.
     """
     n, n_sites, _ = local_sums.shape

@@ -11,9 +11,9 @@ Kuz'min's form (M. D. Kuz'min, Phys. Rev. Lett. 94, 107204 (2005)) has Bloch's l
 T_C. Bloch's law has no critical point: the temperature at which it would vanish bounds T_C from above, loosely.
 
 Errors. With errors sigma_i of the data, the covariance is (J^T Sigma^-1 J)^-1 as it stands. Without them, all points
-are taken to have the same error ("equal") or the same relative error ("relative") of unknown size, and the covariance
-is scaled by chi^2 / (n - p): the scatter around the form then serves as the error, even where it is a misfit of the
-form. Such an error says nothing about other forms; `spread` over several forms does.
+are taken to have the same error ("equal") or relative error ("relative") of unknown size, and the covariance is scaled
+by chi^2 / (n - p): the scatter around the form serves as the error, even where it is a misfit of the form. It says
+nothing about other forms; `spread` over several forms does.
 """
 
 import csv
@@ -46,9 +46,7 @@ class CurieFit(NamedTuple):
     exponent: of the power law, None for the other forms; its error is 0 where it was given.
     shape: Kuz'min's s, None for the other forms.
     residuals, rms: M - fit [n] and its root mean square, in emu/cc.
-    covariance: of the fitted parameters, M_0 and T_C first.
-    reach: largest temperature of the data, in units of T_C.
-    function: T -> M (zero from T_C on).
+    reach: largest temperature of the data, in units of T_C. function: T -> M (zero from T_C on).
     """
 
     name: str
@@ -61,12 +59,8 @@ class CurieFit(NamedTuple):
     shape: float | None
     residuals: np.ndarray
     rms: float
-    covariance: np.ndarray
     reach: float
     function: object
-
-
-# ---------------------------------------------------------------- data
 
 
 def read_csv(path):
@@ -75,18 +69,15 @@ def read_csv(path):
     path: columns `T_K` (K) and `Ms_emu_per_cc` (emu/cc), and perhaps `error` (emu/cc); others are ignored, and so are
         lines that begin with #.
 
-    BookError, one line that names the file and the remedy, for: no such file, a missing column, a cell that is no
-    number, a temperature, magnetisation or error that is not positive, a temperature given twice, fewer than 4
-    points.
+    BookError where that is not to be had, one line that names the file, the place and the remedy.
     """
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
             reader = csv.reader("" if line.isspace() or line.lstrip().startswith("#") else line for line in file)
             (_, header), *rows = [(reader.line_num, row) for row in reader if row] or [(0, [])]
     except (OSError, UnicodeDecodeError) as problem:
-        raise BookError(
-            f"{path}: cannot be read as text ({type(problem).__name__}); give the path of a csv file"
-        ) from None
+        problem = f"cannot be read as text ({type(problem).__name__})"
+        raise BookError(f"{path}: {problem}; give the path of a csv file") from None
     header = [title.strip() for title in header]
     for column in COLUMNS:
         if column not in header:
@@ -134,13 +125,9 @@ def _kuzmin(x, s):
 def power_law(T, M, exponent=1 / 3, *, weights="equal", name=None):
     """M_0 (1 - T/T_C)^exponent -> `CurieFit`.
 
-    T: [n] in K, n >= 4, in any order.
-    M: [n] in emu/cc.
+    T, M: [n] in K and emu/cc, n >= 4, in any order.
     exponent: positive, or None: it is fitted.
     weights: "equal", "relative" (sigma proportional to M), or errors [n] in emu/cc.
-    name: of the fit.
-
-    ValueError for bad data, an exponent that is not positive, and where no T_C above the data exists.
     """
     if exponent is None:
         return _fit(T, M, _power, (0.35,), weights, name or "exponent free")
@@ -206,13 +193,9 @@ def _fit(T, M, form, start, weights, name, fixed=None):
     if not np.all(np.isfinite(covariance)) or above > 1e3:
         raise ValueError(f"{name}: these points do not determine T_C; M must fall with T, up to a good part of T_C")
     if above < NEAR:
-        raise ValueError(
-            f"{name}: the fit puts T_C at the last point, T = {last:g} K; leave out points at or above T_C"
-        )
+        at_end = f"the fit puts T_C at the last point, T = {last:g} K"
+        raise ValueError(f"{name}: {at_end}; leave out points at or above T_C")
     t_c = float(last * (1 + above))
-    scale = np.ones(len(p))
-    scale[1] = last * above  # dT_C / du
-    covariance = covariance * np.outer(scale, scale)
     errors = np.sqrt(np.diag(covariance))
     m0, shape = float(p[0]), [float(value) for value in p[2:]]
     residuals = M - model(T, *p)
@@ -225,7 +208,7 @@ def _fit(T, M, form, start, weights, name, fixed=None):
     return CurieFit(
         name=name,
         t_c=t_c,
-        error=float(errors[1]),
+        error=float(np.sqrt(covariance[1, 1] * (last * above) ** 2)),  # dT_C / du = last above
         m0=m0,
         m0_error=float(errors[0]),
         exponent=constants[0] if is_power else None,
@@ -233,13 +216,10 @@ def _fit(T, M, form, start, weights, name, fixed=None):
         shape=constants[0] if is_kuzmin else None,
         residuals=residuals,
         rms=float(np.sqrt((residuals**2).mean())),
-        covariance=covariance,
         reach=float(last / t_c),
         function=function,
     )
 
-
-# ---------------------------------------------------------------- what the quoted error leaves out
 
 ISING_3D, HEISENBERG_3D = 0.326, 0.365  # critical exponents of the magnetisation in three dimensions
 

@@ -1,8 +1,8 @@
 """Features of a curve y(x) known at some points with errors: a peak, a crossing, the passage through a level.
 
-Every one is the root of a polynomial, or of a straight line between two points, and its error follows from the
-covariance of the fit. A curve without the feature raises `NoFeature` (`statistics.or_nan` makes nan of it): nothing is
-ever read off an edge.
+Errors of the points are independent, [n]. Every feature is the root of a polynomial, or of a straight line between two
+points, and its error follows from the covariance of the fit. A curve without the feature raises `NoFeature`
+(`statistics.or_nan` makes nan of it): nothing is ever read off an edge.
 """
 
 import numpy as np
@@ -21,7 +21,6 @@ def real_roots(polynomial, low, high):
 def peak(x, y, errors, window):
     """`Estimate` of the position of the maximum of y [n], from a weighted quartic through the points in the window.
 
-    errors: of y, independent, [n].
     window: (low, high); ValueError if it holds fewer than 6 points.
 
     A cubic is no more precise and off by 0.005 for the specific heat of L = 16 on temperatures 0.05 apart; this one by
@@ -47,8 +46,6 @@ def peak(x, y, errors, window):
 def crossing(x, small, large, errors):
     """`Estimate` of where two curves [n] cross, from a weighted cubic through their difference.
 
-    errors: of the difference, independent, [n].
-
     The error is that of the cubic there, divided by its slope. `NoFeature` when they do not cross between the ends.
     """
     centred, degree = x - np.mean(x), min(3, len(x) - 1)
@@ -64,8 +61,6 @@ def crossing(x, small, large, errors):
 
 def fall(x, y, errors, level):
     """`Estimate` of where y [n], which may be nan at some points, falls through a level for good.
-
-    errors: of y, independent, [n].
 
     A weighted parabola through the two known points on either side: points farther away would bend it. The error is the
     scatter of the root under the covariance of the fit. `NoFeature` without enough known points or without a passage.
@@ -97,8 +92,6 @@ def fall(x, y, errors, level):
 
 def first_passage(x, y, level, errors=0.0):
     """`Estimate` of where y [n] first rises above a level, from the start on, linear between two points.
-
-    errors: of y, independent, [n] (default: none).
 
     For what falls, give -y and -level. `NoFeature` if no point is above the level, or the first one is.
     """

@@ -28,22 +28,21 @@ from scipy.optimize import curve_fit, least_squares
 from lib.analysis import curve_features
 from lib.statistics import Estimate, or_nan, over_networks
 
-# ---------------------------------------------------------------- pseudo-critical temperatures
-
 
 def peak_temperature(curves, window):
     """`Estimate` of the position of the specific-heat peak, mean over the `Curves` of several networks; nan if one of
     them has no peak within the window (low, high)."""
-    found = [
-        or_nan(curve_features.peak, c.T, c.values["specific_heat"], c.errors["specific_heat"], window) for c in curves
-    ]
-    return over_networks(*np.transpose(found))
+    return _of_networks(curve_features.peak, curves, "specific_heat", window)
 
 
 def level_temperature(curves, level):
     """`Estimate` of where the Binder cumulant falls through a level, mean over the `Curves` of several networks; nan if
     this is not seen in one of them."""
-    found = [or_nan(curve_features.fall, c.T, c.values["binder"], c.errors["binder"], level) for c in curves]
+    return _of_networks(curve_features.fall, curves, "binder", level)
+
+
+def _of_networks(feature, curves, name, where):
+    found = [or_nan(feature, c.T, c.values[name], c.errors[name], where) for c in curves]
     return over_networks(*np.transpose(found))
 
 
@@ -59,16 +58,8 @@ def crossing_temperatures(small, large):
     return Estimate(*np.array(found).T)
 
 
-# ---------------------------------------------------------------- shift and exponent
-
-
 class Shift(NamedTuple):
-    """A fit of T(L).
-
-    t_c, error: of the infinite lattice.
-    coefficients: [orders] of L^-1, L^-2, ... in units of T.
-    chi2, dof: of the fit.
-    """
+    """A fit of T(L): t_c of the infinite lattice, coefficients [orders] of L^-1, L^-2, ... in units of T."""
 
     t_c: float
     error: float
@@ -83,10 +74,7 @@ class Shift(NamedTuple):
 
 
 def shift(L, T, errors, orders=2):
-    """`Shift` T(L) = t_c + c_1 / L + ... + c_orders / L^orders, fitted with nu = 1 taken for granted.
-
-    L, T, errors: [sizes]; ValueError with fewer sizes than parameters.
-    """
+    """`Shift` T(L) = t_c + c_1 / L + ... + c_orders / L^orders, fitted to [sizes] with nu = 1."""
     L, T, errors = (np.asarray(x, float) for x in (L, T, errors))
     if len(L) < 1 + orders:
         raise ValueError(f"{len(L)} sizes do not determine {1 + orders} parameters")
@@ -103,19 +91,13 @@ def shift(L, T, errors, orders=2):
 def exponent(L, T, errors, t_c):
     """`Estimate` of nu from T(L) - t_c = a L^(-1/nu), with t_c known.
 
-    L, T, errors: [sizes]; ValueError where a T is not above t_c.
-
-    A straight line through the logarithms: corrections of higher order are not in it and show as a deviation that falls
-    with the sizes.
+    A straight line through the logarithms: corrections of higher order show as a deviation that falls with the sizes.
     """
     L, T, errors = (np.asarray(x, float) for x in (L, T, errors))
     if (T <= t_c).any():
         raise ValueError(f"every T(L) must lie above t_c = {t_c:g}")
     line, covariance = np.polyfit(np.log(L), np.log(T - t_c), 1, w=(T - t_c) / errors, cov="unscaled")
     return Estimate(float(-1 / line[0]), float(np.sqrt(covariance[0, 0]) / line[0] ** 2))
-
-
-# ---------------------------------------------------------------- Berezinskii-Kosterlitz-Thouless
 
 
 class KosterlitzThouless(NamedTuple):

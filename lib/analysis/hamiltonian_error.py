@@ -30,15 +30,10 @@ class Comparison(NamedTuple):
 
 
 def compare(learned, true):
-    """`Comparison` of energies of the same configurations; constants drop out.
-
-    learned, true: [n], of the whole lattice; ValueError for fewer than 10 or for different lengths.
-    """
+    """`Comparison` of energies [n] of the same configurations and of the whole lattice; constants drop out."""
     x, y = np.asarray(true, float), np.asarray(learned, float)
     if len(x) != len(y) or len(x) < 10:
-        raise ValueError(
-            f"{len(y)} learned and {len(x)} true energies: give at least 10 of each, as many as each other"
-        )
+        raise ValueError(f"{len(y)} learned and {len(x)} true energies: give at least 10 of each, and as many of both")
     x, y = x - x.mean(), y - y.mean()
     slope = (x @ y) / (x @ x)
     residual = y - slope * x
@@ -49,11 +44,7 @@ def compare(learned, true):
 
 
 def symmetry_violation(hamiltonian, configurations, operations):
-    """Largest and root-mean-square |H(g s) - H(s)|, in units of energy, as two floats.
-
-    hamiltonian: has energy(configurations [n, ...]) -> [n].
-    operations: functions g, configurations -> configurations.
-    """
+    """Largest and root-mean-square |H(g s) - H(s)|, in units of energy, as two floats. operations: functions g."""
     before = hamiltonian.energy(configurations)
     changes = np.stack([hamiltonian.energy(g(configurations)) - before for g in operations])
     return float(np.abs(changes).max()), float(np.sqrt((changes**2).mean()))

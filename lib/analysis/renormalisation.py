@@ -39,9 +39,6 @@ def exact_couplings(blocks, p, operators=blocking.TORUS_2):
     return solution[1:]
 
 
-# ---------------------------------------------------------------- matching
-
-
 class Match(NamedTuple):
     """Crossing temperature T_c and thermal exponent y_t of two block lattices."""
 
@@ -77,9 +74,6 @@ def match_errors(temperatures, small, large, small_errors, large_errors):
         shifted[place] += errors[place] / 4  # a small step: the shifted curves must cross as well
         variance += (4 * (match(temperatures, *shifted) - centre)) ** 2
     return Match(*np.sqrt(variance))
-
-
-# ---------------------------------------------------------------- Swendsen's Monte Carlo renormalisation group
 
 
 def even_operators(s):

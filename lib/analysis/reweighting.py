@@ -1,14 +1,12 @@
 r"""Other temperatures from one network: sample a surrogate, reweight to exp(-H_theta / T).
 
 The network gives ln p_theta for any configuration but only samples at its own T0, and raising p to the power T0 / T
-soon leaves their support. A surrogate H_s built from the readable couplings (`couplings.py`) can be sampled at any T by
-a fast sampler. With weights w = exp[-(H_theta - H_s) / T] its samples give averages under exp(-H_theta / T) exactly,
-in the limit of many samples, whatever the surrogate; a poor one shows in the effective sample size
-ESS = (sum w)^2 / sum w^2.
+soon leaves their support. A surrogate H_s built from the readable couplings (`couplings.py`) can be sampled at any T.
+With weights w = exp[-(H_theta - H_s) / T] its samples give averages under exp(-H_theta / T) exactly, in the limit of
+many samples, whatever the surrogate; a poor one shows in the effective sample size ESS = (sum w)^2 / sum w^2.
 
-Two facts make it precise. (1) ln Z_theta(T) - ln Z_s(T) = ln <w>_s. (2) Something close to the target, whose averages
-are known far better than a few evaluations of a network could give them, serves as a control variate: only the
-difference between the two, on the same configurations, is taken from those few.
+(1) ln Z_theta(T) - ln Z_s(T) = ln <w>_s. (2) Something close to the target, whose averages are known far better,
+serves as a control variate: only its difference from the target is taken from the few evaluations of a network.
 
 What comes out are `Curves` against T. Of spins and block spins, with E = -sum of the bonds (an observable like any
 other) and m the magnetisation per site (`ISING`):
@@ -32,9 +30,6 @@ ISING = ("energy", "specific_heat", "abs_m", "susceptibility", "binder")
 XY = ("energy", "helicity", "vortices")
 
 
-# ---------------------------------------------------------------- weights
-
-
 def effective_sample_size(log_weights):
     """(sum w)^2 / (n sum w^2), between 1/n and 1, from log weights [n]."""
     w = np.exp(log_weights - np.max(log_weights))
@@ -56,12 +51,8 @@ class Reweighted(NamedTuple):
 
 
 class Control(NamedTuple):
-    """A distribution close to the target.
-
-    averages: [k], exact or precise.
-    observables: [n, k] on the same configurations as those of the target.
-    log_weights: [n] of these configurations.
-    """
+    """A distribution close to the target: averages [k], exact or precise; observables [n, k] and log weights [n] on the
+    configurations of the target."""
 
     averages: np.ndarray
     observables: np.ndarray
@@ -83,8 +74,6 @@ def reweight(observables, log_weights, function=None, *, control=None, blocks=50
     control: a `Control`, or None. The averages are then control.averages + (target - control, both on these n
         configurations); the error does not contain that of control.averages.
     blocks: of consecutive configurations, for the jackknife.
-
-    ValueError for shapes that do not match and for weights that are not finite.
     """
     observables, log_weights = np.asarray(observables, float), np.asarray(log_weights, float)
     if len(observables) != log_weights.shape[-1]:
@@ -183,12 +172,11 @@ def ising_by_surrogate(hamiltonian, L, temperatures, n, seed, length=40):
     n: configurations of the surrogate that the network evaluates at each temperature.
     length: of the long runs, in autocorrelation times.
 
-    Control variate: with J E the energy of the surrogate, the excess H_theta - J E is fitted by a polynomial in E and
-    m^2 on all configurations. Under J E + polynomial the averages follow from long runs that keep E and m only, 10^5
-    values at each T; the few configurations that the network has evaluated supply the rest. The fit need not be good
-    for the result to be right. Errors: jackknife over configurations and over replicas of the long run, in
-    quadrature; the spread between networks is not in them. They are right for n = 1000; with 200, few of them at the
-    ends of the temperatures, they are too small by a tenth to a quarter, as rare configurations are missed.
+    Control variate: the excess H_theta - J E is fitted by a polynomial in E and m^2 on all configurations. Under J E +
+    polynomial the averages follow from long runs that keep E and m only, 10^5 values at each T; the few configurations
+    that the network has evaluated supply the rest, however good the fit. Errors: jackknife over configurations and over
+    replicas of the long run, in quadrature, without the spread between networks. They are right for n = 1000; with 200
+    they are too small by a tenth to a quarter at the ends of the temperatures, as rare configurations are missed.
     """
     temperatures, n_sites = np.asarray(temperatures, float), L * L
     at_T0 = mcmc.sample(chains.Ising(L, hamiltonian.T0), 100, np.random.default_rng([seed, 1])).configurations
@@ -247,10 +235,7 @@ def _integrate(temperatures, moments):
 
 
 def ising_from_T0(hamiltonian, temperatures, n, seed):
-    """`Curves` by plain reweighting of n configurations drawn from the network itself, with weights p^(T0/T - 1).
-
-    Works as long as T0 and T share typical configurations.
-    """
+    """`Curves` by plain reweighting of n configurations drawn from the network itself, with weights p^(T0/T - 1)."""
     configurations = hamiltonian.model.sample(n, seed)[0].numpy().astype(np.int8)
     n_sites = configurations[0].size
     log_prob, E = hamiltonian.log_prob(configurations), ising.energy(configurations)
@@ -292,15 +277,12 @@ def _adapted(energy, theta):
 def xy_by_surrogate(hamiltonians, surrogate, L, T, n, n_sweeps, seed, pilot=200, blocks=50):
     """Mean over networks of each of XY under exp(-H_theta / T), as `Reweighted` with the mean effective sample size.
 
-    hamiltonians: have energy(theta).
-    surrogate: dict name -> J, read at T0. The couplings of several networks nearly coincide, so one surrogate and one
-        set of its configurations serve all of them.
+    surrogate: dict name -> J, read at T0. The couplings of several networks nearly coincide: one serves all.
     n: configurations that every network evaluates.
     n_sweeps: of the long run of the surrogate, the control variate.
     pilot: configurations at T on which the surrogate is adapted to the networks' mean energy first (0: it is not).
 
-    Errors: jackknife of the mean, since the configurations are shared; the long run; and the spread between networks,
-    which one network alone does not have.
+    Errors: jackknife of the mean, since the configurations are shared; the long run; the spread between networks.
     """
     rng = np.random.default_rng(seed)
     if pilot:
@@ -343,9 +325,7 @@ ENOUGH = 100  # smallest effective sample size that is shown
 class BlockSurrogate:
     """The block-spin model that stands in for a learned p(S) of block sums at any T.
 
-    hamiltonian: a `LearnedHamiltonian` on states 0 ... 4.
-    configurations: states [n, L, L] drawn at T0, on which the couplings are read.
-    keep_multiplicity: how the temperature is scaled, see `blocks_by_surrogate`.
+    configurations: states [n, L, L] drawn at T0, on which the couplings are read; the rest as in `blocks_by_surrogate`.
     """
 
     def __init__(self, hamiltonian, configurations, keep_multiplicity, seed):

@@ -33,8 +33,7 @@ def _energy(L, beta, seed, n_sweeps):
 def log_partition_function(L, temperatures, seed, *, n_sweeps=2000):
     """`LogPartition` of the L x L lattice at each temperature, a list in their order.
 
-    temperatures: in units of J; the errors of several are correlated, as they share runs.
-    n_sweeps: sweeps of 32 replicas at each node.
+    n_sweeps: of 32 replicas at each node. Errors of several temperatures are correlated, as they share runs.
     """
     order = np.argsort(temperatures)[::-1]
     edges = np.concatenate([[0.0], 1 / np.asarray(temperatures, float)[order]])

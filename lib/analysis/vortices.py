@@ -34,10 +34,7 @@ ANGLES = 64  # grid on which the most probable angle is looked for
 def surprise(hamiltonian, theta, excess=False, batch=64):
     """u_i [n, L, L] in the network's own drawing direction.
 
-    hamiltonian: a learned one of angles.
-    theta: angles [n, L, L].
     excess: relative to the most probable angle of a grid, never below zero; for heads that see the angle itself.
-    batch: configurations at a time.
     """
     model, maps = hamiltonian.model, []
     grid = torch.arange(ANGLES, dtype=model.dtype) * (xy.TWO_PI / ANGLES)
@@ -72,8 +69,7 @@ def around_squares(values):
 def auc(score, positive):
     """Area under the ROC curve; ties count one half. nan unless some squares have a vortex and some have none.
 
-    score: of each square, [m].
-    positive: bool [m], whether it has a vortex.
+    score, positive: of each square, [m], and whether it has a vortex.
     """
     score, positive = np.asarray(score), np.asarray(positive, bool)
     if positive.all() or not positive.any():

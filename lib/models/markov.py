@@ -8,9 +8,9 @@ The weights depend on the site, since how close the boundary is matters, but lit
 
     w_i = W + sum_r a_r(i) M_r
 
-with a few matrices M_r and amplitudes a_r(i). The restraint pays. Trained on n configurations, P weights cost about
-P / 2n nats, and maximum likelihood with too many of them overstates every preference of a spin, which bends H_theta
-exactly where one wants to extrapolate.
+with a few matrices M_r and amplitudes a_r(i). Trained on n configurations, P weights cost about P / 2n nats, and
+maximum likelihood with too many of them overstates every preference of a spin, which bends H_theta exactly where one
+wants to extrapolate.
 """
 
 from abc import abstractmethod

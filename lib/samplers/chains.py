@@ -169,7 +169,6 @@ def Ising(L, T, *, couplings=None, method="auto"):
     couplings: dict name -> J (`ising.OPERATORS`) of another Hamiltonian
     method: one of ISING_METHODS; "auto" takes the fastest (`benchmarks/samplers.py`): multi-spin coding up to L = 64,
         Swendsen-Wang beyond, and `ising_couplings.py` where there is more than a nearest-neighbour coupling
-    ValueError for T <= 0, a side or a coupling that the method cannot have, an unknown name.
     """
     check_side(L)
     check_temperature(T)
@@ -214,7 +213,6 @@ class XY(Chain):
     couplings: dict name -> J (`xy.OPERATORS`) of another Hamiltonian
     method: "all", "local" (no clusters), "cluster" or "metropolis"
     replicas: how many side by side
-    ValueError for T <= 0, L < 2, and what the method cannot have.
     """
 
     METHODS = ("all", "local", "cluster", "metropolis")

@@ -36,7 +36,6 @@ def step(state, T, rng, function, coupling, flips=64):
 
     state: spins int8 [n, L, L] of +-1, and excess float64 [n], function(spins), kept up to date
     T: temperature of each replica [n]
-    rng: numpy.random.Generator
     function: configurations -> D [n] in units of energy
     coupling: J
     """

@@ -42,9 +42,7 @@ def sweep(state, beta, rng, W, n_sweeps=1):
 
     state: spins int8 [n, L, L] of +-1, and fields float64 [n, L, L], `local_fields(spins, W)`, kept up to date
     beta: 1 / T >= 0
-    rng: numpy.random.Generator
     W: symmetric kernel [L, L] with W(0) = 0
-    ValueError for shapes that do not fit, or a W that is no pair interaction.
     """
     spins, fields = state
     W = np.asarray(W, dtype=float)

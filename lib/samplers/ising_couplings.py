@@ -65,9 +65,7 @@ def sweep(spins, beta, rng, J, n_sweeps=1):
 
     spins: int8 [L, L, replicas] of +-1, L >= 3
     beta: 1 / T >= 0
-    rng: numpy.random.Generator
     J: [5], couplings in the order of OPERATORS
-    ValueError for L < 3 or an odd number of replicas.
     """
     if len(spins) < 3:
         raise ValueError(f"L = {len(spins)}: these couplings need a lattice of side 3 or more")

@@ -68,10 +68,7 @@ def equilibrate(chain, state, rng):
 def sample(chain, n, rng, *, spacing=3.0):
     """n independent configurations, as `Samples`, each under a random global symmetry of the system.
 
-    chain: of `lib.samplers.chains`
-    rng: numpy.random.Generator
     spacing: tau_int between two configurations of a replica; below 3 they are not independent
-    ValueError for n < 1 or spacing <= 0.
     """
     if int(n) != n or n < 1:
         raise ValueError(f"n = {n}: ask for at least one configuration")
@@ -90,14 +87,10 @@ def sample(chain, n, rng, *, spacing=3.0):
     return Samples(chain.symmetrise(configurations, rng), tau, thinning, discarded, replicas)
 
 
-# ---------------------------------------------------------------- averages
-
-
 class Averages(NamedTuple):
     """Means of the chain's moments in each replica [replicas, moments]; the replicas are independent of each other.
 
-    names: of the moments, "E" and "E^2" (of the lattice) first
-    configurations: how many were measured, in all replicas together
+    names: "E" and "E^2" (of the lattice) first; configurations: how many were measured, in all replicas together
     """
 
     replica_means: np.ndarray
@@ -130,10 +123,7 @@ def _equilibrated(chain, rng):
 
 
 def measure(chain, n_sweeps, rng):
-    """The chain's `Averages` over `n_sweeps` sweeps of all replicas, measured every tau_int / chain.per_tau.
-
-    ValueError for n_sweeps < 1.
-    """
+    """The chain's `Averages` over `n_sweeps` sweeps of all replicas, measured every tau_int / chain.per_tau."""
     if int(n_sweeps) != n_sweeps or n_sweeps < 1:
         raise ValueError(f"n_sweeps = {n_sweeps}: at least one sweep is needed")
     state, tau_int, interval = _equilibrated(chain, rng)

@@ -42,7 +42,6 @@ def sweep(spins, beta, rng):
 
     spins: int8 [n, L, L] of +-1, L even
     beta: 1 / T >= 0
-    rng: numpy.random.Generator
     """
     check_side(spins.shape[-1], even=True)
     return _sweep(spins, acceptance(beta), rng) / spins.size

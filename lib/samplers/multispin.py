@@ -102,7 +102,6 @@ def sweep(spins, beta, rng, n_sweeps=1):
 
     spins: uint64 [L, L, W], L even
     beta: 1 / T >= 0
-    rng: numpy.random.Generator
     """
     check_side(len(spins), even=True)
     generators = rng.integers(1, 2**64, size=(2, spins.shape[2] + 1), dtype=np.uint64)

@@ -73,7 +73,6 @@ def sweep(paths, couplings, rng, n_sweeps=1, *, local=True, clusters=True):
 
     paths: float64 [replicas, N], contiguous
     couplings: `double_well.Couplings`, which hold the temperature
-    rng: numpy.random.Generator
     local: False leaves out Metropolis, clusters: False the sign flips; to compare with, and to test each
     """
     kinetic, quadratic, quartic, _ = (float(c) for c in couplings)

@@ -50,7 +50,6 @@ def sweep(states, tables, rng, n_sweeps=1):
 
     states: contiguous int8 [n, L, L], L >= 3
     tables: `lib.systems.block_spins.Tables`, which hold the temperature
-    rng: numpy.random.Generator
     """
     if states.shape[-1] < 3:
         raise ValueError(f"L = {states.shape[-1]}: third neighbours need a lattice of side 3 or more")

@@ -50,7 +50,6 @@ def sweep(spins, beta, rng):
 
     spins: contiguous int8 [n, L, L] of +-1
     beta: 1 / T >= 0
-    rng: numpy.random.Generator
     """
     check_side(spins.shape[-1])
     _sweep(spins, -np.expm1(-2.0 * beta), rng)

@@ -115,7 +115,6 @@ def metropolis(spins, beta, rng, J, width):
 
     spins: (cos, sin), float64 [n, L, L] each
     beta: 1 / T
-    rng: numpy.random.Generator
     J: [5], couplings in the order of OPERATORS
     width: largest tangent of half the proposed rotation
     """

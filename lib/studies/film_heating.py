@@ -68,8 +68,7 @@ def raise_temperature(outcome, kelvin, steps, seed, replicas=16):
 def misjudged(outcome, kelvin, n, seed):
     """Mean and standard deviation of the excess D, [t] each, on configurations of the true film at [t] in K.
 
-    D, in units of J, is relative to complete order. It would be zero everywhere if H_theta were the nearest-neighbour
-    Hamiltonian that was read from it.
+    D, in units of J, is relative to complete order.
     """
     e = outcome.experiment
     excess, _, ordered = _excess_of(outcome)

@@ -33,14 +33,8 @@ from lib.systems.double_well import Couplings, TransferMatrix
 OBSERVABLES = ("<x^2>", "<S>", "kinks", "gap")
 
 
-# ---------------------------------------------------------------- the law
-
-
 def coefficients(beta_1, beta_2, beta_3):
-    """c_1, c_2 of S_3 = c_1 S_1 + c_2 S_2 + constant.
-
-    ValueError unless all beta are positive, and beta_1, beta_2 and beta_3 are three different ones.
-    """
+    """c_1, c_2 of S_3 = c_1 S_1 + c_2 S_2 + constant, for three different beta."""
     for name, beta in (("beta_1", beta_1), ("beta_2", beta_2), ("beta_3", beta_3)):
         if not (beta > 0 and np.isfinite(beta)):
             raise ValueError(f"{name} = {beta}: an inverse temperature must be positive")
@@ -78,16 +72,13 @@ def combined_couplings(couplings_1, couplings_2, beta_1, beta_2, beta_3):
     return Couplings(*(float(value) for value in values))
 
 
-# ---------------------------------------------------------------- the networks
-
-
 def read_values(paths, values, blocks=50):
     r"""The readable action from the *values* of S_theta [n] at paths [n, N] of its own beta, as `action.Readable`.
 
     Least squares of S_theta on sum (x_{i+1} - x_i)^2 / 2, sum x_i^2 / 2, sum x_i^4 / 4 and a constant. `action.read`
     uses forces instead, which weigh small ripples of S_theta more. And maximum likelihood protects this reading: where
-    it has converged, <d ln p_theta / d theta> = 0 over the training paths for every weight. As far as a change of these
-    couplings is among the changes the weights can make, the error of S_theta is then uncorrelated with the three sums.
+    it has converged, <d ln p_theta / d theta> = 0 over the training paths for every weight, so as far as a change of
+    these couplings is a change of weights, the error of S_theta is uncorrelated with the three sums.
     explained: the fraction R^2 of the variance. Errors: jackknife over blocks of paths.
     """
     hops = (np.roll(paths, -1, 1) - paths) ** 2
@@ -103,9 +94,7 @@ def read_values(paths, values, blocks=50):
 class ReadAction(NamedTuple):
     """A learned action and what is read from it, on paths it has not seen, of its own beta.
 
-    kl: from the exact distribution.
     readable, from_forces: `action.Readable`, by `read_values` and by `action.read`.
-    cpu_seconds: of one core, for the training.
     """
 
     task: Task
@@ -121,14 +110,9 @@ def read_action(learned: Learned, n_read: int = 6000) -> ReadAction:
     source = learned.task.source
     test = source.configurations(n_read, learned.task.seed)
     values = learned.hamiltonian.action(test)
-    return ReadAction(
-        task=learned.task,
-        action=learned.hamiltonian,
-        kl=kl_divergence(source.log_prob(test), -values),
-        readable=read_values(test, values),
-        from_forces=action.read(test, learned.hamiltonian.gradient(test)),
-        cpu_seconds=learned.cpu_seconds,
-    )
+    kl, gradient = kl_divergence(source.log_prob(test), -values), learned.hamiltonian.gradient(test)
+    readable, from_forces = read_values(test, values), action.read(test, gradient)
+    return ReadAction(learned.task, learned.hamiltonian, kl, readable, from_forces, learned.cpu_seconds)
 
 
 class Pair(NamedTuple):
@@ -157,9 +141,6 @@ class Pair(NamedTuple):
     def surrogate(self, beta_3):
         """The readable action: the mean of `couplings`."""
         return Couplings(*(float(value) for value in np.mean(self.couplings(beta_3), axis=0)))
-
-
-# ---------------------------------------------------------------- against the exact action
 
 
 class Agreement(NamedTuple):
@@ -274,7 +255,7 @@ def distributions(matrix):
 
 
 def _distributions_measured(paths):
-    """The same of every path, [n, number of kinks and of intervals]."""
+    """The same of every path, [n, kinks and intervals]."""
     number = double_well.kinks(paths)[:, None] == KINKS
     interval = np.digitize(paths, EDGES)
     counts = np.zeros((len(paths), len(EDGES) + 1))
@@ -286,7 +267,6 @@ class PredictedAverages(NamedTuple):
     """Averages under the S_3 of m pairs of networks, over the same paths of the surrogate.
 
     values, errors [m, 4]: of OBSERVABLES, or longer (with distributions); errors are those of the paths.
-    ess [m]: as a fraction of the paths.
     log_z, log_z_error [m]: ln of the integral of exp(-S_3), normalised actions S_1 and S_2.
     shared, log_z_shared: what networks that err independently share nevertheless, see `predicted_averages`.
     """
@@ -371,7 +351,6 @@ def predicted_averages(pair, beta_3, n, seed, with_distributions=False):
 
 
 def averages_at(pair, betas, n, seed):
-    """`predicted_averages` at several beta_3, side by side."""
     return parallel.starmap(predicted_averages, [(pair, beta, n, seed) for beta in betas])
 
 
@@ -381,8 +360,7 @@ def readable_averages(pair, beta_3, which="readable"):
 
 
 def direct_importance(pair, beta_3, n, seed):
-    """Effective sample size, as a fraction of n, of paths drawn from the first network at beta_1 and reweighted to S_3,
-    and the same for beta_2."""
+    """Effective sample sizes / n of paths drawn from the first networks at beta_1, and at beta_2, reweighted to S_3."""
     c_1, c_2 = coefficients(*pair.betas, beta_3)
     sizes = []
     for learned in (pair.first[0], pair.second[0]):

@@ -99,9 +99,6 @@ class Recipe:
         return int(min(4 * self.batch, max(1, self.batch * self.sites // n_sites)))
 
 
-# ---------------------------------------------------------------- symmetries shown
-
-
 def flip_and_move(s, generator):
     """Every configuration [n, L, L] under a random symmetry of the Ising model: lattice group, global flip of half."""
     images = lattice.random_transform(s, generator)
@@ -130,9 +127,6 @@ def move_path(paths, generator):
     return paths.gather(1, (start + direction * torch.arange(n_sites)) % n_sites) * sign
 
 
-# ---------------------------------------------------------------- what block networks see
-
-
 def stride_1(s):
     """Overlapping 2x2 sums of spins [n, L, L] as states 0 ... 4, [n, L, L]."""
     return blocking.states(blocking.sums(s, block=2, stride=1))
@@ -143,11 +137,7 @@ def stride_2(s):
     return blocking.states(blocking.sums(s, block=2))
 
 
-# ---------------------------------------------------------------- spins
-
-
 def spin_made(source, seed, _, hidden=(512,), odd=False):
-    """MADE of spins."""
     return MADE(site_shape=(source.L, source.L), head=Bernoulli(), hidden=hidden, odd=odd, seed=seed)
 
 
@@ -163,25 +153,21 @@ def overlapping(source, seed, _, sums=False):
 
 
 def remembering(source, seed, _):
-    """The same with what the staggered sums have told so far, instead of rows of context."""
     memory = StaggeredSums(source.L, remember=True)
-    return MarkovLattice(
-        source.L, SymmetricCategorical(5), odd=True, last_sites=2, first_rows=0, memory=memory, seed=seed
-    )
+    context = {"last_sites": 2, "first_rows": 0, "memory": memory}
+    return MarkovLattice(source.L, SymmetricCategorical(5), odd=True, seed=seed, **context)
 
 
 def adjoining(source, seed, _):
-    """The Markov lattice of adjoining block sums."""
     return MarkovLattice(source.L // 2, SymmetricCategorical(5), odd=True, last_sites=source.L, seed=seed)
 
 
 def majority_frontier(source, seed, _):
-    """The Markov lattice of majority blocks."""
     return MarkovLattice(source.side, Bernoulli(), odd=True, last_sites=2 * source.side, seed=seed)
 
 
 FRONTIER = Recipe(frontier)
-SUMS = Recipe(overlapping, preprocess=stride_1, same_support=False, batch=64, learning_rate=1e-2, window=0.03)
+SUMS = Recipe(overlapping, preprocess=stride_1, same_support=False, window=0.03)
 
 SPINS = {
     "made": Recipe(spin_made, augment=None, learning_rate=1e-3, held_out=0.1),
@@ -194,7 +180,7 @@ SPINS = {
     "stride_2": replace(SUMS, build=adjoining, preprocess=stride_2, exact=False),
 }
 
-MAJORITY = {"majority": Recipe(majority_frontier, learning_rate=1e-2, window=0.1, sites=64)}
+MAJORITY = {"majority": Recipe(majority_frontier, window=0.1, sites=64)}
 
 FILM = {
     "film": replace(FRONTIER, held_out=0.1, checks=10),
@@ -221,18 +207,15 @@ def angle_made(source, seed, _, head=BetaMixture, n_components=3):
 
 
 def can(source, seed, _, n_components=3):
-    """The masked convolution of the paper."""
     return MaskedConvolution(source.L, BetaMixture(n_components), seed=seed)
 
 
 def convolution(source, seed, _, n_components=3):
-    """The masked convolution on a torus."""
     head = VonMisesMixture(n_components)
     return MaskedConvolution(source.L, head, periodic_columns=True, closure=True, uniform_first=False, seed=seed)
 
 
 def equivariant(source, seed, _):
-    """The Markov lattice with O(2) built in."""
     return O2MarkovLattice(source.L, seed=seed)
 
 
@@ -241,15 +224,7 @@ def fraction_energy(s):
     return xy.energy(xy.TWO_PI * s)
 
 
-OF_ANGLES = Recipe(
-    equivariant,
-    augment=rotate_and_move,
-    preprocess=Units(),
-    learning_rate=2e-2,
-    window=0.03,
-    batch=32,
-    held_out=0.1,
-)
+OF_ANGLES = Recipe(equivariant, rotate_and_move, Units(), learning_rate=2e-2, window=0.03, batch=32, held_out=0.1)
 OF_FRACTIONS = replace(OF_ANGLES, preprocess=Fraction(), augment=None)  # like the papers' networks
 VON_MISES = partial(angle_made, head=VonMisesMixture)
 
@@ -264,12 +239,7 @@ ANGLES = {
 ANGLES_WITHOUT_DATA = {
     "can": replace(REVERSE, build=can, energy=fraction_energy, batch=128, learning_rate=1e-2),
     "equivariant": replace(
-        REVERSE,
-        build=equivariant,
-        energy=xy.energy,
-        batch=64,
-        learning_rate=1e-2,
-        log_measure=math.log(xy.TWO_PI),
+        REVERSE, build=equivariant, energy=xy.energy, log_measure=math.log(xy.TWO_PI), batch=64, learning_rate=1e-2
     ),
 }
 
@@ -288,12 +258,10 @@ def chain(source, seed, _, head=GaussianMixture):
 
 
 def causal(source, seed, _):
-    """The causal convolution."""
     return CausalConvolution(source.n_sites, GaussianMixture(), channels=16, seed=seed)
 
 
 def path_made(source, seed, _):
-    """MADE of paths."""
     return MADE(site_shape=(source.n_sites,), head=BetaOnInterval(), hidden=(256,), seed=seed)
 
 

@@ -33,22 +33,19 @@ TEMPERATURES = (2.23, 2.25, 2.27, 2.29, 2.31)
 OPERATOR_SETS = (EVEN[:1], EVEN[:2], EVEN)
 
 
-# ---------------------------------------------------------------- configurations
-
-
 def chains_for(n):
     """How many lattices n block configurations come from: 32, and fewer for few, which a start each would only slow."""
     return min(32, max(2, n // 125))
 
 
 def blocks(L, T, n, seed, gap=3):
-    """n block configurations int8 [n, 8, 8] of the L x L Ising model at T, and after each step before the last one.
+    """n block configurations int8 [n, 8, 8] of the L x L Ising model at T, and after each step before the last one: a
+    list, from the original lattice to the 8 x 8 blocks.
 
     Swendsen-Wang, `chains_for(n)` lattices, one configuration of each every `gap` cluster updates, hence correlated in
-    time: tau_int is 3.7 updates at L = 64. One chain comes after the other, so that blocks of consecutive
-    configurations, of which every jackknife here takes 20, are independent but for the few chains that are cut. What
-    counts configurations has to count `n_independent` ones. Returns a list, from the original lattice (first) to the
-    8 x 8 blocks (last).
+    time (tau_int is 3.7 updates at L = 64): they are worth `n_independent` ones. One chain comes after the other, so
+    that the blocks of consecutive configurations that a jackknife takes are independent but for the few chains that are
+    cut.
     """
     rng, chains = np.random.default_rng([seed, L, round(1e6 * T)]), chains_for(n)
     s = np.ones((chains, L, L), np.int8)
@@ -71,15 +68,9 @@ def n_independent(values):
     return len(values) / (2 * integrated_time(series.T))
 
 
-# ---------------------------------------------------------------- networks and their couplings
-
-
 @dataclass(frozen=True)
 class MajorityBlocks(Source):
-    """Source of 8 x 8 majority blocks of the L x L Ising model at T_spins; L = 8: the spins themselves.
-
-    T = 1: what is learned is H' / T, in units of the temperature.
-    """
+    """8 x 8 majority blocks of the L x L Ising model at T_spins, whose H' / T is learned; L = 8: the spins themselves."""
 
     L: int
     T_spins: float
@@ -95,8 +86,7 @@ class MajorityBlocks(Source):
 class Point(NamedTuple):
     """Couplings K' of one block lattice, dimensionless: ln p = sum_a K'_a O_a + ... .
 
-    network, pseudolikelihood: a `Couplings` for each operator set; errors are over configurations only, for a network
-        over those on which it is read.
+    network, pseudolikelihood: a `Couplings` for each operator set; errors are over the configurations they are read on.
     bound: the smallest error that the configurations it was trained on allow for one coupling (Cramer-Rao).
     mcrg: see `renormalisation.correlations`, None for unblocked spins.
     """
@@ -128,7 +118,7 @@ def _point(learned):
 def repetitions(places, n, n_steps, n_networks, seed):
     """All of a study: a list over repetitions of dicts (L, T) -> `Point`, side by side on the cores.
 
-    places: list of (L, T). n: block configurations of each. n_networks: repetitions; they share nothing.
+    places: list of (L, T). n: block configurations of each. Repetitions share nothing.
 
     Within one, the first network is trained with 3 n_steps on the largest lattice, at its middle temperature, and all
     the others start from it (n_steps each): their Hamiltonians are close to each other. Unblocked spins, L = 8, are the
@@ -151,18 +141,12 @@ def repetitions(places, n, n_steps, n_networks, seed):
     return [{place: points[place][k] for place in places} for k in range(n_networks)]
 
 
-# ---------------------------------------------------------------- a known answer
-
-
 def exact_path(blocks, p, seed):
     """The same couplings read by flips from a network that is fitted to p itself, without any sampling."""
     model = MarkovLattice(2, Bernoulli(), hidden=8, odd=True, seed=seed)
     fit(model, blocks, weights=p, steps=1000, learning_rate=1e-2)
     learned = LearnedHamiltonian(model, 1.0)
     return couplings.read_network(learned, blocks, blocking.TORUS_2, ising.flip_one, moves=32, seed=seed).values
-
-
-# ---------------------------------------------------------------- matching
 
 
 class Matches(NamedTuple):
@@ -196,10 +180,7 @@ def matches(study, small, large, method="network"):
 
 
 def _sums(points, k, method):
-    """Sums of the couplings of operator set k at each `Point`, and their errors over configurations.
-
-    Errors: those of the pseudolikelihood couplings, or, for networks, the smallest possible ones (`Point.bound`).
-    """
+    """Sums of the couplings of operator set k at each `Point`; errors over configurations, for networks `bound`."""
     read = [getattr(point, method)[k] for point in points]
     errors = [point.bound for point in points] if method == "network" else [c.sum_error for c in read]
     return [c.values.sum() for c in read], errors

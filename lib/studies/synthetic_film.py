@@ -11,8 +11,6 @@ multiples of each other, and only the nearest-neighbour coupling is read. A netw
 follows their accidents: 1000 steps were enough in every case tried.
 
 The same with stripes: a SIMULATED dipolar film, whose couplings J(r) are known at every distance (`Stripes`).
-What becomes of the learned film when T is raised: `film_heating.py`; patches of a real film, where nothing is known:
-`film_patches.py`.
 """
 
 from dataclasses import dataclass
@@ -35,9 +33,8 @@ from lib.systems.camera import Camera
 
 @dataclass(frozen=True)
 class Experiment:
-    """Everything that determines an outcome.
+    """Everything that determines an outcome: the images, and the training, whose seed is `network`.
 
-    camera, n_images, L, seed: make the images. n_steps, network: the training; `network` is its seed.
     T, t_c: temperature of the images, and the Curie temperature that the film was given, in kelvin.
     start: an experiment from whose network this one starts; a scan of a camera need not begin from nothing.
     """
@@ -112,7 +109,6 @@ class Stripes:
 class StripesOutcome(NamedTuple):
     """What came of `Stripes`.
 
-    wrong: fraction of spins the images lost.
     network, classical: `Couplings` of film.SHELLS in units of J.
     structure, data: structure factor of as many samples of the network, and of the spins it has seen.
     """
@@ -127,10 +123,7 @@ class StripesOutcome(NamedTuple):
 
 
 def curie_of(hamiltonian, spins, T, moves=16):
-    """(T_C, error) in K from the nearest-neighbour coupling of a learned Hamiltonian, read on up to 500 of the spins.
-
-    T in K: what hamiltonian.T0 is in kelvin.
-    """
+    """(T_C, error) in K from the coupling of a learned Hamiltonian, read on up to 500 of the spins; T: its T0 in K."""
     both = couplings.both_signs(spins[:500])
     read = couplings.read_network(hamiltonian, both, {"nn": ising.nearest}, ising.flip_one, moves=moves)
     return film.curie_temperature(read.values[0] / hamiltonian.T0, read.errors[0] / hamiltonian.T0, T)
@@ -140,11 +133,6 @@ def curie_classical(spins, T):
     """(T_C, error) in K from the spins themselves, by maximum pseudolikelihood; T in K."""
     read = couplings.pseudolikelihood(ising.local_sums(spins, ("nn",)), 1.0, ("nn",))
     return film.curie_temperature(read.values[0], read.errors[0], T)
-
-
-def shells_classical(spins, T, steps=film.SHELLS):
-    """`Couplings` of these shells by maximum pseudolikelihood, T in the units wanted."""
-    return couplings.pseudolikelihood(film.shell_local_sums(spins, steps), T, tuple(map(str, steps)))
 
 
 def run_all(experiments):
@@ -184,7 +172,7 @@ def _read_stripes(e, wrong, spins, learned):
         experiment=e,
         wrong=wrong,
         network=couplings.read_network(learned.hamiltonian, spins[:500], operators, ising.flip_one, moves=16),
-        classical=shells_classical(spins, e.T),
+        classical=couplings.pseudolikelihood(film.shell_local_sums(spins), e.T, tuple(operators)),
         structure=structure_factor(drawn),
         data=structure_factor(spins),
         fit=learned.fit,
@@ -203,17 +191,11 @@ def combine_outcomes(outcomes):
     return over_networks(values, shared=np.hypot(np.mean(errors), outcomes[0].classical[1]))
 
 
-# ---------------------------------------------------------------- where a bias begins
-
-
 def limit(x, t_c, errors, truth, allowed=0.02, *, logarithmic=False):
     """`Estimate` of where |T_C / truth - 1| first passes `allowed`, from the clean end on, which is x[0].
 
-    x: [n], what is varied, monotonic.
-    t_c, errors: [n] in K.
+    x: [n], what is varied, monotonic; t_c, errors: [n] in K. nan if no point passes, or the first one does.
     logarithmic: linear between two points in ln x, not in x.
-
-    nan if no point passes, or the first one does.
     """
     bias, errors = np.asarray(t_c, dtype=float) / truth - 1, np.asarray(errors, dtype=float) / truth
     side = np.sign(bias[np.argmax(np.abs(bias) > allowed)])

@@ -40,7 +40,6 @@ class Task:
     """One training.
 
     network: a key of `source.networks`, without data of `source.networks_without_data`.
-    source: a `Source`.
     n_train: configurations, held-out ones included; 0 without data.
     seed: of weights and batches.
     start: a task whose network this one starts from, instead of random weights.
@@ -106,8 +105,7 @@ class Learned(NamedTuple):
 def train(recipe, model, data, n_steps, seed, *, held_out=None, learning_rate=None):
     """`FitResult` of a model trained in place on data [n, ...], as it sees them, by a recipe.
 
-    held_out: configurations for early stopping; None: the recipe's part of the data.
-    learning_rate: None for the recipe's.
+    held_out, learning_rate: None for the recipe's.
     """
     if held_out is None and recipe.held_out:
         n = max(1, min(2000, int(recipe.held_out * len(data))))
@@ -126,13 +124,13 @@ def train(recipe, model, data, n_steps, seed, *, held_out=None, learning_rate=No
     )
 
 
-def learned(task):
-    """`Learned` of a task, from the cache if this machine has carried it out before."""
-    return cache.remember(learn, task)
+def learned(task, start=None):
+    """`learn(task, start)`, from the cache if this machine has carried out the task before."""
+    return cache.remember(learn, task, given=(start,))
 
 
-def learn(task):
-    """Carry out a task -> `Learned`."""
+def learn(task, start=None):
+    """Carry out a task -> `Learned`; start: the trained network of `task.start`, where it is at hand."""
     recipe, source = task.recipe, task.source
     if task.without_data is not None:
         return _learn_without_data(task)
@@ -141,7 +139,7 @@ def learn(task):
     if task.start is None:
         model, rate = recipe.build(source, task.seed, data, **dict(task.options)), recipe.learning_rate
     else:
-        start = _starts[task.start] if task.start in _starts else learned(task.start).model
+        start = learned(task.start).model if start is None else start
         model, rate = copy.deepcopy(start), WARM * recipe.learning_rate
     begin = time.process_time()
     result = train(recipe, model, data, task.n_steps, task.seed, learning_rate=rate)
@@ -164,17 +162,9 @@ def _learn_without_data(task):
     model = recipe.build(task.source, task.seed, None, **dict(task.options))
 
     def fit_to(energy, annealing, seed):
-        return fit_variational(
-            model,
-            energy,
-            1 / task.source.T,
-            steps=task.n_steps,
-            batch=recipe.batch,
-            learning_rate=recipe.learning_rate,
-            window=recipe.window,
-            annealing=annealing,
-            seed=seed,
-        )
+        rates = {"batch": recipe.batch, "learning_rate": recipe.learning_rate, "window": recipe.window}
+        beta = 1 / task.source.T
+        return fit_variational(model, energy, beta, steps=task.n_steps, annealing=annealing, seed=seed, **rates)
 
     def in_field(s):
         return recipe.energy(s) - how.field * ising.magnetization(s)
@@ -196,22 +186,11 @@ def replicas(network, source, n_train, n_steps, n_networks, seed, starts=None, *
     """`n_networks` tasks that differ in everything random: configurations, initial weights, batches.
 
     n_steps: of the reference network of the system; others get as many as take the same time (`Recipe.share`).
-    starts: tasks, one each, whose networks they start from (default: none).
-    more: other fields of `Task`.
+    starts: tasks, one each, whose networks they start from (default: none). more: other fields of `Task`.
     """
     starts = [None] * n_networks if starts is None else starts
     tasks = [Task(network, source, n_train, n_steps, 100 * seed + k, start, **more) for k, start in enumerate(starts)]
     return [replace(task, n_steps=max(1, round(task.recipe.share * n_steps))) for task in tasks]
-
-
-_starts: dict = {}  # task -> trained network, handed to this process with the task that starts from it
-
-
-def _learned_from(task, start):
-    """`learned` in a worker; start: the trained network of task.start, or None."""
-    if start is not None:
-        _starts[task.start] = start
-    return learned(task)
 
 
 def learn_all(tasks: dict, then: Callable | None = None) -> dict:
@@ -232,7 +211,7 @@ def learn_all(tasks: dict, then: Callable | None = None) -> dict:
         ready = [task for task in every if task not in done and (task.start is None or task.start in done)]
         ready.sort(key=lambda task: (-task.cost, every.index(task)))
         starts = [None if task.start is None else done[task.start].model for task in ready]
-        done |= dict(zip(ready, parallel.starmap(_learned_from, list(zip(ready, starts, strict=True))), strict=True))
+        done |= dict(zip(ready, parallel.starmap(learned, zip(ready, starts, strict=True)), strict=True))
     if then is not None:
         done = dict(zip(wanted, parallel.starmap(then, [(done[task],) for task in wanted]), strict=True))
     return {name: [done[task] for task in group] for name, group in tasks.items()}

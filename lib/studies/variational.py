@@ -31,8 +31,6 @@ from lib.studies.sources import Spins
 from lib.studies.task import Learned, Task, learn_all
 from lib.systems import ising
 
-# ---------------------------------------------------------------- networks and their draws
-
 
 class Draws(NamedTuple):
     """n independent configurations of a network: ln q, with respect to d theta / 2 pi for angles, and E, both [n]."""
@@ -86,20 +84,13 @@ def learn_and_draw(tasks, n_draws):
     return {name: [next(drawn) for _ in group] for name, group in learned.items()}
 
 
-# ---------------------------------------------------------------- what it says
-
-
 def free_energy(draws):
     """F_q = < E + T ln q >, an upper bound of F, as an `Estimate` of the whole lattice."""
     return mean(draws.energy + draws.T * draws.log_q)
 
 
 def reverse_divergence(draws, log_z):
-    """D(q || p) in nats, an `Estimate`, given ln Z.
-
-    Uses < p / q >_q = 1 as a control variate where the weights allow it, see `divergence.py`: not for a network that
-    misses a part of p.
-    """
+    """D(q || p) in nats, an `Estimate`, given ln Z, with < p / q >_q = 1 as a control variate (`divergence.py`)."""
     return kl_divergence(draws.log_q, -draws.energy / draws.T - log_z)
 
 
@@ -117,7 +108,7 @@ def log_z_from_weights(draws):
 def divergence_over_steps(learned, log_z, windows=25):
     """Steps and D(q || p) [windows] along a training without data, each batch at the beta in force then.
 
-    learned: `LearnedDraws`. log_z: function of temperatures [n] -> ln Z [n], not a number where it is not known.
+    log_z: function of temperatures [n] -> ln Z [n], not a number where it is not known.
     windows: of as many steps, which are averaged over.
     """
     step, beta, f, _ = np.array(learned.result.history).T
@@ -160,13 +151,9 @@ def flip_log_q(model, draws):
     return np.logaddexp(draws.log_q, other) - math.log(2)
 
 
-# ---------------------------------------------------------------- forward and reverse, side by side
-
-
 class Extrapolation(NamedTuple):
-    """H_theta against H at temperatures [t].
+    """H_theta against H at temperatures [t]; slope and residual of the straight line.
 
-    slope, residual: of the straight line (units of energy).
     ess: effective samples / n of the weights exp[-(H_theta - H) / T] of configurations drawn from exp(-H / T).
     kl: KL(p || q) in nats at the training T.
     """

@@ -11,6 +11,7 @@ from lib import lattice, parallel
 from lib.analysis import couplings
 from lib.analysis.divergence import kl_divergence
 from lib.analysis.reweighting import XY, Curves, effective_sample_size, log_mean_weight, xy_by_surrogate
+from lib.models.learned import LearnedHamiltonian
 from lib.samplers import chains, mcmc
 from lib.statistics import Estimate
 from lib.studies.sources import Angles
@@ -38,12 +39,9 @@ def largest_deviation(name, found, truth, keep):
 
 
 class Assessed(NamedTuple):
-    """A network against the exact distribution.
-
-    kl: of the exact distribution from the network's.
-    ess: effective sample size per draw of its own draws, weighted with p / p_theta.
-    log_z: ln Z from these weights.
-    """
+    """KL of the exact distribution from a network's; of its own draws with weights p / p_theta the effective sample
+    size
+    per draw, and ln Z."""
 
     kl: Estimate
     ess: float
@@ -60,10 +58,7 @@ def assess(hamiltonian, log_z, seed, n=2000, n_draws=1000):
     return Assessed(distance, ess, Estimate(log_mean_weight(log_w), float(np.sqrt((1 / ess - 1) / n_draws))))
 
 
-# ---------------------------------------------------------------- other temperatures
-
-
-class MeanOverImages:
+class MeanOverImages(LearnedHamiltonian):
     """H_theta averaged over the first `images` elements of `lattice.subgroup`: 4 (reflections), 8 (D4), 16.
 
     It is smoother than the raw one, and weights are more even. H_theta itself is averaged, not p: -ln of an average of
@@ -74,15 +69,10 @@ class MeanOverImages:
         if images not in (4, 8, 16):
             raise ValueError(f"images = {images}: 4, 8 or 16 of them form a group")
         (side, _) = hamiltonian.model.site_shape
-        self.hamiltonian, self.T0, self.images = hamiltonian, hamiltonian.T0, lattice.subgroup(side)[:images]
+        super().__init__(hamiltonian.model, hamiltonian.T0, lattice.subgroup(side)[:images], hamiltonian.preprocess)
 
-    def log_prob(self, theta):
-        """-H / T0 of angles [n, L, L]: the mean of ln p over the images, not normalised."""
-        return np.mean([self.hamiltonian.log_prob(image(theta)) for image in self.images], axis=0)
-
-    def energy(self, theta):
-        """H_theta [n], in units of T0."""
-        return -self.T0 * self.log_prob(theta)
+    def _average(self, each):
+        return np.mean(each - self.model.n_sites * np.log(self.scale), axis=0)
 
 
 def read(hamiltonian, theta, *, moves=16, seed=0):
@@ -112,7 +102,6 @@ def extrapolate(learned, temperatures, n, n_sweeps, seed):
 
     learned: dict L -> list of `Learned`.
     temperatures, n: dict L -> [t], the latter the configurations evaluated at each temperature.
-    n_sweeps: of the long runs.
     """
     found = iter(parallel.run((_read, one, seed + k) for group in learned.values() for k, one in enumerate(group)))
     of_networks = {L: [next(found) for _ in group] for L, group in learned.items()}

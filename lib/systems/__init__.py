@@ -10,7 +10,7 @@ def check_temperature(T):
 
 
 def coupling_vector(couplings, operators):
-    """dict name -> J as float64 [a] in the order of these operators; None is J = 1 for "nn". ValueError: unknown names."""
+    """dict name -> J as float64 [a] in the order of these operators; None is J = 1 for "nn". Unknown names: refused."""
     couplings = {"nn": 1.0} if couplings is None else couplings
     unknown = set(couplings) - set(operators)
     if unknown:

@@ -13,14 +13,7 @@ import numpy as np
 from skimage import filters, morphology, restoration, transform
 
 COARSE = 4  # the background is computed on every fourth pixel
-LIMITS = {
-    "smooth": (0, 20),
-    "tv": (0, 10),
-    "radius": (8, 500),
-    "edge": (0.001, 1),
-    "small": (0, 0.999),
-    "sigmas": (0, 10),
-}
+LIMITS = dict(smooth=(0, 20), tv=(0, 10), radius=(8, 500), edge=(0.001, 1), small=(0, 0.999), sigmas=(0, 10))
 
 
 @dataclass(frozen=True)

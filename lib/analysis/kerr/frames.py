@@ -22,12 +22,7 @@ def heard(function, *arguments, **options):
 
 
 class Frames(NamedTuple):
-    """Usable frames.
-
-    names: of the files; pages of a TIFF are numbered.
-    images: float32 [h, w] each, between 0 and 1 for integer files.
-    skipped: (name, reason) each.
-    """
+    """Usable frames, float32 [h, w] each, between 0 and 1 for integer files; skipped: (name, reason) each."""
 
     names: tuple
     images: list

@@ -62,11 +62,9 @@ def check_block(block, period):
 
 
 class Patches(NamedTuple):
-    """Spins of blocks of pixels.
+    """Spins int8 [m, L, L] of blocks of pixels.
 
-    spins: int8 [m, L, L].
-    origin: [m, 3], frame, row and column (in pixels) of each patch.
-    dropped: number of patches with a masked block.
+    origin: [m, 3], frame, row and column (in pixels) of each patch; dropped: how many have a masked block.
     block, block_um: side of one spin in pixels, and in micrometres (nan where the pixel size is not known).
     """
 
@@ -83,8 +81,6 @@ def coarse_grain(spins, block, L, *, mask=None, pixel_um=float("nan"), seed=0):
     spins: +-1, or any number whose sign votes with its weight, such as threshold minus contrast, [h, w] or [n, h, w].
     block, L: side of a block in pixels and of a patch in blocks; ValueError where not a single patch fits.
     mask: bool [h, w] or [n, h, w], pixels that do not vote.
-    pixel_um: size of a pixel on the sample, in micrometres.
-    seed: ties fall at random.
 
     Patches are cut from the upper left corner without overlap; one with a block that is masked by more than half is
     dropped. Patches of a larger image are not periodic, whatever a network on a torus assumes.

@@ -88,9 +88,6 @@ def defects(contrast, found):
     return morphology.dilation(far, morphology.disk(2))
 
 
-# ---------------------------------------------------------------- one frame
-
-
 class Steps(NamedTuple):
     """One frame through the pipeline, every array [h, w].
 
@@ -116,7 +113,6 @@ class Steps(NamedTuple):
 def segment(frame, settings=FRAME):
     """One frame, on its own, through flat-field, denoise, threshold and mask -> `Steps`.
 
-    frame: [h, w]; ValueError for anything else, and for a frame without contrast.
     settings: the radius must be larger than half the width of a domain.
 
     A frame whose contrast has no two classes (separation below SEPARATED: saturated film, or too noisy) has no domains.
@@ -154,17 +150,8 @@ def iou(found, label, ignore=None):
     return float((found & label).sum() / union) if union else 1.0
 
 
-# ---------------------------------------------------------------- many frames of one place
-
-
 class Stack(NamedTuple):
-    """Frames of one place.
-
-    background, mask: [h, w].
-    smooth: contrast, float32 [n, h, w].
-    spins: int8 [n, h, w].
-    threshold: the one of all frames.
-    """
+    """Frames of one place: background, mask [h, w], contrast, spins [n, h, w], and the one threshold of all."""
 
     background: np.ndarray
     smooth: np.ndarray
@@ -176,8 +163,7 @@ class Stack(NamedTuple):
 def segment_stack(frames, settings=STACK):
     """Frames of one place, between which the domains have moved -> `Stack`.
 
-    frames: [n, h, w], n >= 16; ValueError for another shape, too few, or no contrast.
-    settings: of these, smooth, tv and bright matter.
+    frames: [n, h, w], n >= 16. settings: of these, smooth, tv and bright matter.
 
     The mean over the frames is the illumination, fixed pattern of the camera included; a pixel that hardly changes is
     a defect. One threshold for all frames, so that a frame may be all of one sign. Where the domains do not move, or

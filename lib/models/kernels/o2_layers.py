@@ -6,10 +6,8 @@ weights of its own (first W_i, output O_mi, skip S_mi),
     z = squash(W_i^T x_1),   v_1 = squash(A^T z),   p = B^T z,   I = Re(z conj p),   v_m = v_(m-1) z,
     s_m = softsign(G_m^T I + c_m),                  h_m = sum_u (1 + s_mu) O_mui v_mu + S_mi^T x_m,
 
-with squash(z) = z / (1 + |z|). As in `two_layers.py`, what torch composes from products over all sites passes many
-times over arrays of the size of the whole batch; here those of one site stay in the cache. Kept for the gradient are
-z, v_1, p and s. Complex arrays are [H, 2, n]: real parts, imaginary parts. The derivative of the loss by z is kept
-like z. A test compares the gradients with torch's own.
+with squash(z) = z / (1 + |z|). As in `two_layers.py`, the arrays of one site stay in the cache. Kept for the gradient
+are z, v_1, p and s. Complex arrays are [H, 2, n]: real parts, imaginary parts.
 """
 
 import numba

@@ -7,7 +7,7 @@ For site i, with inputs x [C, n] of n configurations (one column each) and weigh
 
 where z_1 are the first H rows of z and z_2, the skip, the others. What torch composes from batched products over all
 sites passes five times over arrays of the size of the whole batch; here the arrays of one site stay in the cache, and
-the only ones kept for the gradient are h and k. A test compares the gradients with torch's own.
+the only ones kept for the gradient are h and k.
 """
 
 import numba

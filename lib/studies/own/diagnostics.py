@@ -1,7 +1,7 @@
-"""What to distrust: every warning of the honesty box is a function of what was measured, with its condition.
+"""What to distrust: the warnings of the honesty box, each with the condition under which it applies.
 
-Each takes the `Findings` f of `learn_file` and returns one sentence, or None where it does not apply. `box`
-asks all of them, in order: what the file cannot say, what is wrong with the file, what is wrong with the learning.
+They are generators of (name, the number it rests on, sentence) from the `Findings` f of `learn_file`: what the file
+cannot say, what is wrong with the file, what is wrong with the learning.
 """
 
 from typing import NamedTuple
@@ -45,290 +45,210 @@ def _pull(a, b):
 def _worst(pairs):
     """(name, pull) of the two numbers that differ most. pairs: name -> two `Estimate`."""
     pulls = {name: _pull(*pair) for name, pair in pairs.items()}
-    worst = max(pulls, key=pulls.get)
-    return worst, pulls[worst]
+    worst = max(pulls, key=pulls.get, default=None)
+    return worst, pulls.get(worst, 0.0)
 
 
-# ---------------------------------------------------------------- what no such file can say
-
-
-def scale(f):
-    """Always: T0 and the couplings are in the data as a ratio only."""
+# fmt: off
+def of_every_file(f):
+    """What no such file can say."""
+    # always: T0 and the couplings are in the data as a ratio only
     what = "the action / T0" if f.kind.name == "path" else "J / T0"
     name, number = next(iter(f.couplings.networks.items()))
     if f.couplings.nearest is not None:
         number = f.couplings.nearest
     ratio = number.value / f.T0
     known = f" ({name}: {ratio:.4g})" if np.isfinite(ratio) else ""
-    return ratio, (
+    yield "scale", ratio, (
         f"only {what} is in the file{known}; T0 = {f.T0:g} is your word, and every coupling and every "
         "temperature on this page is proportional to it"
     )
+    # always: what is on this page for other temperatures assumes that H does not depend on T
+    low, high = f.predictions.low, f.predictions.high
+    yield "extrapolation", high - low, (
+        f"outside {low:.4g} < T < {high:.4g} nothing on this page should be believed, and inside it only if H itself "
+        "does not change with temperature"
+    )
 
 
-def not_identified(f):
+def of_the_file(f):
+    """What is wrong with the file."""
     missing = [name for name, number in f.couplings.networks.items() if not np.isfinite(number.value)]
     if missing:
-        return len(missing), (
+        yield "not_identified", len(missing), (
             f"{', '.join(missing)} cannot be told apart: the configurations hardly vary, and what the couplings would "
             "have to explain does not occur in them; a higher temperature is needed"
         )
-
-
-def few_samples(f):
-    n = f.summary.n_effective
-    if n < FEW:
-        return n, (
-            f"{f.summary.n} configurations count as {n:.0f} independent ones, fewer than {FEW}: networks this small "
-            "still learn accidents of the file"
+    independent = f.summary.n_effective
+    if independent < FEW:
+        yield "few_samples", independent, (
+            f"{f.summary.n} configurations count as {independent:.0f} independent ones, fewer than {FEW}: "
+            "networks this small still learn accidents of the file"
         )
-
-
-def correlated(f):
     tau = f.summary.tau_int
     if tau > CORRELATED:
-        return tau, (
+        yield "correlated", tau, (
             f"neighbours in the file are correlated, tau_int = {tau:.1f} configurations (1/2 + sum of rho): "
             f"{2 * tau:.1f} of them say as much as one that is independent of the rest"
         )
-
-
-def short_file(f):
     length = f.summary.n / f.summary.tau_int
     if length < SHORT:
-        return length, (
+        yield "short_file", length, (
             f"the file is only {length:.0f} autocorrelation times long: tau_int itself, and with it every error on "
             "this page, is too small by an unknown factor; run longer"
         )
-
-
-def order_unknown(f):
-    tau = f.summary.tau_int
     if tau < 0.55:
-        return tau, (
+        yield "order_unknown", tau, (
             "no correlation along the file: the configurations are independent, or they were shuffled; a shuffled file "
             "of correlated ones looks the same, and its errors would be too small"
         )
-
-
-def drift(f):
     if f.summary.drift > BROKEN:
-        return f.summary.drift, (
+        yield "drift", f.summary.drift, (
             f"the two halves of the file differ by {f.summary.drift:.1f} errors in energy or order: not in "
             "equilibrium, or the temperature changed; leave out the beginning"
         )
-
-
-def duplicates(f):
     n, copies, expected = f.summary.n, f.summary.duplicates, f.expected_duplicates
     if copies > 1.5 * expected + COPIES * n:
-        return copies / n, (
+        yield "duplicates", copies / n, (
             f"{100 * copies / n:.0f} % of the configurations are copies of an earlier one "
             f"({f.summary.repeats} of the one just before); about {100 * expected / n:.0f} % would be by chance: "
             "saved too often, or the file repeats itself, and test and training may share configurations"
         )
 
 
-# ---------------------------------------------------------------- symmetries of the file
-
-
-def one_phase(f):
-    """Every configuration on one side of a symmetry that the system may have."""
+def of_symmetries(f):
+    """Symmetries of the file."""
+    # every configuration on one side of a symmetry that the system may have
     if f.kind.name != "xy" and f.summary.changes == 0 and _broken(f, "flip", "sign"):
         mean = f.summary.signed[0].value
-        return mean, (
+        yield "one_phase", mean, (
             f"one phase only: {f.kind.signed_names[0]} = {mean:.3g} and its sign never changes. The "
             "networks learned this phase, not the symmetric distribution: a field and a choice of phase cannot be told "
             "apart, ln Z is off by ln 2 or more, and averages that need both phases are wrong"
         )
-
-
-def rare_flips(f):
     changes = f.summary.changes
     if f.kind.name != "xy" and 0 < changes < RARE:
-        return changes, (
+        yield "rare_flips", changes, (
             f"the sign of {f.kind.signed_names[0]} changes {changes} times along the file: the "
             "weights of the two phases are not known from it"
         )
-
-
-def field(f):
     names = _broken(f, "flip", "sign", "sign, cubic")
     if f.summary.changes > 0 and names:
         each = f.asymmetries[names[0]]
-        return abs(each.value) / each.error, (
+        yield "field", abs(each.value) / each.error, (
             f"the two signs are not equally likely ({each.value:.3g} +- {each.error:.1g}): a field, or too short a "
             "run; the flip was not imposed on the networks"
             + ("; the terms read for the action are even ones only" if f.kind.name == "path" else "")
         )
-
-
-def direction(f):
     names = _broken(f, "rotation, cos", "rotation, sin", "reflection")
     if names:
-        return len(names), (
+        yield "direction", len(names), (
             f"the file singles out a direction or a handedness ({', '.join(names)}): the network for angles cannot "
             "express that, its O(2) is built in. Do not trust this page"
         )
-
-
-def not_periodic(f):
     if _broken(f, "boundary"):
         each = f.asymmetries["boundary"]
-        return each.value, (
+        yield "not_periodic", each.value, (
             f"what lies across the boundary differs from the inside by {each.value:.3g} +- {each.error:.1g}: open "
             "boundaries, or a window of a larger system? Translations were not imposed, but the couplings are read "
             "as if every site were alike"
         )
-
-
-def anisotropic(f):
     names = _broken(f, "axes", "diagonals")
     if names:
-        return len(names), (
+        yield "anisotropic", len(names), (
             f"rows and columns, or the two diagonals, are not alike ({', '.join(names)}): each coupling on this page "
             "is an average over directions"
         )
-
-
-def irreversible(f):
     if _broken(f, "reversal"):
         each = f.asymmetries["reversal"]
-        return each.value, "paths and reversed ones are not equally likely: no real nearest-neighbour action does that"
-
-
-def saturated(f):
+        yield "irreversible", each.value, (
+            "paths and reversed ones are not equally likely: no real nearest-neighbour action does that"
+        )
     order = f.summary.order.value
     if f.kind.name == "ising" and order > SATURATED:
-        return order, (
+        yield "saturated", order, (
             f"|m| = {order:.3f}: nearly every spin points the same way, only {50 * (1 - order):.1f} % are reversed, "
             "mostly alone. How reversed spins interact, and with it the energy of large reversed regions, is hardly "
             "in the file"
         )
 
 
-# ---------------------------------------------------------------- the learning
-
-
-def nothing_learned(f):
+def of_the_learning(f):
+    """What is wrong with the learning."""
     gain = f.likelihood.gain
     if gain.value < 3 * gain.error:
-        return gain.value, (
+        yield "nothing_learned", gain.value, (
             f"the networks predict no better than independent sites ({gain.value:.2g} nats gained): so hot, or so "
             "cold, that nothing is to be seen, or not trained"
         )
-
-
-def overfitted(f):
     gap = f.likelihood.gap
     if gap.value > max(OVERFIT, 3 * gap.error):
-        return gap.value, (
+        yield "overfitted", gap.value, (
             f"test configurations are {gap.value:.2g} nats less likely than training ones: the networks have learned "
             "the file by heart to that extent; more configurations, or fewer steps"
         )
-
-
-def networks_differ(f):
     values = [each.value for each in f.likelihood.each]
     spread = max(values) - min(values)
     if spread > SPREAD:
-        return spread, (
+        yield "networks_differ", spread, (
             f"the networks differ by {spread:.2g} nats on the same test set: a training has not converged; more steps"
         )
-
-
-def still_improving(f):
     gained, most = f.training.improving, f.training.most
     if gained > IMPROVING:
-        return gained, f"the last tenth of a training still gained {gained:.2g} nats: more steps, --steps {2 * most}"
-
-
-def samples_differ(f):
+        yield "still_improving", gained, (
+            f"the last tenth of a training still gained {gained:.2g} nats: more steps, --steps {2 * most}"
+        )
     worst, pull = _worst({name: pair for name, pair in f.at_T0.items() if name != "field"})
     if pull > BROKEN:
-        return pull, (
+        yield "samples_differ", pull, (
             f"samples of the networks differ from the file at T0 itself, by {pull:.1f} errors in {worst}: "
             "what the networks cannot express, long-range couplings for example, or have not learned yet, has gone "
             "into the couplings they have"
         )
-
-
-def beyond_neighbours(f):
-    if f.kind.name == "path":
-        return None
-    found, zero = f.couplings.networks, Estimate(0.0, 0.0)
-    worst, pull = _worst({name: (found[name], zero) for name in found if name not in ("nn", "field")})
+    found, classical, zero = f.couplings.networks, f.couplings.classical or {}, Estimate(0.0, 0.0)
+    further = [name for name in found if name not in ("nn", "field") and f.kind.name != "path"]
+    worst, pull = _worst({name: (found[name], zero) for name in further})
     if pull > BROKEN:
-        return pull, (
+        yield "beyond_neighbours", pull, (
             f"there is more than nearest neighbours ({worst} = {found[worst].value:.3g}, {pull:.1f} "
             "errors from zero): the context the network is given is exact for nearest neighbours only, and what "
             "reaches farther than it sees cannot be told apart from what it sees"
         )
-
-
-def unexplained(f):
     explained = f.couplings.explained
     if explained < EXPLAINED:
-        return explained, (
+        yield "unexplained", explained, (
             f"the couplings explain {100 * explained:.0f} % of what the networks say about local changes: other "
             "terms are at work, and the couplings are those of the nearest model in this family"
         )
-
-
-def classical_differs(f):
-    found, classical = f.couplings.networks, f.couplings.classical
-    if classical is None:
-        return None
     worst, pull = _worst({name: (found[name], classical[name]) for name in classical})
     if pull > BROKEN:
-        return pull, (
+        yield "classical_differs", pull, (
             f"pseudolikelihood, from the same configurations, has another {worst}: {classical[worst].value:.3g}, not "
             f"{found[worst].value:.3g} ({pull:.1f} errors); it is the safer of the two"
         )
-
-
-def schwinger_dyson(f):
-    found = f.couplings.schwinger_dyson
-    if found is not None and (pull := abs(found.value - 1) / found.error) > BROKEN:
-        return found.value, (
-            f"<x dS/dx> / T0 is {found.value:.4g}, {pull:.1f} errors from 1: the force of the learned "
+    tested = f.couplings.schwinger_dyson
+    if tested is not None and (pull := abs(tested.value - 1) / tested.error) > BROKEN:
+        yield "schwinger_dyson", tested.value, (
+            f"<x dS/dx> / T0 is {tested.value:.4g}, {pull:.1f} errors from 1: the force of the learned "
             "action is wrong on the observed paths"
         )
-
-
-def narrow_window(f):
     low, high = f.predictions.low, f.predictions.high
     width = min(1 - low / f.T0, high / f.T0 - 1)
     if width < NARROW:
-        return width, (
+        yield "narrow_window", width, (
             f"other temperatures are within reach from {low:.4g} to {high:.4g} only, where effective "
             f"samples are {100 * ESS_BAR:.0f} % of all: the system is too large for plain reweighting to go farther"
         )
 
 
-def extrapolation(f):
-    """Always: what is on this page for other temperatures assumes that H does not depend on T."""
-    low, high = f.predictions.low, f.predictions.high
-    return high - low, (
-        f"outside {low:.4g} < T < {high:.4g} nothing on this page should be believed, and inside it only if H itself "
-        "does not change with temperature"
-    )
-
-
-WARNINGS = (
-    *(scale, extrapolation, not_identified),
-    *(few_samples, correlated, short_file, order_unknown, drift, duplicates),
-    *(one_phase, rare_flips, field, direction, not_periodic, anisotropic, irreversible, saturated),
-    *(nothing_learned, overfitted, networks_differ, still_improving, samples_differ),
-    *(beyond_neighbours, unexplained, classical_differs, schwinger_dyson, narrow_window),
-)
+# fmt: on
 ALWAYS = ("scale", "extrapolation")
 
 
 def box(f):
-    """list of `Warned`: those of WARNINGS that apply to these `Findings`, in that order."""
-    found = [(check.__name__, check(f)) for check in WARNINGS]
-    return [Warned(name, float(hit[0]), hit[1]) for name, hit in found if hit is not None]
+    """list of `Warned`: the warnings that apply to these `Findings`."""
+    found = (hit for part in (of_every_file, of_the_file, of_symmetries, of_the_learning) for hit in part(f))
+    return [Warned(name, float(value), text) for name, value, text in found]
 
 
 def headline(warned):

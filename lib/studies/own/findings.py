@@ -92,8 +92,7 @@ class Findings:
 def learn_file(c, kind, T0, n_networks, steps, seed):
     """`Findings` from checked configurations c [n, ...] (`user_file.load`), in the order of the file.
 
-    kind: a `Kind`. T0: > 0, in the weight exp(-H / T0) of the file. n_networks: trainings, side by side.
-    steps: of each training, at most.
+    T0: in the weight exp(-H / T0) of the file. steps: of each training, at most.
     """
     summary, found = summarise(kind, c), asymmetries(kind, c)
     broken = {name for name, each in found.items() if each.broken}
@@ -118,9 +117,7 @@ def learn_file(c, kind, T0, n_networks, steps, seed):
         readings=readings,
         likelihood=_likelihood(readings, plain, summary.tau_int),
         couplings=_couplings(kind, training, readings, T0, _bounds(sums, T0, n_train), summary.tau_int),
-        violations={
-            name: tuple(np.max([r.violations[name] for r in readings], axis=0)) for name in readings[0].violations
-        },
+        violations={k: tuple(np.max([r.violations[k] for r in readings], axis=0)) for k in readings[0].violations},
         at_T0=_at_T0(kind, c, [r.samples for r in readings]),
         predictions=predict(T0, [r.samples for r in readings], sums, n_train),
         expected_duplicates=expected_duplicates(kind, len(c), readings),
@@ -136,10 +133,8 @@ def _likelihood(readings, plain, tau_int):
     """`Likelihood`; plain: ln p of the test set by independent sites. The file's tau_int holds for stretches of it."""
     tests = [mean(-r.log_prob, tau_int) for r in readings]
     trainings = [mean(-r.log_prob_train, tau_int) for r in readings]
-    gaps = [
-        Estimate(test.value - train.value, np.hypot(test.error, train.error))
-        for test, train in zip(tests, trainings, strict=True)
-    ]
+    both = zip(tests, trainings, strict=True)
+    gaps = [Estimate(test.value - train.value, np.hypot(test.error, train.error)) for test, train in both]
     return Likelihood(
         test=_shared(tests),
         each=tests,
@@ -228,7 +223,7 @@ def expected_duplicates(kind, n, readings):
 def divergence_from_exact(findings, test):
     """KL(data || networks) of spins whose Hamiltonian is known to be H, an `Estimate`, in nats.
 
-    test: the test set that the findings were made on, `c[findings.split.test]`.
+    test: `c[findings.split.test]`.
     """
     test = test[: len(findings.readings[0].log_prob)]
     exact = Spins(test.shape[1], findings.T0).log_prob(test)

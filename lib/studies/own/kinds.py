@@ -70,14 +70,8 @@ class Kind:
         return None
 
 
-# ---------------------------------------------------------------- spins and angles
-
-
 class LatticeKind(Kind):
-    """What spins and angles [n, L, L] have in common.
-
-    move: random local moves, (c, rng) -> changed copies.
-    """
+    """What spins and angles [n, L, L] have in common; move: random local moves, (c, rng) -> changed copies."""
 
     def coupling_names(self, broken):
         """Names of the couplings that are read."""
@@ -210,9 +204,6 @@ class AngleFile(LatticeKind):
 
     def restored(self, values):
         return values % (2 * np.pi)
-
-
-# ---------------------------------------------------------------- paths
 
 
 class PathFile(Kind):

@@ -28,10 +28,7 @@ class TrainedNetwork(NamedTuple):
 
 
 def train_network(kind, training, validation, T0, broken, steps, seed):
-    """`TrainedNetwork` on training [n, ...], with early stopping on `validation`. Same arguments, same network.
-
-    kind: a `Kind`. broken: names of the symmetries that the file contradicts.
-    """
+    """`TrainedNetwork` on training [n, ...], with early stopping on `validation`; broken: see `symmetries.py`."""
     model, recipe = kind.network(training, broken, seed)
     recipe = replace(recipe, checks=10)
     seen = [c if recipe.preprocess is None else recipe.preprocess(c) for c in (training, validation)]

@@ -66,17 +66,7 @@ def predict(T0, samples, sums, n_train):
         of_file.append([response(observables, operators, w, inverse) * T0 / t for w, t in zip(log_w, T, strict=True)])
     mean, error = over_networks(values, errors)
     error = np.hypot(error, np.mean(of_file, axis=0))
-    low, high = _window(T0, samples)
-    return Predictions(
-        T=T,
-        energy=mean[:, 0],
-        energy_error=error[:, 0],
-        order=mean[:, 1],
-        order_error=error[:, 1],
-        ess=np.mean(ess, axis=0),
-        low=low,
-        high=high,
-    )
+    return Predictions(T, mean[:, 0], error[:, 0], mean[:, 1], error[:, 1], np.mean(ess, axis=0), *_window(T0, samples))
 
 
 def response(observables, operators, log_w, inverse):

@@ -16,15 +16,11 @@ def file_rows(kind, summary):
 
 def symmetry_rows(asymmetries):
     """Rows (name, value, in errors, consequence) for a table of `asymmetries`."""
-    return [
-        [
-            name,
-            (each.value, each.error),
-            f"{abs(each.value) / each.error:.1f}" if each.error > 0 else "-",
-            "broken: not imposed" if each.broken else "imposed",
-        ]
-        for name, each in asymmetries.items()
-    ]
+    rows = []
+    for name, each in asymmetries.items():
+        pull = f"{abs(each.value) / each.error:.1f}" if each.error > 0 else "-"
+        rows.append([name, (each.value, each.error), pull, "broken: not imposed" if each.broken else "imposed"])
+    return rows
 
 
 def coupling_rows(findings, truth=None):

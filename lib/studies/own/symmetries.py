@@ -38,13 +38,6 @@ def allows(broken, *names):
     return not broken & set(names)
 
 
-# ---------------------------------------------------------------- spins and angles on a square lattice
-
-
-def _diagonal_neighbours(c):
-    return (np.roll(c, (-1, step), (1, 2)) for step in (-1, 1))
-
-
 def _alike(c, neighbour):
     """Bond values [n, L, L]: s s', or cos of the difference of two angles."""
     return np.cos(c - neighbour) if c.dtype.kind == "f" else c.astype(float) * neighbour
@@ -63,7 +56,7 @@ def _axes(c):
 
 def _diagonals(c):
     """The two diagonal bonds of a square, less each other: zero where reflections are a symmetry."""
-    one, two = (_alike(c, neighbour) for neighbour in _diagonal_neighbours(c))
+    one, two = (_alike(c, np.roll(c, (-1, step), (1, 2))) for step in (-1, 1))
     return (one - two).mean((1, 2))
 
 
@@ -111,9 +104,6 @@ def lattice_operations(side):
     }
 
 
-# ---------------------------------------------------------------- paths on a ring
-
-
 def _path_boundary(x):
     """Square of the hop across the boundary less the mean of all others: zero for periodic paths."""
     hops = (np.roll(x, -1, 1) - x) ** 2
@@ -159,9 +149,6 @@ def path_operations(n_sites):
         "translations": [lambda x, k=k: np.roll(x, k, 1) for k in shifts],
         "reversal": [lambda x: x[:, ::-1]],
     }
-
-
-# ---------------------------------------------------------------- does a network have them?
 
 
 def violations(hamiltonian, c, operations):
