@@ -70,7 +70,7 @@ def n_independent(values):
 
 @dataclass(frozen=True)
 class MajorityBlocks(Source):
-    """8 x 8 majority blocks of the L x L Ising model at T_spins, whose H' / T is learned; L = 8: the spins themselves."""
+    """8 x 8 majority blocks of the L x L Ising model at T_spins, whose H' / T is learned; L = 8: plain spins."""
 
     L: int
     T_spins: float
