@@ -1,17 +1,14 @@
 r"""What is read from a learned action S_theta = -ln p_theta, and how far it can be trusted.
 
 Against the truth, where there is one: slope and residual of S_theta against S, and, since ln Z is known, the constant
-<S_theta - S> - ln Z, which is the KL divergence. Without any truth: partial integration gives, for every site,
-
-    <x_i dS/dx_i> = 1        (Schwinger-Dyson)
-
-for averages over paths with the distribution exp(-S); putting dS_theta/dx_i in its place tests S_theta against the
-*paths*, not against S. And the action itself: dS/dx_i is a linear combination of
+<S_theta - S> - ln Z, the KL divergence. Without any truth, <x_i dS/dx_i> = 1 for every site (Schwinger-Dyson, by
+partial integration) over paths with the distribution exp(-S): putting dS_theta/dx_i in its place tests S_theta against
+the *paths*. And the action itself: dS/dx_i is a linear combination of
 
     -(x_{i+1} + x_{i-1} - 2 x_i),   x_i,   x_i^3,   x_i^5
 
-with coefficients kinetic, quadratic, quartic (`double_well.Couplings`) and zero; least squares on dS_theta/dx_i reads
-them off. The regression is done once with and once without the last one.
+with coefficients kinetic, quadratic, quartic (`double_well.Couplings`) and zero, which least squares on dS_theta/dx_i
+reads off, once with and once without the last one.
 """
 
 from typing import NamedTuple

@@ -10,8 +10,8 @@ cross-entropy, to a target probability q of each pair:
 * q from a network, sigmoid(ln p_theta(s') - ln p_theta(s)): the couplings the network has learned (`read_network`);
 * q = 0, "the data show s, not s'": for single spin flips this is Besag's pseudolikelihood (`pseudolikelihood`).
 
-So both readings minimise the same functional, and pairs that the data never decided carry little weight. It is a convex
-problem in a handful of unknowns. What the operators cannot express shows up as the residual of the fit.
+So both readings minimise the same functional, and pairs that the data never decided carry little weight. What the
+operators cannot express shows up as the residual of the fit.
 Sources: J. Besag, J. R. Stat. Soc. B 36, 192 (1974) (pseudolikelihood); the inverse Ising problem,
 Nguyen, Zecchina and Berg, arXiv:1702.01522.
 """

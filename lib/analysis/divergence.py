@@ -7,8 +7,8 @@ contributes to the scatter cancels: the standard error is sqrt(Var d / n), about
 Because <exp(-d)> = sum_s q(s) = 1 whatever q is, exp(-d) - 1 has mean zero and serves as a control variate: the
 average of d + c (exp(-d) - 1) with the c of least variance has the same mean and a smaller error. That needs the
 configurations that q finds likelier than p to be among the n: far from p they are not, and the plain average is taken.
-It also needs p > 0 wherever q > 0. A network of sums gives some probability to sums that no spins have, so there
-<exp(-d)> < 1, by as much as nobody knows: `same_support=False` takes the plain average.
+It also needs p > 0 wherever q > 0. A network of sums gives some probability to sums that no spins have; there
+`same_support=False` takes the plain average.
 """
 
 import numpy as np
@@ -22,8 +22,7 @@ ENOUGH = 0.25  # effective sample size / n of exp(-d) from which <exp(-d)> = 1 c
 def kl_divergence(log_p, log_q, same_support=True):
     """KL(p || q) in nats per configuration, an `Estimate`.
 
-    log_p, log_q: both normalised, of independent configurations of p, [n]; ValueError for n < 2 or values that are not
-        finite.
+    log_p, log_q: both normalised, of independent configurations of p, [n].
     same_support: p > 0 wherever q > 0; the control variate needs it.
     """
     d = np.asarray(log_p, float) - np.asarray(log_q, float)

@@ -15,9 +15,8 @@ At the Berezinskii-Kosterlitz-Thouless temperature, and only there, the helicity
 
     Y_L = (2 T / pi) [1 + 1 / (2 (ln L + C))]
 
-(Weber and Minnhagen, as in Hsieh, Kao and Sandvik, arXiv:1302.2900). T and the constant C are fitted to the sizes
-at hand. Corrections to the formula fall only as powers of 1 / ln L, so small lattices leave a bias that no
-statistical error shows.
+(Weber and Minnhagen, as in Hsieh, Kao and Sandvik, arXiv:1302.2900). T and the constant C are fitted. Corrections
+fall only as powers of 1 / ln L, so small lattices leave a bias that no statistical error shows.
 """
 
 from typing import NamedTuple
@@ -30,14 +29,13 @@ from lib.statistics import Estimate, or_nan, over_networks
 
 
 def peak_temperature(curves, window):
-    """`Estimate` of the position of the specific-heat peak, mean over the `Curves` of several networks; nan if one of
-    them has no peak within the window (low, high)."""
+    """`Estimate` of the specific-heat peak within a window (low, high), mean over the `Curves` of several networks; nan
+    if one of them has none."""
     return _of_networks(curve_features.peak, curves, "specific_heat", window)
 
 
 def level_temperature(curves, level):
-    """`Estimate` of where the Binder cumulant falls through a level, mean over the `Curves` of several networks; nan if
-    this is not seen in one of them."""
+    """The same of where the Binder cumulant falls through a level."""
     return _of_networks(curve_features.fall, curves, "binder", level)
 
 

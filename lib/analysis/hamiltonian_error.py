@@ -14,13 +14,8 @@ import numpy as np
 
 
 class Comparison(NamedTuple):
-    """H_theta as a function of H.
-
-    slope, slope_error: of the straight line; the error is that of the configurations.
-    curvature: of the parabola, per unit of energy.
-    residual: rms, of the straight line, in units of energy.
-    pearson: the correlation coefficient.
-    """
+    """H_theta as a function of H: slope, its error over configurations and rms residual of the straight line (units of
+    energy), curvature of the parabola (per unit of energy), correlation coefficient."""
 
     slope: float
     slope_error: float

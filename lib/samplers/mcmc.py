@@ -7,9 +7,8 @@ measured in that block; everything so far, at least 20 tau_int, is discarded as 
 3 tau_int sweeps between two configurations of one replica, so that the correlation left in the slowest mode is about
 exp(-3) = 5 %, and far less in the rest; most pairs are from different replicas and have none at all.
 
-tau_int = 1/2 + sum_t rho(t), in sweeps, the largest of those of the chain's slow observables (emcee's convention is
-twice this). Source of the windowed estimator: A. Sokal, Monte Carlo Methods in Statistical Mechanics (lecture notes,
-1996).
+tau_int = 1/2 + sum_t rho(t), in sweeps, the largest of those of the chain's slow observables; its estimator:
+`statistics.integrated_time`.
 """
 
 from typing import NamedTuple

@@ -7,11 +7,10 @@ beta); if c = 0 with q^2. So, with u uniform in [0, 1), its own for every bit,
 
     flip = (c >= 2) | (c >= 1) & [u < q] | [u < q^2].
 
-The comparisons run over 16 binary digits of u, last to first: r <- majority(r, digit of u, digit of
-threshold), starting from r_0. A threshold has more than 16 digits; the remainder is the probability that r_0
-is all ones. r_0 is drawn anew for every site and sweep, so each replica sees its q and q^2 to 2^-48: the
-temperature is not discretised. Only r_0 is shared by the replicas, and it decides one flip in 2^16, so two
-replicas' decisions have a covariance below 2^-34.
+The comparisons run over 16 binary digits of u, last to first: r <- majority(r, digit of u, digit of threshold). The
+remainder of the threshold is the probability that the start r_0 is all ones, drawn anew for every site and sweep: each
+replica sees its q and q^2 to 2^-48, the temperature is not discretised. Only r_0 is shared by the replicas, and it
+decides one flip in 2^16, so two replicas' decisions have a covariance below 2^-34.
 
 Sites are updated on the two halves of a checkerboard (L even), so the order within a half does not matter.
 The random words come from one xoroshiro128+ generator per word (Blackman and Vigna, ACM Trans. Math. Softw.
@@ -109,10 +108,7 @@ def sweep(spins, beta, rng, n_sweeps=1):
 
 
 def cold_start(L, words, rng):
-    """Ordered lattices, each replica with its own random sign: uint64 [L, L, words].
-
-    The start for every temperature: quenched random configurations would freeze into stripes below T_c.
-    """
+    """Ordered lattices, each replica with its own random sign: uint64 [L, L, words]."""
     signs = rng.integers(0, 2**64, size=words, dtype=np.uint64)
     return np.broadcast_to(signs, (L, L, words)).copy()
 

@@ -320,13 +320,12 @@ class ReadableSurrogate:
 def predicted_averages(pair, beta_3, n, seed, with_distributions=False):
     """`PredictedAverages` under the predicted S_3: n paths of the readable action, reweighted to the networks.
 
-    Two things that independently trained networks share are no spread between them, and enter the error as `shared`.
-    An average is no linear function of the actions, so errors of zero mean in p shift it in the same direction for all
-    networks, to second order: the density that is the mean over m networks has 1 / m of their variance, and m / (m - 1)
-    times what it changes is an estimate of the shift. And networks that were trained too briefly all err on the same
-    side. The readable action hardly does (`read_values`); for actions of its form it is a second estimate of the same
-    average, and how far the two are apart is taken as an error of the first. (ln Z knows the first only: a reading has
-    no constant.)
+    Two things that independently trained networks share show in no spread and enter the error as `shared`. An average
+    is
+    no linear function of the actions, so errors of zero mean in p shift it in one direction, to second order: the
+    density that is the mean over m networks has 1 / m of their variance, and m / (m - 1) times what it changes
+    estimates the shift. And networks that were trained too briefly all err on the same side. The readable action hardly
+    does (`read_values`): how far its average is from theirs is taken as an error. (ln Z knows the first only.)
     """
     surrogate = ReadableSurrogate(pair, beta_3, n, seed, with_distributions)
     c_1, c_2 = _law(*pair.betas, beta_3)

@@ -40,41 +40,40 @@ class Source:
         return kl_divergence(self.log_prob(configurations), hamiltonian.log_prob(configurations), same_support)
 
 
+class Lattice(Source):
+    """Configurations [n, L, L] of a system whose chain is `chain`(L, T)."""
+
+    @property
+    def n_sites(self):
+        return self.L**2
+
+    def configurations(self, n, seed, purpose="test"):
+        return mcmc.sample(self.chain(self.L, self.T), n, generator(seed, purpose)).configurations
+
+
 @dataclass(frozen=True)
-class Spins(Source):
+class Spins(Lattice):
     """Ising spins int8 [n, L, L]. log_prob: Kaufman's ln Z."""
 
     L: int
     T: float
     networks = recipes.SPINS
     networks_without_data = recipes.SPINS_WITHOUT_DATA
-
-    def configurations(self, n, seed, purpose="test"):
-        return mcmc.sample(chains.Ising(self.L, self.T), n, generator(seed, purpose)).configurations
+    chain = staticmethod(chains.Ising)
 
     def log_prob(self, s):
         return -ising.energy(s) / self.T - ising.log_partition_function(s.shape[-1], self.T)
 
-    @property
-    def n_sites(self):
-        return self.L**2
-
 
 @dataclass(frozen=True)
-class Angles(Source):
+class Angles(Lattice):
     """XY angles float64 [n, L, L]; the normalisation is not known exactly."""
 
     L: int
     T: float
     networks = recipes.ANGLES
     networks_without_data = recipes.ANGLES_WITHOUT_DATA
-
-    def configurations(self, n, seed, purpose="test"):
-        return mcmc.sample(chains.XY(self.L, self.T), n, generator(seed, purpose)).configurations
-
-    @property
-    def n_sites(self):
-        return self.L**2
+    chain = staticmethod(chains.XY)
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ class Paths(Source):
 
 
 @dataclass(frozen=True)
-class ImagedFilm(Source):
+class ImagedFilm(Lattice):
     """Spins int8 [n, L, L] recovered from SIMULATED images of a film. The same seed gives the same ones every time.
 
     spins(n, rng): true spins [n, L, L]. streams: numbers of the random streams of spins and camera.
@@ -122,10 +121,6 @@ class ImagedFilm(Source):
 
     def configurations(self, n, seed, purpose="test"):
         return recover(self.images(n, seed)[1], self.camera.pixels_per_spin, self.L)
-
-    @property
-    def n_sites(self):
-        return self.L**2
 
 
 @dataclass(frozen=True)

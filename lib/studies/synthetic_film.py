@@ -150,19 +150,10 @@ def _outcome_of(e, learned):
     spins = source.configurations(e.n_images, e.seed)
     # dead pixels can make a block unusable, and its patch is dropped; the camera here has none
     wrong = float((spins != truth).mean()) if spins.shape == truth.shape else float("nan")
-    read = _read_film if isinstance(e, Experiment) else _read_stripes
-    return read(e, wrong, spins, learned)
-
-
-def _read_film(e, wrong, spins, learned):
-    return FilmOutcome(
-        experiment=e,
-        wrong=wrong,
-        network=curie_of(learned.hamiltonian, spins, e.T),
-        classical=curie_classical(spins, e.T),
-        hamiltonian=learned.hamiltonian,
-        fit=learned.fit,
-    )
+    if isinstance(e, Stripes):
+        return _read_stripes(e, wrong, spins, learned)
+    network, classical = curie_of(learned.hamiltonian, spins, e.T), curie_classical(spins, e.T)
+    return FilmOutcome(e, wrong, network, classical, learned.hamiltonian, learned.fit)
 
 
 def _read_stripes(e, wrong, spins, learned):

@@ -73,8 +73,8 @@ def illumination(shape, camera, rng):
 def render(spins, camera, rng):
     """Simulated Kerr images, uint16 [n, p L, p L] with p = pixels_per_spin, of spins +-1 [n, L, L].
 
-    The blur wraps around, as the lattice does. The mean brightness is a quarter of the range of 16 bits; brighter
-    than the range is clipped. All frames share one illumination. ValueError for spins of another shape or values.
+    The blur wraps around, as the lattice does. The mean brightness is a quarter of the range of 16 bits, beyond
+    which it is clipped. All frames share one illumination.
     """
     spins = np.asarray(spins)
     if spins.ndim != 3 or not np.isin(spins[: 64 if len(spins) > 64 else None], (-1, 1)).all():

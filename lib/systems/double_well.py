@@ -40,7 +40,6 @@ class Couplings(NamedTuple):
 
 
 def check(beta, n_sites):
-    """Raise ValueError unless beta > 0 and n_sites is an even integer of at least 4."""
     if not (beta > 0 and np.isfinite(beta)):
         raise ValueError(f"beta = {beta}: the inverse temperature must be positive")
     if int(n_sites) != n_sites or n_sites < 4 or n_sites % 2:
@@ -48,7 +47,7 @@ def check(beta, n_sites):
 
 
 def couplings(beta, n_sites):
-    """The couplings of the double well at inverse temperature `beta` on `n_sites` sites. ValueError: see `check`."""
+    """The couplings of the double well at inverse temperature `beta` on `n_sites` sites."""
     check(beta, n_sites)
     a = beta / n_sites
     return Couplings(1 / a, -a * MU_SQUARED, a * LAMBDA, a * LAMBDA / 4 * WELL**4)

@@ -82,7 +82,7 @@ def dipolar_kernel(L, a=None, reach=8):
 def pair_kernel(L, J=1.0, g=0.25):
     """W(r) [L, L] with H = - (1/2) sum_(i != j) s_i W(r_ij) s_j: J on the four neighbours, minus g K(r); W(0) = 0.
 
-    ValueError for L < 3, where two neighbours are one site.
+    Not for L < 3, where two neighbours are one site.
     """
     if int(L) != L or L < 3:
         raise ValueError(f"L = {L}: the dipolar film needs a lattice of side 3 or more")

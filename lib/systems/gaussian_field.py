@@ -71,6 +71,11 @@ class GaussianField:
         return np.fft.ifftn(noise / np.sqrt(self.spectrum()), axes=axes).real
 
 
+def _check_sample(n, size):
+    if n < size:
+        raise ValueError(f"n = {n}: the sample covariance of {size} sites is singular")
+
+
 def maximum_likelihood_factors(factor, n, draws, rng):
     r"""Random draws of what maximum likelihood finds from n fields, by its exact sampling law: [draws, N, N].
 
@@ -80,8 +85,7 @@ def maximum_likelihood_factors(factor, n, draws, rng):
     distribution; no approximation.
     """
     size = len(factor)
-    if n < size:
-        raise ValueError(f"n = {n}: the sample covariance of {size} sites is singular")
+    _check_sample(n, size)
     bartlett = np.tril(rng.standard_normal((draws, size, size)), -1)
     diagonal = np.arange(size)
     bartlett[:, diagonal, diagonal] = np.sqrt(rng.chisquare(n - diagonal, (draws, size)))
@@ -95,11 +99,9 @@ def spectrum_scores(found, exact, n):
     That matrix is the inverse of a Wishart matrix, so n exact / found ~ chi^2_{n-N+1} exactly: for n >> N the relative
     error found / exact - 1 is about N(0, 2/n). The score is the normal quantile of the probability under chi^2,
     positive for a found value that is too large: exactly standard normal at any n.
-    Raises ValueError for n < N, and for a found value that is not positive.
     """
     found, exact = np.asarray(found, float), np.asarray(exact, float)
-    if n < len(exact):
-        raise ValueError(f"n = {n}: the sample covariance of {len(exact)} sites is singular")
+    _check_sample(n, len(exact))
     if not (found > 0).all():
         raise ValueError(f"the fitted eigenvalue {found[~(found > 0)][0]:.3g} is not positive")
     return found / exact - 1, -_chi2_scores(n * exact / found, n - len(exact) + 1)
@@ -111,12 +113,10 @@ def factor_scores(found, exact, n):
     found: maximum-likelihood T^ from n fields, exact: T, both lower triangular with positive diagonal. T = (1 + E) T^
     defines E, lower triangular. By Bartlett's decomposition (`maximum_likelihood_factors`) its entries are independent:
     below the diagonal N(0, 1/n); on it n (1 + E_ii)^2 ~ chi^2_{n-i}, i = 0 ... N-1, hence about N(0, 1/(2n)). Scores
-    are exactly standard normal, and zero above the diagonal. Raises ValueError for n < N and for a factor that is not
-    lower triangular with positive diagonal.
+    are exactly standard normal, and zero above the diagonal.
     """
     size = len(exact)
-    if n < size:
-        raise ValueError(f"n = {n}: the sample covariance of {size} sites is singular")
+    _check_sample(n, size)
     for name, factor in [("found", found), ("exact", exact)]:
         if not (np.array_equal(factor, np.tril(factor)) and (np.diag(factor) > 0).all()):
             raise ValueError(f"{name}: not a lower triangular matrix with positive diagonal")

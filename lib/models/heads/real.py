@@ -56,7 +56,7 @@ class Gaussian(Real):
 
 
 class _LogOfGaussians(torch.autograd.Function):
-    """ln p(x) from log weights, means and log widths [..., K] and values [..., 1]; a third of autograd's passes.
+    """ln p(x) from log weights, means and log widths [..., K] and values [..., 1].
 
     With responsibilities r_k = p(k | x) and z_k = (x - m_k) / s_k the derivatives are r_k - w_k, r_k z_k / s_k and
     r_k (z_k^2 - 1), and -sum_k r_k z_k / s_k with respect to x.

@@ -82,7 +82,6 @@ def box_html(warned):
 
 
 def show_box(warned):
-    """Display the honesty box in a notebook."""
     from IPython.display import HTML, display
 
     display(HTML(box_html(warned)))
