@@ -28,7 +28,6 @@ class Couplings(NamedTuple):
     """Couplings in units of energy; nan where the configurations do not tell the operators apart, as nearly frozen ones
     do not.
 
-    names: of the operators.
     values, errors: J [a], errors over configurations.
     residual: rms of what the operators leave unexplained in T0 (ln p(s') - ln p(s)), weighted like the fit (nan for
         data).
@@ -46,8 +45,7 @@ def project(differences, targets, counts=None, iterations=30):
     """K [a] minimising the cross-entropy of sigmoid(differences @ K) against `targets`, by Newton's method.
 
     differences: [m, a]; K is nan when the operators cannot be told apart on these rows.
-    targets: [m] in [0, 1].
-    counts: [m], weight of each row (default 1).
+    targets: [m] in [0, 1]. counts: [m], weight of each row (default 1).
     """
     counts = np.ones(len(differences)) if counts is None else counts
     K = np.zeros(differences.shape[1])
@@ -65,13 +63,9 @@ def project(differences, targets, counts=None, iterations=30):
 
 
 class Moves(NamedTuple):
-    """What a network says about local moves s -> s'.
-
-    names: of the operators.
-    differences: their changes [m, a].
-    log_ratio: ln p(s') - ln p(s) [m].
-    owner: the block of configurations each move belongs to [m].
-    """
+    """What a network says about local moves s -> s': changes [m, a] of the operators called names, log_ratio = ln p(s')
+    -
+    ln p(s) [m], and the block of configurations each move belongs to [m]."""
 
     names: tuple
     differences: np.ndarray

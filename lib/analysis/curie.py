@@ -107,9 +107,6 @@ def _positive(path, line, column, cell):
     return value
 
 
-# ---------------------------------------------------------------- forms
-
-
 def _power(x, exponent):
     return np.maximum(1 - x, 0.0) ** exponent
 
@@ -137,7 +134,7 @@ def power_law(T, M, exponent=1 / 3, *, weights="equal", name=None):
 
 
 def bloch(T, M, *, weights="equal"):
-    """M_0 (1 - (T/T_C)^(3/2)), with T_C where Bloch's law would vanish; arguments as in `power_law`."""
+    """M_0 (1 - (T/T_C)^(3/2)), with T_C where Bloch's law would vanish."""
     return _fit(T, M, _bloch, (), weights, "Bloch 3/2")
 
 

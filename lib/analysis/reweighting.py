@@ -100,12 +100,8 @@ def reweight(observables, log_weights, function=None, *, control=None, blocks=50
 
 
 class Curves(NamedTuple):
-    """Averages at temperatures T [t].
-
-    values, errors: dict name (of ISING or XY) -> [t].
-    ess: effective sample size / samples, between 0 and 1, [t].
-    log_z: ln Z_theta(T) [t], nan where unknown.
-    """
+    """Averages at temperatures T [t]: dicts name (of ISING or XY) -> [t], effective sample size / samples [t], and ln
+    Z_theta(T) [t], nan where unknown."""
 
     T: np.ndarray
     values: dict
@@ -167,7 +163,6 @@ class _Excess:
 def ising_by_surrogate(hamiltonian, L, temperatures, n, seed, length=40):
     """`Curves` under exp(-H_theta / T), from the nearest-neighbour model whose coupling J is read at T0.
 
-    hamiltonian: a `LearnedHamiltonian` of the L x L lattice.
     temperatures: ascending [t]; ln Z needs T0 among them.
     n: configurations of the surrogate that the network evaluates at each temperature.
     length: of the long runs, in autocorrelation times.

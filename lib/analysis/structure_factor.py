@@ -6,12 +6,8 @@ import numpy as np
 
 
 class StructureFactor(NamedTuple):
-    """S(k) in rings of |k|, of which the first is k = 0.
-
-    k: mean |k| of a ring [m], in 1 / lattice constant
-    mean, error: over configurations [m]
-    plane: the map S(k) [L, L], in the order of numpy.fft.fftfreq
-    """
+    """S(k) in rings of mean |k| [m], the first k = 0: mean, error over configurations [m]; and the map S(k) [L, L], in
+    the order of numpy.fft.fftfreq."""
 
     k: np.ndarray
     mean: np.ndarray

@@ -139,8 +139,8 @@ class KineticRing(Autoregressive):
     def from_paths(cls, paths, head=None, *, hidden=24, rank=6, seed=0, n_pairs=20_000):
         """A network for paths [n, N] of a ring, started from the Markov chain of their neighbours.
 
-        head: a `LogPolynomial`; the default has as many quadrature points as the narrowest conditional needs.
-        n_pairs: neighbours from which the chain is estimated.
+        head: a `LogPolynomial`; default: with the `enough_points`. n_pairs: neighbours that the chain is estimated
+            from.
         """
         paths = np.asarray(paths)
         head = LogPolynomial(points=enough_points(paths[:1000])) if head is None else head

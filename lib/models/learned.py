@@ -58,7 +58,6 @@ def identity(configurations):
 class LearnedHamiltonian:
     """H_theta = -T0 ln p of a trained autoregressive network, in the units of T0 and for the whole lattice.
 
-    model: the network.
     T0: temperature of its training data; 1 for an action.
     group: None, or functions configurations -> configurations that together form a group; p is averaged over them.
     preprocess: None, or a function from the configurations given to those the model was trained on: `Units`, or, for

@@ -24,9 +24,7 @@ import numpy as np
 class GaussianRBM:
     """A field coupled to hidden variables.
 
-    weights: W [N_v, N_h].
-    mu2: mu^2, the cutoff.
-    sigma2: variance of a hidden variable without coupling.
+    weights: W [N_v, N_h]. mu2: mu^2, the cutoff. sigma2: variance of a hidden variable without coupling.
     """
 
     def __init__(self, weights, mu2, sigma2=1.0):
@@ -88,8 +86,8 @@ def rotated_weights(weights, rng):
 
 
 def triangular_weights(weights):
-    """W O, lower triangular with positive diagonal, for square W [N, N]: the rotation that makes hidden unit a see the
-    sites a ... N-1 only. Equal to `cholesky_weights(W W^T)`, without squaring W. ValueError if W is singular."""
+    """W O, lower triangular with positive diagonal, for square W [N, N]: hidden unit a sees the sites a ... N-1 only.
+    Equal to `cholesky_weights(W W^T)`, without squaring W."""
     _, triangle = np.linalg.qr(weights.T)
     signs = np.sign(np.diag(triangle))
     if not (triangle.shape == weights.shape and signs.all()):

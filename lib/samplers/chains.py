@@ -25,9 +25,8 @@ class Chain:
     slow(seen): dict name -> series [t, replicas] of what decides on tau_int, from a list of observations
     configurations(state): copies, [replicas, ...]
 
-    For averages (`mcmc.measure`) also
+    For averages (`mcmc.measure`) also names of the moments, averages (the kind of `mcmc.Averages`), n_sites, T, and
     moments(seen, origin): [replicas, names] of one observation, E^2 as (E - origin)^2
-    names, averages, n_sites, T: names of the moments, the kind of `mcmc.Averages`, number of sites, temperature
     """
 
     measurements = 128  # in a block of the pilot
@@ -43,9 +42,6 @@ class Chain:
     def origin(self, seen):
         """The energy around which E^2 is accumulated."""
         return 0.0
-
-
-# ---------------------------------------------------------------- Ising
 
 
 class IsingAverages(mcmc.Averages):
@@ -77,7 +73,6 @@ class _Ising(Chain):
         self.L, self.T, self.J, self.n_sites = L, float(T), J, L * L
 
     def slow(self, seen):
-        """E and |m| of up to 256 replicas."""
         series = np.array([[values[:256] for values in one] for one in seen], dtype=float)
         return {"E": series[:, 0], "|m|": np.abs(series[:, 1])}
 
@@ -185,9 +180,6 @@ def Ising(L, T, *, couplings=None, method="auto"):
     return ISING_METHODS[method](L, T, J)
 
 
-# ---------------------------------------------------------------- XY
-
-
 class XYAverages(mcmc.Averages):
     """Moments: E, E^2, I_x^2 + I_y^2 (lattice) and vortices per site."""
 
@@ -269,9 +261,6 @@ class XY(Chain):
         return np.stack([E, E**2, seen[5], seen[6]], axis=1)
 
 
-# ---------------------------------------------------------------- paths
-
-
 class DoubleWell(Chain):
     """The chain of paths float64 [n, n_sites] with the distribution exp(-S) / Z; observes S, mean x^2 and mean x.
 
@@ -300,17 +289,13 @@ class DoubleWell(Chain):
         return paths.copy()
 
 
-# ---------------------------------------------------------------- dipolar film
-
-
 class DipolarFilm(Chain):
     """The chain of the SIMULATED dipolar film: spins int8 [n, L, L]; the state is (spins, local fields).
 
     Random spins are cooled through a ladder of temperatures, as stripes do not form from a quench. Slow are the energy
     and the amplitude of the strongest wave.
 
-    W: pair kernel [L, L] (`film.pair_kernel`)
-    T: temperature, in units of W
+    W: pair kernel [L, L] (`film.pair_kernel`); T is in its units
     replicas: how many side by side, by default between 16 and 64
     """
 

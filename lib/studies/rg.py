@@ -161,7 +161,7 @@ class Matches(NamedTuple):
 def matches(study, small, large, method="network"):
     """`Matches` of every repetition and operator set; nan where `match` finds `NoFeature`.
 
-    study: from `repetitions`. small, large: sides L and 2 L. method: "network" or "pseudolikelihood".
+    study: from `repetitions`. small, large: sides L and 2 L. method: or "pseudolikelihood".
     """
     temperatures = sorted(T for L, T in study[0] if L == large)
 

@@ -118,8 +118,7 @@ def dilute_gas(beta, gap, largest=40):
 class TransferMatrix:
     """Exact results for the action `couplings` on a circle of `n_sites` sites.
 
-    points: grid points on [-limit, limit]. The defaults are exact to about ten digits for spacings a >= 0.02; compare
-    with a finer grid when in doubt.
+    points: on [-limit, limit]. The defaults are exact to about ten digits for spacings a >= 0.02.
     """
 
     def __init__(self, couplings, n_sites, points=401, limit=4.0):
@@ -143,7 +142,6 @@ class TransferMatrix:
 
     @cached_property
     def log_z(self):
-        """ln Z."""
         per_site = np.log(self._scale) + self._shift - self.couplings.constant
         return float(self.n_sites * per_site + np.log(self._trace))
 
@@ -166,7 +164,6 @@ class TransferMatrix:
 
     @cached_property
     def x2(self):
-        """<x^2>."""
         return self.average(np.square)
 
     @cached_property
@@ -186,7 +183,6 @@ class TransferMatrix:
 
     @cached_property
     def mean_action(self):
-        """<S> of this action."""
         site = self.average(lambda x: site_potential(x, self.couplings))
         return self.n_sites * (self.couplings.kinetic / 2 * self.hop2 + site)
 

@@ -27,7 +27,6 @@ SEPARATED = 2.5  # distance of two classes in units of the width of one, below w
 class Threshold(NamedTuple):
     """A threshold of x.
 
-    value: of the threshold.
     low, high: the two class medians.
     separation: their distance in units of the width of the lower class. Below 2.5 (SEPARATED) there is no second class:
         white noise alone, cut by Otsu, has 1.8.
@@ -42,7 +41,6 @@ class Threshold(NamedTuple):
 def threshold(x, mask=None, sigmas=0.0):
     """Threshold of least error (top of this file) of contrast x -> `Threshold`.
 
-    x: any shape; ValueError where all of it is equal.
     mask: bool, pixels to leave out.
     sigmas: smallest distance of the threshold from the lower class, in units of that class's width.
     """

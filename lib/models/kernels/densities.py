@@ -51,9 +51,8 @@ def log_prob(kernel, parameters, values, *constants):
 def _beta_components(p, offset, log_s, log_rest, joint, by_mean, by_total, a, b):
     """ln of weight times density, joint [K, n], of Beta components at s and 1 - s, and what changes it.
 
-    p [3K, n]: log weights, means, log sums of a and b, as parameters of `heads.real.BetaOnInterval`.
-    by_mean, by_total [K, n]: the derivatives by the last two.
-    a, b [K, n]: of the components.
+    p [3K, n]: log weights, means, log sums of a and b, as parameters of `heads.real.BetaOnInterval`; by_mean, by_total
+    [K, n]: the derivatives by the last two; a, b [K, n]: of the components.
     Single precision: with y = z + 4 and w = z (z + 1) (z + 2) (z + 3),
 
         ln Gamma(z) = (y - 1/2) ln y - y + ln(2 pi) / 2 + c(y) - ln w,   c: Stirling's series,

@@ -50,12 +50,8 @@ class Likelihood:
 
 @dataclass(frozen=True)
 class FileCouplings:
-    """Couplings the networks have learned.
-
-    networks: name -> `Estimate`; nearest: nn alone, None for paths.
-    classical: name -> `Estimate` by pseudolikelihood, None but for spins.
-    explained, schwinger_dyson: see `CouplingReading`.
-    """
+    """Couplings: name -> `Estimate` of the networks, nn alone (None for paths), name -> `Estimate` by pseudolikelihood
+    (None but for spins); the rest as in `CouplingReading`."""
 
     networks: dict
     nearest: Estimate | None

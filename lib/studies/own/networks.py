@@ -57,9 +57,8 @@ class NetworkReading:
     """What one network says.
 
     log_prob, log_prob_train: ln p of the test set [m], and of as many training configurations.
-    couplings: `CouplingReading`.
     violations: name of a symmetry -> (largest, rms) change of ln p of the bare network.
-    samples: `NetworkSamples` of the network, p averaged over its group.
+    samples: of the network, p averaged over its group.
     """
 
     log_prob: np.ndarray

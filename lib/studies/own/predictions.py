@@ -19,10 +19,8 @@ ESS_BAR = 0.1  # effective samples / samples above which a temperature counts as
 
 @dataclass(frozen=True)
 class Predictions:
-    """Averages at other temperatures T [t].
+    """Averages at other temperatures T [t]; ess: effective samples / samples.
 
-    energy, energy_error, order, order_error [t].
-    ess [t]: effective samples / samples.
     low, high: where that falls below ESS_BAR on either side of T0 (T0 / 2 and 2 T0 where it does not).
     """
 

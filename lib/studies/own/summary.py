@@ -36,9 +36,8 @@ def over_file(series):
 
 @dataclass(frozen=True)
 class Summary:
-    """Of a file of configurations.
+    """Of a file of n configurations.
 
-    n: configurations.
     energy, order, signed: `FileAverage` of the quantities of the kind; `signed` has one for each component.
     tau_int: the larger of those of energy and order.
     duplicates, repeats: configurations equal to an earlier one, and to the one just before.
