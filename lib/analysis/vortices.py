@@ -1,7 +1,7 @@
 r"""What a network of one temperature knows about vortices: a score for every square, judged against the winding number.
 
 The talk's delta q adds up "conditional-probability differences in the same given direction" around a square. Mere
-differences of a single-valued function of the sites add up to zero, so a definition must say more. Ours: draw the
+differences of a single-valued function of the sites add up to zero around any loop. Our definition: draw the
 lattice in a given direction g; at every site the network has a conditional density, and sees an angle. The surprise of
 that angle, in nats,
 

@@ -16,8 +16,7 @@ c_k(x_0, i) is a layer of hidden units of x_0, with weights W + sum_r a_r(i) M_r
 ring (`markov.py`), and a kinetic term of strength kappa b(i) back to x_0, which closes the ring.
 
 Put in are locality, and that neighbours are coupled by the product x_{i-1} x_i alone; not the strength of that
-coupling, the potential, or beta. `markov_ring.py` does not assume the second, and pays where there are no data: far
-hops.
+coupling, the potential, or beta. `markov_ring.py` does not assume the second, and pays at far hops.
 
 kappa and the constant part of the c_k start from their maximum-likelihood values for a Markov chain without an end, by
 Newton's method: a convex problem of D + 1 unknowns, solved in a second (`KineticRing.from_paths`).
@@ -139,8 +138,7 @@ class KineticRing(Autoregressive):
     def from_paths(cls, paths, head=None, *, hidden=24, rank=6, seed=0, n_pairs=20_000):
         """A network for paths [n, N] of a ring, started from the Markov chain of their neighbours.
 
-        head: a `LogPolynomial`; default: with the `enough_points`. n_pairs: neighbours that the chain is estimated
-            from.
+        head: a `LogPolynomial`, by default with `enough_points`. n_pairs: from which the chain is estimated.
         """
         paths = np.asarray(paths)
         head = LogPolynomial(points=enough_points(paths[:1000])) if head is None else head

@@ -13,8 +13,7 @@ degree <= d; output k sees hidden units of degree < k, hence sites 0 ... k-1 onl
     - - - - -      -  not drawn yet
 
 Degrees are spread evenly over 0 ... N-2 in ascending order, so the masks are staircases, and a unit of degree d is
-final as soon as site d is drawn. Cached sampling therefore uses each weight once per configuration: one pass in all,
-not N.
+final as soon as site d is drawn. Cached sampling therefore uses each weight once: one pass in all, not N.
 
 With `odd=True` there are no biases and tanh is odd: the field on a spin changes sign with the configuration, so
 p(-s) = p(s) holds to rounding.

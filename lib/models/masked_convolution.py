@@ -14,8 +14,7 @@ so `depth` layers see `depth` rows up, and `depth` columns to either side. For d
 
 This is the continuous autoregressive network (CAN) of the XY papers, Chin. Phys. Lett. 39, 120502 = arXiv:2005.04857,
 and of their code (github.com/Anguswlx/CAN2XY): depth 3, width 16 to 64, PReLU, zeros beyond the edges, Beta densities
-of theta / 2 pi, a first site that is uniform; but their mixtures have equal weights, `heads.real.BetaMixture` learns
-them.
+of theta / 2 pi, a first site that is uniform; but of mixtures of equal weights.
 
 What the torus asks for can be switched on. `periodic_columns`: the row above is closed to a ring; it is complete, so no
 order is broken. `closure`: every site is shown the three nearest sites of the first row and the first site of its own

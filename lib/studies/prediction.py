@@ -321,8 +321,7 @@ def predicted_averages(pair, beta_3, n, seed, with_distributions=False):
     """`PredictedAverages` under the predicted S_3: n paths of the readable action, reweighted to the networks.
 
     Two things that independently trained networks share show in no spread and enter the error as `shared`. An average
-    is
-    no linear function of the actions, so errors of zero mean in p shift it in one direction, to second order: the
+    is no linear function of the actions, so errors of zero mean in p shift it in one direction, to second order: the
     density that is the mean over m networks has 1 / m of their variance, and m / (m - 1) times what it changes
     estimates the shift. And networks that were trained too briefly all err on the same side. The readable action hardly
     does (`read_values`): how far its average is from theirs is taken as an error. (ln Z knows the first only.)
