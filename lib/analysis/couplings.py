@@ -63,8 +63,8 @@ def project(differences, targets, counts=None, iterations=30):
 
 
 class Moves(NamedTuple):
-    """What a network says about local moves s -> s': changes [m, a] of the operators `names`, ln p(s') - ln p(s) [m], and
-    the block of configurations each move belongs to [m]."""
+    """What a network says about local moves s -> s': changes [m, a] of the operators, ln p(s') - ln p(s) [m], and the
+    block of configurations each move belongs to [m]."""
 
     names: tuple
     differences: np.ndarray
