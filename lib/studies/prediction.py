@@ -81,9 +81,7 @@ def read_values(paths, values, blocks=50):
     these couplings is a change of weights, the error of S_theta is uncorrelated with the three sums.
     explained: the fraction R^2 of the variance. Errors: jackknife over blocks of paths.
     """
-    hops = (np.roll(paths, -1, 1) - paths) ** 2
-    terms = [hops.sum(1) / 2, (paths**2).sum(1) / 2, (paths**4).sum(1) / 4, np.ones(len(paths)), values - values.mean()]
-    columns = np.stack(terms, axis=1)
+    columns = np.column_stack([double_well.operators(paths), np.ones(len(paths)), values - values.mean()])
     moments = block_sums(columns[:, :, None] * columns[:, None, :], blocks)
     value, error = jackknife(lambda total: np.linalg.solve(total[:-1, :-1], total[:-1, -1]), moments)
     residual = columns[:, -1] - columns[:, :-1] @ value
@@ -182,9 +180,6 @@ def agreement(pair, beta_3, paths):
         predicted=S_3.mean(0),
         exact=exact,
     )
-
-
-# ---------------------------------------------------------------- averages under the prediction
 
 
 def lags(beta, n_sites):

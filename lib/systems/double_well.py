@@ -70,6 +70,12 @@ def gradient(paths, couplings):
     return -couplings.kinetic * laplacian + couplings.quadratic * paths + couplings.quartic * paths**3
 
 
+def operators(paths):
+    """The sums of S = kinetic O_1 + quadratic O_2 + quartic O_3, of paths [n, N] -> [n, 3]."""
+    hops = (np.roll(paths, -1, 1) - paths) ** 2
+    return np.stack([hops.sum(1) / 2, (paths**2).sum(1) / 2, (paths**4).sum(1) / 4], axis=1)
+
+
 def parts(paths):
     """K and V of S = K / beta + beta V, of paths [n, N] -> two arrays [n]; they do not depend on beta."""
     n_sites = paths.shape[-1]

@@ -30,8 +30,6 @@ from lib.systems import check_temperature, ising
 T_CURIE = 427.4  # K, the talk's fit
 T_IMAGES = 296.0  # K, where the images were taken
 
-# ---------------------------------------------------------------- Ising film: kelvin and J
-
 
 def reduced_temperature(T=T_IMAGES, t_c=T_CURIE):
     """Temperature in units of J of an Ising film with this T_C (both in K): 1.5715 for 296 K and 427.4 K."""
@@ -44,9 +42,6 @@ def curie_temperature(coupling, error=0.0, T=T_IMAGES):
     """(T_C, error) in K of an Ising film whose nearest-neighbour coupling is J / T = `coupling` at T kelvin."""
     scale = T * ising.critical_temperature()
     return scale * coupling, scale * error
-
-
-# ---------------------------------------------------------------- dipolar film
 
 
 def _image_sum(rows, columns, L, a, reach):

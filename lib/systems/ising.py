@@ -102,9 +102,6 @@ def flip_one(s, rng):
     return after
 
 
-# ---------------------------------------------------------------- exact results, finite lattice
-
-
 class Exact(NamedTuple):
     """ln Z, F = -T ln Z, E, C = dE/dT, S (nats) of a lattice of `n_sites` sites, in the shape of T."""
 

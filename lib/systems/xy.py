@@ -130,9 +130,6 @@ def rotate_one(theta, rng):
     return theta % TWO_PI
 
 
-# ---------------------------------------------------------------- all of it at once, for Monte Carlo
-
-
 @numba.njit(inline="always")
 def _crossing(xa, ya, xb, yb):
     """+1, -1 or 0: how the short way from spin a to spin b crosses the negative x axis, +1 anticlockwise."""

@@ -29,7 +29,7 @@ from lib.models.o2_markov_lattice import O2MarkovLattice
 from lib.studies import recipes
 from lib.studies.own import symmetries
 from lib.studies.own.symmetries import allows
-from lib.systems import ising, xy
+from lib.systems import double_well, ising, xy
 
 
 class CouplingReading(NamedTuple):
@@ -207,7 +207,7 @@ class AngleFile(LatticeKind):
 
 
 class PathFile(Kind):
-    """Paths, float64 [n, N]. Operators: the sums with which S = kinetic O_1 + quadratic O_2 + quartic O_3."""
+    """Paths, float64 [n, N]."""
 
     name = "path"
     operator_names = ("kinetic", "quadratic", "quartic")
@@ -217,8 +217,7 @@ class PathFile(Kind):
     asymmetries = symmetries.RING
 
     def operators(self, x):
-        hops = (np.roll(x, -1, 1) - x) ** 2
-        return np.stack([hops.sum(1) / 2, (x**2).sum(1) / 2, (x**4).sum(1) / 4], axis=1)
+        return double_well.operators(x)
 
     def energy(self, x):
         return ((np.roll(x, -1, 1) - x) ** 2).mean(1)
