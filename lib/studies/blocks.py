@@ -14,7 +14,7 @@ from lib.studies import recipes
 from lib.studies.sources import Spins
 
 
-def of_blocks(learned):
+def hamiltonians(learned):
     """The Hamiltonians of the blocks, from the `Learned` of several networks of adjoining sums."""
     return [LearnedHamiltonian(r.model, r.task.source.T) for r in learned]
 
@@ -24,25 +24,38 @@ def states(L, T, n, seed):
     return recipes.stride_2(Spins(2 * L, T).configurations(n, seed))
 
 
-def deviation_at_T0(hamiltonians, L, n, seed):
+def deviations_at_T0(groups, L, n, seed):
     """`Estimate` [3] of network / blocks - 1 at T0, mean over networks: |m|, neighbours, specific heat.
 
-    n: new blocks, and samples of each network. All networks are compared with the same blocks, whose error they share.
+    groups: dict T0 -> list of Hamiltonians. Returns a dict T0 -> `Estimate`.
+    n: new blocks, and samples of each network. All networks of one T0 are compared with the same blocks, whose error
+        they share.
     """
-    new = states(L, hamiltonians[0].T0, n, seed + 1)
-    found = parallel.starmap(blocking.at_T0, [(h, new, seed + k) for k, h in enumerate(hamiltonians)])
-    deviations, errors, of_the_blocks = zip(*[at_T0.deviation() for at_T0 in found], strict=True)
-    return over_networks(deviations, errors, shared=of_the_blocks[0])
+    calls = {}
+    for T0, group in groups.items():
+        new = states(L, T0, n, seed + 1)
+        calls[T0] = [(blocking.at_T0, h, new, seed + k) for k, h in enumerate(group)]
+    deviations = {}
+    for T0, found in parallel.run_all(calls).items():
+        values, errors, of_blocks = zip(*[at_T0.deviation() for at_T0 in found], strict=True)
+        deviations[T0] = over_networks(values, errors, shared=of_blocks[0])
+    return deviations
 
 
-def scaled(hamiltonians, L, temperatures, keep_multiplicity, seed):
-    """List of `Curves` of block sums with the temperature scaled, see `reweighting.blocks_by_surrogate`."""
+def scaled(groups, L, temperatures, seed, *, keep_multiplicity):
+    """`Curves` of block sums with the temperature scaled, see `reweighting.blocks_by_surrogate`: dict T0 -> list.
+
+    groups, temperatures: dicts T0 -> list of Hamiltonians, and T0 -> [t].
+    """
     population = 1500 if keep_multiplicity else 2500  # effective samples are few where all of ln p is scaled
-    calls = [
-        (h, states(L, h.T0, population, seed + 10 + k), temperatures, keep_multiplicity, seed + k)
-        for k, h in enumerate(hamiltonians)
-    ]
-    return parallel.starmap(reweighting.blocks_by_surrogate, calls)
+    calls = {}
+    for T0, group in groups.items():
+        starts = [states(L, T0, population, seed + 10 + k) for k in range(len(group))]
+        calls[T0] = [
+            (reweighting.blocks_by_surrogate, h, start, temperatures[T0], keep_multiplicity, seed + k)
+            for k, (h, start) in enumerate(zip(group, starts, strict=True))
+        ]
+    return parallel.run_all(calls)
 
 
 def binder_at(curves, T):
