@@ -111,17 +111,17 @@ def mean_couplings(read, *, shared=False, at_least=0.0):
 # ---------------------------------------------------------------- curves
 
 
-def scaled(groups, temperatures, n, seed):
+def scaled(groups, temperatures, n, seed, length=40):
     """`Curves` under p^(T0 / T) of every network, its p averaged over D4: dict name -> list.
 
     groups: dict name -> list of `Learned`, of spins or of overlapping sums.
-    n: configurations that a network evaluates at each temperature.
+    n, length: see `reweighting.ising_by_surrogate`.
     """
     calls = {}
     for name, group in groups.items():
         hamiltonians = [symmetrised(r.hamiltonian, images=8) for r in group]
         calls[name] = [
-            (reweighting.ising_by_surrogate, h, h.model.site_shape[0], temperatures, n, seed + k)
+            (reweighting.ising_by_surrogate, h, h.model.site_shape[0], temperatures, n, seed + k, length)
             for k, h in enumerate(hamiltonians)
         ]
     return parallel.run_all(calls)
