@@ -25,7 +25,11 @@ AVERAGED_FROM = 0.3  # part of the training after which the average begins
 
 
 class FitResult(NamedTuple):
-    """What a fit did. NLL in nats per configuration; `history` holds (step, held-out NLL)."""
+    """What a fit did. NLL in nats per configuration.
+
+    history: (step, held-out NLL) at every look.
+    batch_history: (step, mean NLL of the batches since the entry before), ever farther apart.
+    """
 
     steps: int
     seconds: float
@@ -33,6 +37,7 @@ class FitResult(NamedTuple):
     nll_held_out: float
     history: list
     stopped_early: bool
+    batch_history: list
 
 
 def learning_rate_factor(step, steps, warm_up=50):
@@ -101,6 +106,7 @@ def fit(
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, betas=(0.9, 0.99), fused=True)
     average = WeightAverage(model, steps, window)
+    noted, batch_history, since = set(np.geomspace(1, steps, 40).astype(int)), [], []
     every = max(1, steps // checks)
     best, best_weights, misses, history, recent = math.inf, None, 0, [], None
     start = time.perf_counter()
@@ -114,6 +120,10 @@ def fit(
             if augment is not None:
                 chosen = augment(chosen, generator)
             loss = -model.log_prob(chosen).mean() / model.n_sites
+        since.append(loss.detach())
+        if step in noted:
+            batch_history.append((step, float(torch.stack(since).mean()) * model.n_sites))
+            since = []
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -139,4 +149,5 @@ def fit(
         nll_held_out=best if held_out is not None else math.nan,
         history=history,
         stopped_early=step < steps,
+        batch_history=batch_history,
     )

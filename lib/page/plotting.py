@@ -144,6 +144,12 @@ def luminance(colour: str) -> float:
 # What many figures show ------------------------------------------------------------------------------------
 
 
+def curve(axis, curves, name, *, role: Role = network, label=None, joined: bool = False):
+    """The quantity `name` of `reweighting.Curves` against temperature, with errors; joined: on a thin line."""
+    look = role.joined | {"linewidth": 0.8} if joined else role.points
+    axis.errorbar(curves.T, curves.values[name], curves.errors[name], **look, label=label)
+
+
 def residuals(axis, x, estimate, exact_values, error=None, *, unit: str = "", role: Role = network, label=None):
     """Points estimate - exact at x, around a line at zero. Returns them, [n].
 

@@ -3,18 +3,49 @@
 The trainings are tasks (`task.py`) with `sources.Spins`.
 """
 
-from lib import lattice
-from lib.analysis import couplings
+from typing import NamedTuple
+
+import numpy as np
+
+from lib import lattice, parallel
+from lib.analysis import couplings, finite_size, reweighting
 from lib.analysis.hamiltonian_error import compare
 from lib.models.learned import LearnedHamiltonian
+from lib.statistics import Estimate, over_networks
 from lib.studies.sources import Spins
+from lib.studies.task import learn_all, replicas
 from lib.systems import ising
 
 
-def classical_couplings(task):
-    """Couplings by maximum pseudolikelihood from the very configurations that a task trains on."""
-    s = task.source.configurations(task.n_train, task.data, "train")
-    return couplings.pseudolikelihood(ising.local_sums(s), task.source.T, tuple(ising.OPERATORS))
+def symmetrised(hamiltonian, images=16):
+    """The same network with p averaged over lattice symmetries: 16 (`lattice.subgroup`), or 8, D4 alone."""
+    if images not in (8, 16):
+        raise ValueError(f"images = {images}: 8 or 16 of them form a group")
+    (side, _) = hamiltonian.model.site_shape
+    group = lattice.subgroup(side)[:images]
+    return LearnedHamiltonian(hamiltonian.model, hamiltonian.T0, group, hamiltonian.preprocess)
+
+
+def from_fewer(tasks, sizes, n_steps, seed):
+    """One network of each group of tasks again, from fewer configurations: dict (name, n) -> `Learned`.
+
+    tasks: dict name -> list of `Task`. sizes: numbers of configurations. n_steps: see `replicas`.
+    """
+    fewer = {
+        (name, n): replicas(first.network, first.source, n, n_steps, 1, seed)
+        for name, (first, *_) in tasks.items()
+        for n in sizes
+    }
+    return {key: group[0] for key, group in learn_all(fewer).items()}
+
+
+# ---------------------------------------------------------------- H_theta against H
+
+
+def mean_kl(learned):
+    """`Estimate` of KL in nats per configuration, mean over several `Learned`, each with test configurations of its
+    own."""
+    return over_networks(*np.transpose([r.kl for r in learned]))
 
 
 def compare_at(hamiltonian, L, temperatures, n, seed):
@@ -26,10 +57,102 @@ def compare_at(hamiltonian, L, temperatures, n, seed):
     return results
 
 
-def symmetrised(hamiltonian, images=16):
-    """The same network with p averaged over lattice symmetries: 16 (`lattice.subgroup`), or 8, D4 alone."""
-    if images not in (8, 16):
-        raise ValueError(f"images = {images}: 8 or 16 of them form a group")
-    (side, _) = hamiltonian.model.site_shape
-    group = lattice.subgroup(side)[:images]
-    return LearnedHamiltonian(hamiltonian.model, hamiltonian.T0, group, hamiltonian.preprocess)
+class Comparisons(NamedTuple):
+    """Several networks against H, at temperatures [t].
+
+    slope, slope_error: mean over the networks.
+    curvature: mean over the networks.
+    residual, pearson: of the first network.
+    """
+
+    slope: np.ndarray
+    slope_error: np.ndarray
+    curvature: np.ndarray
+    residual: np.ndarray
+    pearson: np.ndarray
+
+
+def compare_networks(groups, L, temperatures, n, seed):
+    """`Comparisons` of every group, on n new configurations at each temperature, others for each network of a group.
+
+    groups: dict name -> list of learned Hamiltonians.
+    """
+    calls = {
+        name: [(compare_at, h, L, temperatures, n, seed + k) for k, h in enumerate(group)]
+        for name, group in groups.items()
+    }
+    return {name: _combined(found) for name, found in parallel.run_all(calls).items()}
+
+
+def _combined(found):
+    """`Comparisons` from the `Comparison` of each network at each temperature, [networks][t]."""
+    slope, error, curvature, residual, pearson = np.array(found).transpose(2, 0, 1)
+    return Comparisons(*over_networks(slope, error), curvature.mean(axis=0), residual[0], pearson[0])
+
+
+# ---------------------------------------------------------------- couplings
+
+
+def classical_couplings(task):
+    """Couplings by maximum pseudolikelihood from the very configurations that a task trains on."""
+    s = task.source.configurations(task.n_train, task.data, "train")
+    return couplings.pseudolikelihood(ising.local_sums(s), task.source.T, tuple(ising.OPERATORS))
+
+
+def mean_couplings(read, *, shared=False, at_least=0.0):
+    """`Estimate` [a] over several networks, or data sets, from a `Couplings` of each.
+
+    shared: see `over_networks`. at_least: errors [a] that their data do not allow to be beaten.
+    """
+    J, error = over_networks([c.values for c in read], [c.errors for c in read], shared=shared)
+    return Estimate(J, np.maximum(error, at_least))
+
+
+# ---------------------------------------------------------------- curves
+
+
+def scaled(groups, temperatures, n, seed, length=40):
+    """`Curves` under p^(T0 / T) of every network, its p averaged over D4: dict name -> list.
+
+    groups: dict name -> list of `Learned`, of spins or of overlapping sums.
+    n, length: see `reweighting.ising_by_surrogate`.
+    """
+    calls = {}
+    for name, group in groups.items():
+        hamiltonians = [symmetrised(r.hamiltonian, images=8) for r in group]
+        calls[name] = [
+            (reweighting.ising_by_surrogate, h, h.model.site_shape[0], temperatures, n, seed + k, length)
+            for k, h in enumerate(hamiltonians)
+        ]
+    return parallel.run_all(calls)
+
+
+def relative_error(curves, name, exact):
+    """`Estimate` [t] of curve / exact - 1, of the quantity `name` of `reweighting.ISING`."""
+    return Estimate(curves.values[name] / exact - 1, curves.errors[name] / np.abs(exact))
+
+
+def largest(values, errors, where=slice(None)):
+    """`Estimate` of |value| for the value [t] farthest from zero, among those that `where` selects."""
+    values, errors = np.abs(values)[where], np.asarray(errors)[where]
+    at = np.argmax(values)
+    return Estimate(values[at], errors[at])
+
+
+def crossings(curves):
+    """Where the Binder cumulants of neighbouring lattices cross: dict (side, next side) -> `Estimate` [networks].
+
+    curves: dict side -> list of `Curves`, one for each network.
+    """
+    sides = sorted(curves)
+    return {
+        (a, b): finite_size.crossing_temperatures(curves[a], curves[b])
+        for a, b in zip(sides[:-1], sides[1:], strict=True)
+    }
+
+
+def mean_crossing(found):
+    """T_c as `Estimate`, the mean of all crossings of a network, over networks; nan +- nan without any."""
+    if not found:
+        return Estimate(np.nan, np.nan)
+    return over_networks(*np.mean(list(found.values()), axis=0))

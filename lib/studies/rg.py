@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lib.analysis import blocking, couplings
-from lib.analysis.renormalisation import EVEN, correlations, even_operators, match, match_errors
+from lib.analysis.renormalisation import EVEN, correlations, even_operators, match, match_errors, mcrg
 from lib.models.fit import fit
 from lib.models.heads.discrete import Bernoulli
 from lib.models.learned import LearnedHamiltonian
@@ -141,6 +141,31 @@ def repetitions(places, n, n_steps, n_networks, seed):
     return [{place: points[place][k] for place in places} for k in range(n_networks)]
 
 
+def coupling(study, L, T, operators=0, k=0, method="network"):
+    """`Estimate` of a coupling K' over the repetitions of a study: the k-th of a set of OPERATOR_SETS.
+
+    study: from `repetitions`. method: "network" or "pseudolikelihood".
+    """
+    read = [getattr(repetition[L, T], method)[operators] for repetition in study]
+    return over_networks([c.values[k] for c in read], [c.errors[k] for c in read])
+
+
+def coupling_between(study, L, T, operators=0, k=0):
+    """The same at any T near TEMPERATURES, by a parabola in 1 / T through all of them; without an error."""
+    values = [coupling(study, L, t, operators, k).value for t in TEMPERATURES]
+    return np.polyval(np.polyfit(1 / np.array(TEMPERATURES), values, 2), 1 / T)
+
+
+def monte_carlo_rg(study, L, T):
+    """Swendsen's (y_t, error), (y_h, error) after every step from L x L, all repetitions together."""
+    runs = [repetition[L, T].mcrg for repetition in study]
+    pooled = [[np.concatenate(sector) for sector in zip(*step, strict=True)] for step in zip(*runs, strict=True)]
+    return mcrg(pooled)
+
+
+# ---------------------------------------------------------------- a known answer
+
+
 def exact_path(blocks, p, seed):
     """The same couplings read by flips from a network that is fitted to p itself, without any sampling."""
     model = MarkovLattice(2, Bernoulli(), hidden=8, odd=True, seed=seed)
@@ -187,7 +212,7 @@ def _sums(points, k, method):
 
 
 def combine_matches(values, errors):
-    """Mean over repetitions and operator sets of values [repetitions, sets], and its error.
+    """`Estimate` over repetitions and operator sets of values [repetitions, sets].
 
     Error: of the mean over repetitions (their spread, at least what the errors [repetitions, sets] over configurations
     leave), and the scatter of the operator sets, in quadrature. Sets share their configurations.

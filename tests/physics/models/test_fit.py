@@ -34,6 +34,9 @@ def test_maximum_likelihood_of_independent_spins():
     entropy = -(q * np.log(q) + (1 - q) * np.log(1 - q)).sum()
     nll = float(-model.log_prob(DATA).detach().mean())
     assert entropy - 0.02 < nll < entropy + 0.01 and not result.stopped_early and math.isnan(result.nll_held_out)
+    steps, batches = zip(*result.batch_history, strict=True)
+    assert steps[0] == 1 and steps[-1] == 1500
+    assert batches[0] > entropy + 0.1 and batches[-1] == pytest.approx(nll, abs=0.05)
 
 
 def test_same_seed_same_weights():
