@@ -26,7 +26,7 @@ from lib.analysis.reweighting import effective_sample_size, log_mean_weight, rew
 from lib.models.fit import FitResult
 from lib.models.fit_variational import VariationalResult
 from lib.models.learned import LearnedHamiltonian
-from lib.statistics import Estimate, mean
+from lib.statistics import Estimate, mean, over_networks
 from lib.studies.sources import Spins
 from lib.studies.task import Learned, Task, learn_all
 from lib.systems import ising
@@ -44,6 +44,11 @@ class Draws(NamedTuple):
     def log_weights(self):
         """ln w = -E / T - ln q, [n]."""
         return -self.energy / self.T - self.log_q
+
+    @property
+    def ess(self):
+        """Effective sample size / n of these weights."""
+        return effective_sample_size(self.log_weights)
 
     def first(self, n):
         """The first n of them."""
@@ -101,8 +106,8 @@ def plain_divergence(draws, log_z):
 
 def log_z_from_weights(draws):
     """ln Z = ln < w >_q, an `Estimate`; its error holds for an effective sample size of many draws."""
-    n, share = len(draws.energy), effective_sample_size(draws.log_weights)
-    return Estimate(log_mean_weight(draws.log_weights), math.sqrt(max(1 / share - 1, 0) / n))
+    error = math.sqrt(max(1 / draws.ess - 1, 0) / len(draws.energy))
+    return Estimate(log_mean_weight(draws.log_weights), error)
 
 
 def divergence_over_steps(learned, log_z, windows=25):
@@ -135,6 +140,13 @@ def weighted_averages(draws, observables):
     return WeightedAverages(observables.mean(axis=0), plain_error, weighted.value, weighted.error, weighted.ess)
 
 
+def ising_observables(draws):
+    """E / N, |m| and m^2 of Ising draws, [n, 3]."""
+    n_sites = draws.configurations[0].size
+    m = ising.magnetization(draws.configurations) / n_sites
+    return np.stack([draws.energy / n_sites, np.abs(m), m**2], axis=1)
+
+
 def images_log_q(model, draws):
     """ln q [n] of Ising draws with q averaged over 16 symmetries of the lattice, `lattice.subgroup`.
 
@@ -151,8 +163,114 @@ def flip_log_q(model, draws):
     return np.logaddexp(draws.log_q, other) - math.log(2)
 
 
+# ---------------------------------------------------------------- several networks
+
+
+class Judged(NamedTuple):
+    """Networks of Ising spins that differ in their seed, together.
+
+    divergence: D(q || p) in nats. ess: effective samples / draws of each, [m].
+    log_z_error: ln Z from the weights, minus the exact one.
+    plain, weighted: averages of `ising_observables` over q, and with weights p / q; values and errors [3].
+    """
+
+    divergence: Estimate
+    ess: np.ndarray
+    log_z_error: Estimate
+    plain: Estimate
+    weighted: Estimate
+
+
+def _together(estimates):
+    """`over_networks` of a list of (value, error)."""
+    return over_networks(*zip(*estimates, strict=True))
+
+
+def judge(group, log_z):
+    """`Judged` of a list of `LearnedDraws`, given ln Z."""
+    each = [one.draws for one in group]
+    averages = [weighted_averages(draws, ising_observables(draws)) for draws in each]
+    from_weights = [log_z_from_weights(draws) for draws in each]
+    return Judged(
+        _together([reverse_divergence(draws, log_z) for draws in each]),
+        np.array([draws.ess for draws in each]),
+        _together([(found.value - log_z, found.error) for found in from_weights]),
+        _together([(a.plain, a.plain_error) for a in averages]),
+        _together([(a.value, a.error) for a in averages]),
+    )
+
+
+def symmetrised_divergence(group, log_z, n=3000):
+    """D(q_sym || p), an `Estimate`, of q averaged over 16 symmetries (`images_log_q`), from n draws of each network."""
+    some = [(one.model, one.draws.first(n)) for one in group]
+    symmetric = parallel.starmap(images_log_q, some)
+    each = [draws._replace(log_q=log_q) for (_, draws), log_q in zip(some, symmetric, strict=True)]
+    return _together([reverse_divergence(draws, log_z) for draws in each])
+
+
+# ---------------------------------------------------------------- two valleys, and angles
+
+
+class Valleys(NamedTuple):
+    """A network of spins below the transition.
+
+    m: magnetisation per site of its draws, [n].
+    divergence, mirrored: D(q || p) in nats of q, and of its average over s and -s, `Estimate`s.
+    ess: effective samples / draws.
+    """
+
+    m: np.ndarray
+    divergence: Estimate
+    mirrored: Estimate
+    ess: float
+
+
+def valleys(one, log_z):
+    """`Valleys` of a `LearnedDraws`, given ln Z."""
+    draws = one.draws
+    mirrored = draws._replace(log_q=flip_log_q(one.model, draws))
+    m = ising.magnetization(draws.configurations) / draws.configurations[0].size
+    return Valleys(m, plain_divergence(draws, log_z), plain_divergence(mirrored, log_z), draws.ess)
+
+
+class OfAngles(NamedTuple):
+    """A network of angles.
+
+    divergence: D(q || p) in nats; gap: (F_q - F) / N. Both with the error of ln Z.
+    log_z: from the weights.
+    free_energy, energy, weighted_energy: F_q / N, and E / N over q and with weights p / q.
+    """
+
+    divergence: Estimate
+    gap: Estimate
+    log_z: Estimate
+    free_energy: Estimate
+    energy: Estimate
+    weighted_energy: Estimate
+
+
+def judge_angles(one, reference):
+    """`OfAngles` of a `LearnedDraws`. reference: `thermodynamic_integration.LogPartition`."""
+    draws = one.draws
+    n_sites = draws.configurations[0].size
+    plain = plain_divergence(draws, reference.value)
+    divergence = Estimate(plain.value, float(np.hypot(plain.error, reference.error)))
+    average = weighted_averages(draws, draws.energy[:, None] / n_sites)
+    return OfAngles(
+        divergence,
+        Estimate(*(draws.T * x / n_sites for x in divergence)),
+        log_z_from_weights(draws),
+        Estimate(*(x / n_sites for x in free_energy(draws))),
+        Estimate(average.plain[0], average.plain_error[0]),
+        Estimate(average.value[0], average.error[0]),
+    )
+
+
+# ---------------------------------------------------------------- forward and reverse, side by side
+
+
 class Extrapolation(NamedTuple):
-    """H_theta against H at temperatures [t]; slope and residual of the straight line.
+    """H_theta against H at temperatures [t]; of several networks together, an `Estimate` in every place.
 
     ess: effective samples / n of the weights exp[-(H_theta - H) / T] of configurations drawn from exp(-H / T).
     kl: KL(p || q) in nats at the training T.
@@ -176,3 +294,19 @@ def extrapolate_hamiltonian(model, T0, temperatures, n, seed):
     source = Spins(model.side, T0)
     kl = source.divergence(hamiltonian, source.configurations(4 * n, seed)).value
     return Extrapolation(*np.array(rows).T, kl)
+
+
+def extrapolate_all(groups, temperatures, n, seed):
+    """Dict name -> `Extrapolation` over networks, side by side; errors are their spread.
+
+    groups: dict name -> list of `LearnedDraws`. n: see `extrapolate_hamiltonian`. seed: of the first of a list.
+    """
+    jobs = [
+        (one.model, one.draws.T, temperatures, n, seed + k) for group in groups.values() for k, one in enumerate(group)
+    ]
+    found = iter(parallel.starmap(extrapolate_hamiltonian, jobs))
+    together = {}
+    for name, group in groups.items():
+        columns = zip(*[next(found) for _ in group], strict=True)
+        together[name] = Extrapolation(*(over_networks(column, np.zeros_like(column)) for column in columns))
+    return together
