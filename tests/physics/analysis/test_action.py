@@ -91,7 +91,7 @@ def test_averaging_over_images():
 
 
 def test_learning():
-    task = Task("chain", Paths(BETA, N), 8000, 300, 5)
+    task = Task("markov_ring", Paths(BETA, N), 8000, 300, 5)
     learned = learn(task)
     assert -SIGMAS * learned.kl.error < learned.kl.value < 0.1
     x = Paths(BETA, N).configurations(2000, 6)
