@@ -23,12 +23,12 @@ LONGEST = 120  # seconds of one training
 SOURCES = {
     "frontier": Spins(16, 2.27),
     "made_symmetric": Spins(16, 2.27),
-    "hop": Paths(40.0, 64),
-    "chain": Paths(40.0, 64),
-    "chain_beta": Paths(40.0, 64),
+    "kinetic_ring": Paths(40.0, 64),
+    "markov_ring": Paths(40.0, 64),
+    "markov_ring_beta": Paths(40.0, 64),
 }
-OLD = {"frontier": (1e-2, 128), "made_symmetric": (3e-3, 128), "hop": (3e-3, 256)}
-OLD |= dict.fromkeys(("chain", "chain_beta"), (6e-3, 128))
+OLD = {"frontier": (1e-2, 128), "made_symmetric": (3e-3, 128), "kinetic_ring": (3e-3, 256)}
+OLD |= dict.fromkeys(("markov_ring", "markov_ring_beta"), (6e-3, 128))
 
 
 def old(network, source, n_train, n_steps, seed):

@@ -7,6 +7,7 @@
                                               P of single-spin flips: `single_flips`
     checks.check_energy_differences(...)      a flip's energy change equals the difference of two energies
     checks.check_commutes(rule, s, before)    a rule (blocking, thresholding) respects a symmetry
+    checks.check_schwinger_dyson(f, force)    <f_i dS/dx_i> = 1 at every site, f_i = x_i or x_i minus another site
 
 Models are anything with the interface of `lib.models.autoregressive.Autoregressive`: yours too. The first three work on
 a copy of the model whose weights have been shaken: a law of the architecture holds for all weights, and an initial
@@ -20,6 +21,7 @@ import numpy as np
 import torch
 
 from lib.errors import BookError
+from lib.statistics import mean
 
 
 class CheckFailed(BookError):
@@ -204,3 +206,16 @@ def check_commutes(rule, configurations, before, after=None, tolerance=0.0):
             f"the rule does not commute with the operation: {100 * share[k]:.3g} % of the entries of configuration {k} "
             f"differ, in {int(wrong.sum())} of {len(wrong)} configurations"
         )
+
+
+def check_schwinger_dyson(factor, force, sigmas=8):
+    """<f_i dS/dx_i> = <df_i/dx_i> = 1 at every site, within so many errors: integration by parts.
+
+    factor: f_i [n, N] on n independent configurations of exp(-S), with df_i/dx_i = 1: x_i, or x_i - x_{i-1}.
+    force: dS/dx_i on them, [n, N].
+    """
+    found, error = mean(factor * force)
+    off = np.abs(found - 1) / error
+    if not off.max() <= sigmas:
+        i = int(off.argmax())
+        raise CheckFailed(f"<f dS/dx> at site {i} is {found[i]:.2f} +- {error[i]:.2f}, not 1")

@@ -113,11 +113,11 @@ def read_action(learned: Learned, n_read: int = 6000) -> ReadAction:
     return ReadAction(learned.task, learned.hamiltonian, kl, readable, from_forces, learned.cpu_seconds)
 
 
-class Pair(NamedTuple):
-    """Networks of beta_1 and of beta_2, lists of `ReadAction` of equal length: the k-th ones belong together."""
+class Pair:
+    """Networks of beta_1 and of beta_2, lists of `ReadAction`: the k-th ones belong together, the rest is left out."""
 
-    first: list
-    second: list
+    def __init__(self, first, second):
+        self.first, self.second = zip(*zip(first, second, strict=False), strict=True)
 
     @property
     def betas(self):
@@ -157,6 +157,15 @@ class Agreement(NamedTuple):
     single_rmse: np.ndarray
     predicted: np.ndarray
     exact: np.ndarray
+
+    def growth(self):
+        """The residual of S_3 over the root mean square of those of S_1 and S_2, on the same paths: `Estimate`."""
+        return over_networks(self.rmse[:, 0] / np.sqrt((self.single_rmse**2).mean(axis=1)))
+
+    def difference(self):
+        """The mean S_3 minus S, with median zero: the constant of a prediction is not known. [n]"""
+        difference = self.predicted - self.exact
+        return difference - np.median(difference)
 
 
 def agreement(pair, beta_3, paths):
@@ -208,13 +217,14 @@ def gap_from_correlator(ratio, beta, n_sites):
     return float(brentq(excess, 1e-9, 100 / a, xtol=1e-12))
 
 
-def solve(couplings, beta_3, n_sites, points=401):
-    """<x^2>, <S>, kinks and gap under an action of this form, exact [4]; S the true action at beta_3.
+def solve(couplings, beta_3, n_sites, with_distributions=False):
+    """<x^2>, <S>, kinks and gap under an action of this form, exact [4], or longer; S the true action at beta_3.
 
     Kinks: changes of sign. The gap comes from the correlator, like that of samples.
     """
-    matrix = TransferMatrix(couplings, n_sites, points=points)
-    return _summary(_exact_averages(matrix, beta_3, n_sites), beta_3, n_sites)
+    matrix = TransferMatrix(couplings, n_sites)
+    averages = _summary(_exact_averages(matrix, beta_3, n_sites), beta_3, n_sites)
+    return np.concatenate([averages, distributions(matrix)]) if with_distributions else averages
 
 
 def _exact_averages(matrix, beta_3, n_sites):
@@ -247,6 +257,16 @@ def distributions(matrix):
     cumulative = np.concatenate([[0], np.cumsum((matrix.density[1:] + matrix.density[:-1]) * matrix.dx / 2)])
     probability = np.diff(np.interp(EDGES, matrix.x, cumulative))
     return np.concatenate([matrix.kink_distribution()[: len(KINKS)], probability])
+
+
+def probability_of_kinks(averages):
+    """The probabilities of KINKS among averages with distributions."""
+    return averages[len(OBSERVABLES) : len(OBSERVABLES) + len(KINKS)]
+
+
+def density(averages):
+    """The density of x between EDGES among averages with distributions."""
+    return averages[len(OBSERVABLES) + len(KINKS) :] / np.diff(EDGES)
 
 
 def _distributions_measured(paths):

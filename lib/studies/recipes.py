@@ -24,9 +24,9 @@ ANGLES
     convolution       masked convolution, von Mises mixtures, the torus closed
     equivariant       which sites matter, and O(2) exactly; a Fourier density of 3 harmonics
 PATHS
-    hop               which sites matter, and that neighbours are coupled by x x'; polynomials as log densities
-    chain             which sites matter (`models/markov_ring.py`); mixture of Gaussians
-    chain_beta        the same with the papers' mixture of Beta densities on an interval
+    kinetic_ring      which sites matter, and that neighbours are coupled by x x'; polynomials as log densities
+    markov_ring       which sites matter; mixture of Gaussians
+    markov_ring_beta  the same with the papers' mixture of Beta densities on an interval
     convolution       causality only, and the first site; mixture of Gaussians
     made              nothing; mixture of Beta densities
 SPINS_WITHOUT_DATA, ANGLES_WITHOUT_DATA
@@ -247,12 +247,12 @@ ANGLES_WITHOUT_DATA = {
 # ---------------------------------------------------------------- paths
 
 
-def hop(_, seed, data):
+def kinetic_ring(_, seed, data):
     """The kinetic ring, which starts from a Markov chain fitted to the data."""
     return KineticRing.from_paths(data, hidden=16, rank=4, seed=seed)
 
 
-def chain(source, seed, _, head=GaussianMixture):
+def markov_ring(source, seed, _, head=GaussianMixture):
     """The Markov ring; head: class of the mixture."""
     return MarkovRing(source.n_sites, head(), hidden=16, seed=seed)
 
@@ -265,12 +265,12 @@ def path_made(source, seed, _):
     return MADE(site_shape=(source.n_sites,), head=BetaOnInterval(), hidden=(256,), seed=seed)
 
 
-CHAIN = Recipe(chain, augment=move_path, learning_rate=6e-3, window=0.1, batch=64, sites=128)
+RING = Recipe(markov_ring, augment=move_path, learning_rate=6e-3, window=0.1, batch=64, sites=128)
 
 PATHS = {
-    "hop": replace(CHAIN, build=hop, learning_rate=1.5e-3, share=0.8),
-    "chain": CHAIN,
-    "chain_beta": replace(CHAIN, build=partial(chain, head=BetaOnInterval)),
-    "convolution": replace(CHAIN, build=causal, batch=32, share=0.8),
-    "made": replace(CHAIN, build=path_made, learning_rate=3e-3, batch=32, share=0.5),
+    "kinetic_ring": replace(RING, build=kinetic_ring, learning_rate=1.5e-3, share=0.8),
+    "markov_ring": RING,
+    "markov_ring_beta": replace(RING, build=partial(markov_ring, head=BetaOnInterval)),
+    "convolution": replace(RING, build=causal, batch=32, share=0.8),
+    "made": replace(RING, build=path_made, learning_rate=3e-3, batch=32, share=0.5),
 }

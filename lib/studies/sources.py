@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lib import parallel
 from lib.analysis import kerr
 from lib.analysis.divergence import kl_divergence
 from lib.samplers import chains, mcmc
@@ -100,6 +101,13 @@ class Paths(Source):
 
     def log_prob(self, paths):
         return self.matrix().log_prob(paths)
+
+
+def paths_at(betas, n_sites, n, seed):
+    """n paths drawn independently at every beta, side by side: dict beta -> [n, N]. n: a number, or one for each."""
+    numbers = np.broadcast_to(n, len(betas)).tolist()
+    draws = [(Paths(beta, n_sites).configurations, m, seed) for beta, m in zip(betas, numbers, strict=True)]
+    return dict(zip(betas, parallel.run(draws), strict=True))
 
 
 @dataclass(frozen=True)

@@ -268,13 +268,9 @@ def o2_equivariant() -> Drawing:
     return picture
 
 
-def ring() -> Drawing:
-    alt = (
-        "A ring of twelve sites drawn one after the other, at site i. Its conditional sees the site before it, "
-        "through the hop, and the first site, across the boundary; the sites between are drawn but not seen, the "
-        "rest is not drawn yet."
-    )
-    picture = Drawing("ring", 330, alt)
+def ring(name: str, alt: str, across: str, along: str) -> Drawing:
+    """A ring drawn site by site, at site i. across: text at the line from the first site. along: at the last bond."""
+    picture = Drawing(name, 330, alt)
     n, now, centre, radius = 12, 6, (150, 168), 112
     places = []
     for k in range(n):
@@ -284,15 +280,34 @@ def ring() -> Drawing:
         hop = k == now - 1
         picture.line(places[k], places[(k + 1) % n], NOW if hop else DRAWN, 3 if hop else 1.5)
     picture.line((places[0][0], places[0][1] + 22), (places[now][0], places[now][1] - 24), NOW, 2, "6 4", arrow=True)
-    labels = {0: "x_0", now - 1: "", now: "x_i"}
+    inside = {0: "x_0", now: "x_i"}
     for k, place in enumerate(places):
         fill = NOW if k == now else SEEN if k in (0, now - 1) else EMPTY if k > now else DRAWN
-        picture.circle(place, 20, fill, labels.get(k, ""))
-    picture.text((places[now - 1][0] + 26, places[now - 1][1] + 8), "x_{i-1}")
-    picture.text((160, 172), "c_k(x_0, i)")
-    picture.text((places[now - 1][0] - 2, places[now - 1][1] + 40), "hop κ x_{i-1} x_i")
+        picture.circle(place, 20, fill, inside.get(k, ""))
+    before = places[now - 1]
+    picture.text((before[0] + 26, before[1] + 8), "x_{i-1}")
+    picture.text((160, 172), across)
+    picture.text((before[0] - 2, before[1] + 40), along)
     picture.legend(316, 62, [(NOW, "drawn now"), (SEEN, "seen"), (DRAWN, "not seen"), (EMPTY, "not drawn")], 34)
     return picture
+
+
+def markov_ring() -> Drawing:
+    alt = (
+        "Markov ring: twelve sites drawn one after the other, at site i. Its conditional is a function of the site "
+        "before it and of the first site, across the boundary; the sites between are drawn but not seen, the rest "
+        "is not drawn yet."
+    )
+    return ring("markov_ring", alt, "", "p(x_i|x_{i-1}, x_0)")
+
+
+def kinetic_ring() -> Drawing:
+    alt = (
+        "Kinetic ring: twelve sites drawn one after the other, at site i. The site before it enters through the hop "
+        "alone, kappa times the product of the two; the first site, across the boundary, sets the coefficients of a "
+        "polynomial in the value at site i."
+    )
+    return ring("kinetic_ring", alt, "c_k(x_0, i)", "hop κ x_{i-1} x_i")
 
 
 def causal_convolution() -> Drawing:
@@ -366,7 +381,17 @@ def linear_gaussian() -> Drawing:
     return picture
 
 
-DRAWINGS = (made, markov_lattice, masked_convolution, o2_equivariant, ring, causal_convolution, rbm, linear_gaussian)
+DRAWINGS = (
+    made,
+    markov_lattice,
+    masked_convolution,
+    o2_equivariant,
+    markov_ring,
+    kinetic_ring,
+    causal_convolution,
+    rbm,
+    linear_gaussian,
+)
 
 if __name__ == "__main__":
     for draw in DRAWINGS:

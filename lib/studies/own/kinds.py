@@ -236,7 +236,7 @@ class PathFile(Kind):
     def network(self, training, broken, seed):
         centre = 0.0 if allows(broken, "sign", "sign, cubic") else float(training.mean())
         units = Units(float(np.sqrt(((training - centre) ** 2).mean())), centre)
-        recipe = replace(recipes.PATHS["chain"], augment=symmetries.path_moves(broken), preprocess=units)
+        recipe = replace(recipes.PATHS["markov_ring"], augment=symmetries.path_moves(broken), preprocess=units)
         return MarkovRing(training.shape[1], GaussianMixture(), seed=seed), recipe
 
     def group(self, side, broken):

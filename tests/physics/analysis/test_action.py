@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from lib import lattice
+from lib import checks, lattice
 from lib.analysis import action
 from lib.models.autoregressive import Autoregressive
 from lib.models.heads.real import GaussianMixture
 from lib.models.learned import LearnedHamiltonian
 from lib.models.markov_ring import MarkovRing
+from lib.studies import estimation
 from lib.studies.recipes import move_path
 from lib.studies.sources import Paths
 from lib.studies.task import Task, learn
@@ -69,6 +70,34 @@ def test_a_wrong_action_fails_them():
     assert np.abs(readable.coefficients[2] - COUPLINGS.quartic) > SIGMAS * readable.errors[2]
 
 
+def test_schwinger_dyson_check():
+    """With x and with a hop; it names the first site whose force is off by too much."""
+    force = dw.gradient(PATHS, COUPLINGS)
+    for factor in (PATHS, PATHS - np.roll(PATHS, 1, 1)):
+        checks.check_schwinger_dyson(factor, force, SIGMAS)
+        wrong = force.copy()
+        wrong[:, 5] *= 10
+        with pytest.raises(checks.CheckFailed, match="at site 5 is"):
+            checks.check_schwinger_dyson(factor, wrong)
+
+
+def test_physical_couplings_of_exact_forces():
+    force = dw.gradient(PATHS, COUPLINGS)
+    found = estimation.read_couplings(PATHS, [force, force], BETA / N, sextic=True)
+    values = [one.value for one in found[:4]]
+    assert np.allclose(values, [dw.LAMBDA, dw.MU_SQUARED, 1, 0], atol=1e-8) and found.explained > 1 - 1e-12
+
+
+def test_mean_kink_and_the_typical_path():
+    """A step up and a step down, far apart, are one and the same kink; one with a neighbour too close is left out."""
+    path = np.repeat([-1.0, 1.0, -2.0], [10, 10, 12])[None]
+    assert np.array_equal(estimation.mean_kink(path, 4), [-1, -1, -1, -1, 1.5, 1.5, 1.5, 1.5])
+    crowded = path.copy()
+    crowded[0, 12] = -1
+    assert np.array_equal(estimation.mean_kink(crowded, 4), [-1, -1, -1, -1, 2, 2, 2, 2])
+    assert estimation.typical(np.concatenate([np.abs(path), path, path]))[0] == -1
+
+
 def test_averaging_over_images():
     group = lattice.ring_group(N, 3)
     assert len({g(PATHS[:1]).tobytes() for g in group}) == 12
@@ -91,7 +120,7 @@ def test_averaging_over_images():
 
 
 def test_learning():
-    task = Task("chain", Paths(BETA, N), 8000, 300, 5)
+    task = Task("markov_ring", Paths(BETA, N), 8000, 300, 5)
     learned = learn(task)
     assert -SIGMAS * learned.kl.error < learned.kl.value < 0.1
     x = Paths(BETA, N).configurations(2000, 6)

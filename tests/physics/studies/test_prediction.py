@@ -39,7 +39,7 @@ def stand_in(beta, wrong=1.0):
     exact = Exact(beta, wrong)
     readable = Readable(np.array([*exact.couplings[:3], 0.0]), np.zeros(4), 1.0)
     return prediction.ReadAction(
-        Task("hop", Paths(beta, N), 0, 0, 0), exact, Estimate(0.0, 0.0), readable, readable, 0.0
+        Task("kinetic_ring", Paths(beta, N), 0, 0, 0), exact, Estimate(0.0, 0.0), readable, readable, 0.0
     )
 
 

@@ -133,8 +133,9 @@ def test_a_network_starts_from_the_trained_one_and_leaves_it_alone():
 
 def test_every_network_gets_the_same_time():
     source = Paths(10.0, 16)
-    (chain,), (hop,) = (replicas(network, source, 100, 1000, 1, 1) for network in ("chain", "hop"))
-    assert chain.n_steps == 1000 and hop.n_steps == round(1000 * source.networks["hop"].share)
+    names = ("markov_ring", "kinetic_ring")
+    (markov,), (kinetic,) = (replicas(name, source, 100, 1000, 1, 1) for name in names)
+    assert markov.n_steps == 1000 and kinetic.n_steps == round(1000 * source.networks["kinetic_ring"].share)
 
 
 def test_larger_lattices_have_smaller_batches():
@@ -148,7 +149,7 @@ def test_larger_lattices_have_smaller_batches():
     [
         *replicas("frontier", Spins(4, 2.6), 10, 1, 1, 1),
         *replicas("can", Angles(4, 1.0), 10, 1, 1, 1, options=(("n_components", 2),)),
-        *replicas("hop", Paths(10.0, 16), 10, 1, 1, 1),
+        *replicas("kinetic_ring", Paths(10.0, 16), 10, 1, 1, 1),
         *replicas("frontier", Spins(4, 2.0), 0, 1, 1, 1, without_data=WithoutData(field=0.1)),
         synthetic_film.Experiment(start=synthetic_film.Experiment()).task,
         synthetic_film.Stripes().task,
