@@ -64,7 +64,7 @@ def weight_gram(kinetic_matrix, mu2, sigma2=1.0):
     """(mu^2 1 - K) / sigma^2, which W W^T has to be. ValueError unless mu^2 exceeds every eigenvalue of K."""
     largest = np.linalg.eigvalsh(kinetic_matrix)[-1]
     if not mu2 > largest:
-        raise ValueError(f"mu2 = {mu2}: it must exceed the largest eigenvalue of K, {largest:.6g}")
+        raise ValueError(f"mu2 = {mu2:g}: it must exceed the largest eigenvalue of K, {largest:.6g}")
     return (mu2 * np.eye(len(kinetic_matrix)) - kinetic_matrix) / sigma2
 
 

@@ -2,6 +2,7 @@
 
     grading.grade("ex-own-model", lambda: checks.check_autoregressive(Mine()))     right, wrong or not solved yet
     grading.caught(checks.check_autoregressive, leaking)                           a "break it" cell: the check objects
+    grading.refused(rbm.weight_gram, K, 1.0)                                       a call that has no answer
     grading.close(found, exact, 1e-12, "the factor T")                             a check against an exact answer
 
 A grade is one printed line and never an exception, so a notebook with unsolved exercises runs to its end.
@@ -14,17 +15,25 @@ from lib.errors import BookError
 
 
 class NotCaught(BookError):
-    """A check passed something that is wrong on purpose."""
+    """A check, or a function, passed something that is wrong on purpose."""
 
 
 def caught(check, *arguments, **options):
     """Run a check that must fail and print its one line. Raises NotCaught if it passes."""
+    print(f"caught: {_raised_by(check, CheckFailed, arguments, options)}")
+
+
+def refused(function, *arguments, **options):
+    """Make a call that must be refused with a ValueError and print its line. Raises NotCaught if there is an answer."""
+    print(f"refused: {_raised_by(function, ValueError, arguments, options)}")
+
+
+def _raised_by(function, expected, arguments, options):
     try:
-        check(*arguments, **options)
-    except CheckFailed as failure:
-        print(f"caught: {failure}")
-        return
-    raise NotCaught(f"{getattr(check, '__name__', 'the check')} passed what is wrong on purpose")
+        function(*arguments, **options)
+    except expected as problem:
+        return problem
+    raise NotCaught(f"{getattr(function, '__name__', 'the check')} passed what is wrong on purpose")
 
 
 def grade(exercise, test):

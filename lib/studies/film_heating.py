@@ -1,16 +1,20 @@
 r"""A film that was learned at one temperature, heated: its order under exp(-H_theta / T), and what H_theta misjudges.
 
-H_theta = J E + D with the nearest-neighbour coupling J that is read from it; the excess D would be zero everywhere if
-H_theta were that Hamiltonian.
+Three ways to another temperature (`three_ways`): (a) the nearest-neighbour film with the coupling that was read, (b)
+H_theta by reweighting that film, (c) H_theta by a Markov chain with delayed acceptance. H_theta = J E + D with that
+coupling J; the excess D would be zero everywhere if H_theta were that Hamiltonian.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
+from lib import parallel
+from lib.analysis import reweighting
 from lib.analysis.curve_features import first_passage
 from lib.samplers import chains, delayed_acceptance, mcmc
 from lib.statistics import or_nan
+from lib.studies.synthetic_film import combine_outcomes
 from lib.systems import film, ising
 
 
@@ -82,3 +86,35 @@ def misjudged(outcome, kelvin, n, seed):
 def falls_below(kelvin, abs_m, level):
     """Temperature in K at which |m| [t] first falls below a level, linear between points; nan if it never does."""
     return or_nan(first_passage, kelvin, -np.asarray(abs_m), -level).value
+
+
+class ThreeWays(NamedTuple):
+    """Networks of one film at other temperatures [t].
+
+    true_film: `reweighting.Curves` of the film itself.
+    of_coupling: (a) the same of the film with the coupling that all networks together were read to have.
+    reweighted: (b) `Curves` of each network. heated: (c) `Order` of each network.
+    misjudged [network, 2, t]: mean and standard deviation of the excess D on the true film.
+    """
+
+    true_film: reweighting.Curves
+    of_coupling: reweighting.Curves
+    reweighted: list
+    heated: list
+    misjudged: np.ndarray
+
+
+def three_ways(outcomes, kelvin, steps, seed, n=1000):
+    """`ThreeWays` of the networks of one film to temperatures [t] in K, which ascend.
+
+    steps: of `raise_temperature`. n: configurations of the other ways, at each temperature.
+    """
+    e = outcomes[0].experiment
+    T, coupling = film.reduced_temperature(kelvin, e.t_c), combine_outcomes(outcomes)[0] / e.t_c
+    m = len(outcomes)
+    calls = [(raise_temperature, o, kelvin, steps, seed) for o in outcomes]
+    calls += [(reweighting.ising_by_surrogate, o.hamiltonian, e.L, T, n, seed) for o in outcomes]
+    calls += [(misjudged, o, kelvin, n, seed) for o in outcomes]
+    calls += [(reweighting.ising_direct, e.L, scaled, n, seed) for scaled in (T / coupling, T)]
+    *each, of_coupling, true_film = parallel.run(calls)
+    return ThreeWays(true_film, of_coupling, each[m : 2 * m], each[:m], np.array(each[2 * m :]))

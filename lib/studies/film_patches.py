@@ -1,9 +1,13 @@
 """Patches cut from images of a real film, where nothing is known: couplings by pseudolikelihood and from a network."""
 
+from typing import NamedTuple
+
 import numpy as np
 
-from lib.analysis import couplings
+from lib import parallel
+from lib.analysis import couplings, kerr
 from lib.models.learned import LearnedHamiltonian
+from lib.statistics import over_networks
 from lib.studies.recipes import FILM
 from lib.studies.sources import Film
 from lib.studies.task import train
@@ -12,6 +16,42 @@ from lib.systems.camera import Camera
 
 PATCH_SHELLS = ((0, 1), (1, 1), (0, 2))
 MARGIN = 2  # blocks from the edge of a patch, where a neighbour is missing
+FEWEST = 20  # patches from which anything can be learned
+
+
+class SegmentedFrame(NamedTuple):
+    """A frame by its name, its `kerr.Steps`, and its domain period in pixels (infinite where there is none)."""
+
+    name: str
+    steps: kerr.Steps
+    period: float
+
+
+def segment_frames(frames, settings):
+    """`SegmentedFrame` of every one of some `kerr.Frames`."""
+    steps = [kerr.segment(image, settings) for image in frames.images]
+    periods = [kerr.domain_period(s.spins, s.mask).period for s in steps]
+    return [SegmentedFrame(*each) for each in zip(frames.names, steps, periods, strict=True)]
+
+
+def cut_frames(segmented, L, pixel_um):
+    """Patches of L x L blocks from `SegmentedFrame`s; a block is a quarter of their median period wide, or 4 pixels.
+
+    Returns a list of `kerr.Patches`, of frames that are large enough for one, and lines to print: the size of a block,
+    and what is wrong with which frame.
+    """
+    finite = [frame.period for frame in segmented if np.isfinite(frame.period)]
+    block = max(1, int(np.median(finite) // 4)) if finite else 4
+    patches, lines = [], [f"blocks of {block} pixels, {block * pixel_um:g} micrometres"]
+    for name, steps, period in segmented:
+        _, warned = kerr.heard(kerr.check_block, block, period)
+        lines += [f"{name}: {line}" for line in warned]
+        votes = steps.threshold.value - steps.smooth
+        try:
+            patches.append(kerr.coarse_grain(votes, block, L, mask=steps.mask, pixel_um=pixel_um))
+        except ValueError as problem:
+            lines.append(f"{name}: {problem}")
+    return patches, lines
 
 
 def _flip_inside(s, rng):
@@ -44,3 +84,13 @@ def read_patches(patches, n_steps, seed):
     operators = film.shell_operators(PATCH_SHELLS) | {"field": ising.magnetization}
     some = patches[:500]
     return couplings.read_network(hamiltonian, some, operators, _flip_inside, moves=32, blocks=min(20, len(some)))
+
+
+def read_networks(patches, n_steps, n_networks, seed):
+    """PATCH_SHELLS and the field from several networks, an `Estimate`, and `patches_classical` beside it.
+
+    The error of the classical estimate is what these patches allow, whatever the network: it is in both.
+    """
+    read = parallel.run([(read_patches, patches, n_steps, 100 * seed + k) for k in range(n_networks)])
+    classical = patches_classical(patches)
+    return over_networks([r.values for r in read], shared=np.hypot(read[0].errors, classical.errors)), classical

@@ -13,7 +13,7 @@ follows their accidents: 1000 steps were enough in every case tried.
 The same with stripes: a SIMULATED dipolar film, whose couplings J(r) are known at every distance (`Stripes`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -110,6 +110,7 @@ class StripesOutcome(NamedTuple):
     """What came of `Stripes`.
 
     network, classical: `Couplings` of film.SHELLS in units of J.
+    spins, samples: five of the configurations that it has seen, and five of its own, [5, L, L].
     structure, data: structure factor of as many samples of the network, and of the spins it has seen.
     """
 
@@ -117,6 +118,8 @@ class StripesOutcome(NamedTuple):
     wrong: float
     network: couplings.Couplings
     classical: couplings.Couplings
+    spins: np.ndarray
+    samples: np.ndarray
     structure: StructureFactor
     data: StructureFactor
     fit: FitResult
@@ -133,6 +136,31 @@ def curie_classical(spins, T):
     """(T_C, error) in K from the spins themselves, by maximum pseudolikelihood; T in K."""
     read = couplings.pseudolikelihood(ising.local_sums(spins, ("nn",)), 1.0, ("nn",))
     return film.curie_temperature(read.values[0], read.errors[0], T)
+
+
+def networks(experiment, n):
+    """n experiments on the same images: networks from different seeds."""
+    return [replace(experiment, network=k) for k in range(n)]
+
+
+def scans(clean, *, blur, photons, images):
+    """Experiments in which one thing differs from a `clean` one: dict of lists.
+
+    blur, photons: of the camera. Another camera, the same film: a quarter of the steps, from the clean network.
+    images: their number.
+    """
+    tuned = replace(clean, n_steps=max(10, clean.n_steps // 4), start=clean)
+    return {
+        "blur": [replace(tuned, camera=replace(clean.camera, blur=x)) for x in blur],
+        "photons": [replace(tuned, camera=replace(clean.camera, photons=x)) for x in photons],
+        "images": [replace(clean, n_images=n) for n in images if n != clean.n_images],
+    }
+
+
+def run_groups(groups):
+    """`run_all` of a dict of lists of experiments -> the same dict with the outcome in the place of each."""
+    found = iter(run_all([e for group in groups.values() for e in group]))
+    return {name: [next(found) for _ in group] for name, group in groups.items()}
 
 
 def run_all(experiments):
@@ -164,6 +192,8 @@ def _read_stripes(e, wrong, spins, learned):
         wrong=wrong,
         network=couplings.read_network(learned.hamiltonian, spins[:500], operators, ising.flip_one, moves=16),
         classical=couplings.pseudolikelihood(film.shell_local_sums(spins), e.T, tuple(operators)),
+        spins=spins[:5],
+        samples=drawn[:5],
         structure=structure_factor(drawn),
         data=structure_factor(spins),
         fit=learned.fit,
@@ -180,6 +210,75 @@ def combine_outcomes(outcomes):
         raise ValueError("outcomes: networks trained on the same images are wanted; one seed, different `network`")
     values, errors = zip(*[o.network for o in outcomes], strict=True)
     return over_networks(values, shared=np.hypot(np.mean(errors), outcomes[0].classical[1]))
+
+
+class StripesMean(NamedTuple):
+    """Mean over several networks of `Stripes`; the errors hold the spread between them.
+
+    couplings: [shell], in units of J.
+    structure: S(k) of their samples, [k].
+    at_zero: S(k = 0) of their samples over that of the data.
+    """
+
+    couplings: Estimate
+    structure: Estimate
+    at_zero: Estimate
+
+
+def combine_stripes(outcomes):
+    """`StripesMean` of networks trained on the same images."""
+
+    def mean(of):
+        return over_networks(*zip(*map(of, outcomes), strict=True))
+
+    return StripesMean(
+        couplings=mean(lambda o: (o.network.values, o.network.errors)),
+        structure=mean(lambda o: (o.structure.mean, o.structure.error)),
+        at_zero=mean(lambda o: (o.structure.mean[0] / o.data.mean[0], o.structure.error[0] / o.data.mean[0])),
+    )
+
+
+# ---------------------------------------------------------------- where a bias begins
+
+VARIED = {
+    "blur": lambda e: e.camera.blur / e.camera.pixels_per_spin,
+    "photons": lambda e: e.camera.photons,
+    "images": lambda e: e.n_images,
+}
+
+
+class Scan(NamedTuple):
+    """T_C in K along one of `scans`, the clean film included, x ascending; all [n].
+
+    x: blur in sides of a spin, photons a pixel, or number of images.
+    network, error: from one network a point; the error holds the spread between networks and the accident of the
+        images.
+    classical, classical_error: by pseudolikelihood.
+    wrong: fraction of spins the images lost.
+    """
+
+    x: np.ndarray
+    network: np.ndarray
+    error: np.ndarray
+    classical: np.ndarray
+    classical_error: np.ndarray
+    wrong: np.ndarray
+
+
+def scan(name, clean, outcomes):
+    """`Scan` from the outcomes of `scans` called `name`, and those of several networks of the clean film."""
+    x, spread = VARIED[name], np.std([o.network[0] for o in clean], ddof=1) if len(clean) > 1 else 0.0
+    points = [(x(clean[0].experiment), *combine_outcomes(clean), *clean[0].classical, clean[0].wrong)]
+    for o in outcomes:
+        error = np.hypot(o.classical[1], spread)
+        points.append((x(o.experiment), o.network[0], error, *o.classical, o.wrong))
+    return Scan(*np.array(sorted(points)).T)
+
+
+def fewest(scan, truth, allowed=0.02):
+    """Smallest x from which on |T_C / truth - 1| of the network stays within `allowed`, nan if it never does."""
+    right = np.abs(scan.network / truth - 1) <= allowed
+    return next((int(x) for k, x in enumerate(scan.x) if right[k:].all()), np.nan)
 
 
 def limit(x, t_c, errors, truth, allowed=0.02, *, logarithmic=False):

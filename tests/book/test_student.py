@@ -67,6 +67,21 @@ def test_caught_says_what_the_check_said_and_objects_if_it_said_nothing(capsys):
         grading.caught(lambda: 1 / 0)
 
 
+def square_root(x):
+    if x < 0:
+        raise ValueError(f"x = {x}: it has no real root")
+    return x**0.5
+
+
+def test_refused_says_why_and_objects_to_an_answer(capsys):
+    grading.refused(square_root, x=-4)
+    assert capsys.readouterr().out == "refused: x = -4: it has no real root\n"
+    with pytest.raises(grading.NotCaught, match="square_root passed"):
+        grading.refused(square_root, 4)
+    with pytest.raises(TypeError):  # a call that breaks was not refused
+        grading.refused(square_root, "4")
+
+
 # The laws that the chapters' own mistakes break ------------------------------------------------------------
 
 
