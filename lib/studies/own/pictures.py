@@ -69,7 +69,7 @@ def predictions(findings, exact=None):
         fine = np.linspace(p.T[0], p.T[-1], 200)
         axes[0].plot(fine, exact(fine), **plotting.exact.line, label="exact")
         axes[0].legend()
-    axes[1].axhline(ESS_BAR, **plotting.guide)
+    axes[1].axhline(ESS_BAR, **plotting.guide | {"linewidth": 1.6})
     axes[0].set(ylabel=f"energy: {kind.energy_name}" if kind.name == "path" else "energy per site")
     axes[1].set(ylabel="effective samples / samples", yscale="log")
     for axis in axes:
