@@ -67,8 +67,9 @@ def execute(source: Path, output: Path, parameters: dict | None = None, cwd: Pat
             interrupted, stopped = True, True
             error = f"{source.stem}: interrupted"
         except Exception as failure:  # no kernel, full disk: whatever it is, the reader gets one line
-            stopped = True
-            error = f"{source.stem}: {_one_line(failure)}{kernel.last_words(folder)}"
+            stopped, interrupted = True, _after_an_interrupt(failure)
+            what = "interrupted" if interrupted else f"{_one_line(failure)}{kernel.last_words(folder)}"
+            error = f"{source.stem}: {what}"
     return Outcome(output, time.monotonic() - start, error, interrupted, stopped, peak.megabytes)
 
 
@@ -135,6 +136,11 @@ def _chapter(source: Path, output: Path, folder: str, side_by_side: int, answer)
 
 def say(line: str) -> None:
     print(line, flush=True)
+
+
+def _after_an_interrupt(error: BaseException | None) -> bool:
+    """Did this come up while an interrupt was dealt with? What asyncio left behind can then fail on its own."""
+    return error is not None and (isinstance(error, KeyboardInterrupt) or _after_an_interrupt(error.__context__))
 
 
 def _one_line(error: Exception) -> str:

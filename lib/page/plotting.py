@@ -14,7 +14,7 @@ What a number comes from; the greys of these colours differ:
     network       the chapter's main network: one of them, or a few with the error over them
     variant       the same network with one thing changed: wider, trained on less, not annealed (open markers)
     symmetrised   networks put together: p averaged over the symmetry group, or over an ensemble
-    baseline      another network to compare with: MADE, CAN, a chain with mixtures of Gaussians
+    baseline      another network to compare with: MADE, CAN, the Markov ring with mixtures of Gaussians
     classical     an estimate from the same data without a network: pseudolikelihood, plain reweighting, score matching
 
 Which temperature it belongs to, in figures that compare temperatures. There networks are points and exact answers

@@ -251,6 +251,20 @@ def test_a_list_of_values_is_for_a_sweep(here, capsys):
     assert "label='a,b' is not possible; give one of" in refusal(["run", "tiny", "-p", "label=a,b"], capsys)
 
 
+def test_an_error_while_an_interrupt_is_dealt_with_is_an_interrupt(tmp_path, monkeypatch):
+    """Under load asyncio fails in the clean-up that follows Ctrl-C: `Event loop stopped before Future completed`."""
+
+    def execute_notebook(*_, **__):
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise RuntimeError("Event loop stopped before Future completed.")
+
+    monkeypatch.setattr("papermill.execute_notebook", execute_notebook)
+    outcome = execute.execute(write(tiny(), tmp_path / "tiny.ipynb"), tmp_path / "out.ipynb")
+    assert outcome.interrupted and outcome.stopped and outcome.error == "tiny: interrupted"
+
+
 def test_an_interrupted_run_is_marked(root):
     """Ctrl-C: exit 130, one line, the folder says INCOMPLETE and holds what was reported until then."""
     write(tiny(code(SLEEP)), root / "book" / "tiny.ipynb")

@@ -436,7 +436,7 @@ def test_the_table_is_read(tmp_path):
 
 
 def test_the_committed_sweep_has_the_parameters_of_its_notebook():
-    """Chapter 11 says: the defaults of the notebook, but for L and T0. Where these change, sweep again."""
+    """The chapter `sweeps` says: the defaults of the notebook, but for L and T0. Where these change, sweep again."""
     defaults = Chapter(data_file("finite_size.ipynb")).defaults
     made = table.read(data_file("finite_size.csv"))
     assert made.parameters == list(defaults) and set(made.varied) == {"L", "T0"}

@@ -9,9 +9,12 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from lib import files
 from lib.book.sweep import worker
 from lib.errors import BookError
+from lib.statistics import over_networks
 
 CSV = "results.csv"
 STATE = ("run", "status", "seconds", "failure")
@@ -93,6 +96,14 @@ class Sweep:
                 point = (row[self.varied[0]], row[claim], error or 0.0, None if reference == "" else reference)
                 found.setdefault(rest, []).append(point)
         return {rest: sorted(points, key=lambda p: (isinstance(p[0], str), p[0])) for rest, points in found.items()}
+
+    def means(self, claim: str, parameter: str) -> np.ndarray:
+        """[3, x]: values of a parameter, and mean and error of a claim over the runs that share each of them."""
+        claimed = [row for row in self.rows if isinstance(row[claim], float)]
+        x = sorted({row[parameter] for row in claimed})
+        shared = [[row for row in claimed if row[parameter] == value] for value in x]
+        means = [over_networks([r[claim] for r in runs], [r[f"{claim} error"] for r in runs]) for runs in shared]
+        return np.array([x, *zip(*means, strict=True)])
 
 
 def read(path: str | Path) -> Sweep:

@@ -24,12 +24,13 @@ from lib.studies.sources import Spins
 @dataclass(frozen=True)
 class Training:
     """n_weights of each network; `steps` it took, of `most`; improving: largest fall of the validation NLL over the
-    last check."""
+    last check; histories: (step, validation NLL) of each."""
 
     n_weights: int
     steps: list
     most: int
     improving: float
+    histories: tuple = ()
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,8 @@ def learn_file(c, kind, T0, n_networks, steps, seed):
 
 def _training(trained, most):
     gained = [t.history[-2][1] - t.history[-1][1] if len(t.history) > 1 else 0.0 for t in trained]
-    return Training(trained[0].n_weights, [t.steps for t in trained], most, max(gained))
+    histories = tuple(t.history for t in trained)
+    return Training(trained[0].n_weights, [t.steps for t in trained], most, max(gained), histories)
 
 
 def _likelihood(readings, plain, tau_int):

@@ -59,6 +59,7 @@ class NetworkReading:
     log_prob, log_prob_train: ln p of the test set [m], and of as many training configurations.
     violations: name of a symmetry -> (largest, rms) change of ln p of the bare network.
     samples: of the network, p averaged over its group.
+    drawn: a few of them [k, ...].
     """
 
     log_prob: np.ndarray
@@ -66,6 +67,7 @@ class NetworkReading:
     couplings: CouplingReading
     violations: dict
     samples: NetworkSamples
+    drawn: np.ndarray
 
 
 def spread_out(c, n):
@@ -85,4 +87,5 @@ def examine(kind, trained, test, some, broken, n_samples, seed):
         couplings=read,
         violations=violations(trained.bare, few, kind.operations(few.shape[1], seed)),
         samples=NetworkSamples(kind.energy(drawn), kind.order(drawn), kind.operators(drawn), log_prob),
+        drawn=drawn[:5],
     )

@@ -18,7 +18,7 @@ def configurations(kind, c):
         look = {"cmap": "twilight", "vmin": 0, "vmax": 2 * np.pi}
     for axis, one in zip(axes, chosen, strict=True):
         if kind.name == "path":
-            axis.plot(one, color=plotting.MODEL, ls="-", marker="o", ms=2, lw=0.8)
+            axis.plot(one, **plotting.data.joined, ms=2, lw=0.8)
             axis.set(xlabel="site")
         else:
             axis.imshow(one, **look)
@@ -33,12 +33,25 @@ def autocorrelations(kind, c, tau_int):
     lags = int(np.clip(12 * tau_int, 20, len(c) // 4))
     figure, axis = plt.subplots(figsize=(6.4, 3.2))
     series = {"energy": kind.energy(c), kind.order_name: kind.order(c), "with its sign": kind.signed(c)[:, 0]}
-    for (name, values), colour, marker in zip(series.items(), plotting.PALETTE, plotting.MARKERS, strict=False):
-        axis.plot(autocorrelation(values, lags), color=colour, marker=marker, ls="-", ms=3, lw=1, label=name)
-    axis.axhline(0, color="grey", lw=0.8)
+    for (name, values), role in zip(series.items(), plotting.ordered(3), strict=True):
+        axis.plot(autocorrelation(values, lags), **role.joined, ms=3, lw=1, label=name)
+    axis.axhline(0, **plotting.guide)
     axis.set(xlabel="distance in the file (configurations)", ylabel="autocorrelation")
     axis.xaxis.get_major_locator().set_params(integer=True)
     axis.legend()
+    return figure
+
+
+def learning_curves(findings, entropy=None):
+    """A figure of the validation NLL of every network against the step. entropy: of the system, if it is known."""
+    import matplotlib.pyplot as plt
+
+    figure, axis = plt.subplots(figsize=(6.4, 3.2))
+    for history in findings.training.histories:
+        plotting.learning_curve(axis, history)
+    if entropy is not None:
+        axis.axhline(entropy, **plotting.exact.line, zorder=0, label="exact entropy")
+        axis.legend()
     return figure
 
 
@@ -48,19 +61,19 @@ def predictions(findings, exact=None):
 
     p, kind = findings.predictions, findings.kind
     figure, axes = plt.subplots(1, 2, figsize=(8, 3.4))
-    for some, face in ((p.within, plotting.MODEL), (~p.within, "white")):
-        points = {"color": plotting.MODEL, "mfc": face, "marker": "o", "ls": ""}
+    for some, face in ((p.within, plotting.network.colour), (~p.within, "white")):
+        points = plotting.network.points | {"markerfacecolor": face}
         axes[0].errorbar(p.T[some], p.energy[some], p.energy_error[some], **points)
         axes[1].plot(p.T[some], p.ess[some], **points)
     if exact is not None:
         fine = np.linspace(p.T[0], p.T[-1], 200)
-        axes[0].plot(fine, exact(fine), color=plotting.EXACT, ls="-", lw=1, label="exact")
+        axes[0].plot(fine, exact(fine), **plotting.exact.line, label="exact")
         axes[0].legend()
-    axes[1].axhline(ESS_BAR, color=plotting.BASELINE, ls="--", lw=1)
+    axes[1].axhline(ESS_BAR, **plotting.guide | {"linewidth": 1.6})
     axes[0].set(ylabel=f"energy: {kind.energy_name}" if kind.name == "path" else "energy per site")
     axes[1].set(ylabel="effective samples / samples", yscale="log")
     for axis in axes:
         axis.axvspan(p.low, p.high, color="0.93", lw=0)
-        axis.axvline(findings.T0, color="grey", lw=0.8)
+        axis.axvline(findings.T0, **plotting.guide)
         axis.set(xlabel="temperature", xlim=(p.T[0] * 0.98, p.T[-1] * 1.02))
     return figure
