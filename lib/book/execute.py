@@ -13,6 +13,7 @@ from pathlib import Path
 from lib import cache, parallel, processes
 from lib.book import kernel, notebooks, usage
 from lib.book.chapter import Chapter
+from lib.errors import first_line
 
 
 @dataclass
@@ -68,7 +69,7 @@ def execute(source: Path, output: Path, parameters: dict | None = None, cwd: Pat
             error = f"{source.stem}: interrupted"
         except Exception as failure:  # no kernel, full disk: whatever it is, the reader gets one line
             stopped = True
-            error = f"{source.stem}: {_one_line(failure)}{kernel.last_words(folder)}"
+            error = f"{source.stem}: {type(failure).__name__}: {first_line(failure)}{kernel.last_words(folder)}"
     return Outcome(output, time.monotonic() - start, error, interrupted, stopped, peak.megabytes)
 
 
@@ -135,11 +136,6 @@ def _chapter(source: Path, output: Path, folder: str, side_by_side: int, answer)
 
 def say(line: str) -> None:
     print(line, flush=True)
-
-
-def _one_line(error: Exception) -> str:
-    """`ValueError: what it says`, without its further lines."""
-    return f"{type(error).__name__}: {(str(error).strip().splitlines() or ['no reason given'])[0]}"
 
 
 def _literal(path: Path) -> str:

@@ -11,16 +11,17 @@ it at this very code and every cell passed: then its verdicts are the committed 
 """
 
 import ast
-import functools
+import contextlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
 
 from lib import files
 from lib.book import notebooks
-from lib.book.chapter import Chapter, chapters, named
+from lib.book.chapter import Chapter, named
 from lib.errors import BookError
-from lib.page import claims, parameters
+from lib.page import parameters
+from lib.page.ledger import ledger
 from lib.paths import ROOT
 from lib.reachable import NUMERIC, follow, parse, read, sha, text, versions
 
@@ -87,11 +88,9 @@ def lib_hash(root: Path = ROOT) -> str:
 
 def verified(root: Path = ROOT) -> dict[str, str]:
     """Chapter -> digest of its inputs when `make test` last saw all its cells pass; empty where nothing is known."""
-    try:
-        found = json.loads(_verified_file(root).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        return dict(files.read_json(_verified_file(root)))
+    return {}
 
 
 def record_verified(digests: dict[str, str], root: Path = ROOT, failed: Iterable[str] = ()) -> None:
@@ -125,35 +124,24 @@ def accept(chapter: Chapter, root: Path = ROOT) -> None:
 # The commands ----------------------------------------------------------------------------------------------
 
 
-def show(accept: list[str] | None) -> int:
+def show(renew: list[str] | None) -> int:
     """`lib fresh`: name the stale chapters; with a list, renew the stamps of these (all where it is empty)."""
-    if accept is not None:
-        return _accept_all(named(accept))
-    code = 0
-    for chapter in chapters():
-        if changed := stale(chapter):
-            code = 1
-            hint = f" or: python -m lib fresh --accept {chapter.name}" if acceptable(chapter) else ""
-            print(f"{_told(chapter, changed)}; run: make refresh CHAPTERS={chapter.name}{hint}")
-    return code
-
-
-def _accept_all(wanted: list[Chapter]) -> int:
+    told = {chapter: ", ".join(changed) for chapter in named(renew or []) if (changed := stale(chapter))}
     refused = []
-    for chapter in wanted:
-        if changed := stale(chapter):
-            try:
-                accept(chapter)
-                print(f"{_told(chapter, changed)}, and all its cells passed at this code: accepted")
-            except BookError as error:
-                refused.append(str(error))
+    for chapter, changed in told.items():
+        line = f"{chapter.name} is stale ({changed})"
+        if renew is None:
+            hint = f" or: python -m lib fresh --accept {chapter.name}" if acceptable(chapter) else ""
+            print(f"{line}; run: make refresh CHAPTERS={chapter.name}{hint}")
+            continue
+        try:
+            accept(chapter)
+            print(f"{line}, and all its cells passed at this code: accepted")
+        except BookError as error:
+            refused.append(str(error))
     if refused:
         raise BookError("; ".join(refused))
-    return 0
-
-
-def _told(chapter: Chapter, changed: list[str]) -> str:
-    return f"{chapter.name} is stale ({', '.join(changed)})"
+    return 1 if told and renew is None else 0
 
 
 def show_hash() -> None:
@@ -197,13 +185,6 @@ def _named_chapters(tree: ast.Module) -> list[str]:
 def _bars(chapter: str, tree: ast.Module, root: Path) -> list[dict]:
     """The ledger's entries of this chapter, and those it names, without their wording."""
     named = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    file = root / "data" / "claims.yml"
-    entries = _ledger(file, sha(file.read_bytes()) if file.is_file() else "missing").values()
+    entries = ledger(root / "data" / "claims.yml").values()
     own = [entry for entry in entries if entry["chapter"] == chapter or entry["key"] in named]
     return [{name: value for name, value in entry.items() if name not in WORDING} for entry in own]
-
-
-@functools.lru_cache(maxsize=4)
-def _ledger(file: Path, content: str) -> dict[str, dict]:
-    """`claims.ledger`, read once: reading YAML takes longer than everything else here."""
-    return claims.ledger(file)

@@ -95,12 +95,9 @@ def write(chapters: list[Chapter], folder: Path) -> list[Path]:
         raise BookError(
             f"{there[0]} exists already and may hold somebody's work; nothing was written, name a new folder with --out"
         )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for target, notebook in made.items():
-            notebooks.write(notebook, target)
-    except OSError as error:
-        raise BookError(f"cannot write to {folder}: {error.strerror}; name another folder with --out") from None
+    folder.mkdir(parents=True, exist_ok=True)
+    for target, notebook in made.items():
+        notebooks.write(notebook, target)
     return list(made)
 
 

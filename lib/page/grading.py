@@ -10,7 +10,7 @@ A grade is one printed line and never an exception, so a notebook with unsolved 
 import numpy as np
 
 from lib.checks import CheckFailed
-from lib.errors import BookError
+from lib.errors import BookError, first_line
 
 
 class NotCaught(BookError):
@@ -51,7 +51,7 @@ def verdict(test):
     except Exception as error:  # whatever the reader's code does, the notebook goes on
         if isinstance(error, NameError) and _raised_in(error) is test.__code__:
             return "not solved yet"
-        return f"wrong: {type(error).__name__}: {(str(error).strip().splitlines() or ['no reason given'])[0]}"
+        return f"wrong: {type(error).__name__}: {first_line(error)}"
     return "right"
 
 

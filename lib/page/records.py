@@ -69,7 +69,7 @@ class Record:
         return value_text(self.value, self.error)
 
     def to_json(self) -> dict:
-        return asdict(self) | {"passed": self.passed, "verdict": self.verdict}
+        return dict(sorted((asdict(self) | {"passed": self.passed, "verdict": self.verdict}).items()))
 
     @classmethod
     def from_json(cls, entry: dict) -> "Record":
@@ -103,10 +103,10 @@ def store(records: list[Record]) -> None:
         display({"text/html": f'<p class="claim">{text}</p>', "text/plain": text, MIME: stored}, raw=True)
 
 
-def line(each: Record) -> str | None:
-    """One record for the terminal, None for those of a series."""
-    if each.form == "series":
-        return None
+def line(each: Record) -> str:
+    """One record for the terminal."""
     if each.form == "text":
         return f"{each.key}: {each.statement}"
+    if each.status != "measured":
+        return f"{each.key} = {each.text}: {each.verdict}"
     return f"{each.key} = {each.text}" + (f"  ({each.statement})" if each.statement else "")

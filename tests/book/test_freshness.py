@@ -162,7 +162,7 @@ def test_the_wording_of_a_claim_does_not_count_its_bar_does(old, new, counts, bo
 
 def test_fields_that_the_ledger_may_get_count_unless_they_are_wording(book, monkeypatch):
     entries = claims.ledger(book / "data" / "claims.yml")
-    monkeypatch.setattr(freshness, "_ledger", lambda *_: entries)
+    monkeypatch.setattr(freshness, "ledger", lambda *_: entries)
     entries["tiny.one"]["history"] = "2026-11: was 0.6"
     assert stale(book) == []
     entries["tiny.one"]["parameters"] = {"L": 4}
@@ -352,7 +352,6 @@ def test_accept_on_the_command_line(book, monkeypatch, capsys):
     write(change, paths[1])
     for function in (freshness.stale, freshness.accept, freshness.acceptable):
         monkeypatch.setattr(function, "__defaults__", (book,))
-    monkeypatch.setattr(freshness, "chapters", lambda: [Chapter(path) for path in paths])
     monkeypatch.setattr(freshness, "named", lambda names: [Chapter(p) for p in paths if p.stem in names or not names])
     assert command_line.main(["fresh"]) == 1
     assert "tiny is stale (lib/page/claims.py); run: make refresh CHAPTERS=tiny\n" in capsys.readouterr().out

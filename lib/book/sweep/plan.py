@@ -194,23 +194,18 @@ def _ending(outcome: dict) -> str:
 @contextlib.contextmanager
 def _claimed(folder: Path, chapter: Chapter):
     """The folder of the sweep, made or taken up again, and nobody else's for the time being."""
-    plan, lock = folder / PLAN, contextlib.ExitStack()
+    plan = folder / PLAN
     if folder.exists() and not plan.is_file() and (not folder.is_dir() or any(folder.iterdir())):
         raise BookError(f"{folder} exists already and is no sweep; name a new folder with --out")
-    try:
-        for part in (folder, folder / worker.PARTS, folder / worker.LOCKS):
-            part.mkdir(parents=True, exist_ok=True)
-        busy = f"another sweep is at work in {folder}; wait for it or name another folder"
-        lock.enter_context(files.lock(folder / worker.LOCKS / PLAN, busy))
-    except OSError as error:
-        raise BookError(f"cannot use {folder}: {error.strerror}; name another folder with --out") from None
-    with lock:
-        if plan.is_file():
-            name = files.read_json(plan)["chapter"]
-            if name != chapter.name:
-                raise BookError(f"{folder} is a sweep of {name}, not of {chapter.name}; name another folder with --out")
-        else:
-            files.write_text(plan, json.dumps({"chapter": chapter.name}) + "\n")
+    for part in (worker.PARTS, worker.LOCKS):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    busy = f"another sweep is at work in {folder}; wait for it or name another folder"
+    with files.lock(folder / worker.LOCKS / PLAN, busy):
+        if not plan.is_file():
+            files.write_json(plan, {"chapter": chapter.name})
+        name = files.read_json(plan)["chapter"]
+        if name != chapter.name:
+            raise BookError(f"{folder} is a sweep of {name}, not of {chapter.name}; name another folder with --out")
         yield
 
 

@@ -97,13 +97,10 @@ class Sweep:
 
 def read(path: str | Path) -> Sweep:
     """The sweep in this results.csv; lines that start with # are comments. BookError if it is none."""
-    try:
-        with Path(path).open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(line for line in file if not line.startswith("#"))
-            rows = [{name: _number(text) for name, text in row.items()} for row in reader]
-            columns = reader.fieldnames or []
-    except OSError as error:
-        raise BookError(f"cannot read {path}: {error.strerror}") from None
+    with Path(path).open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(line for line in file if not line.startswith("#"))
+        rows = [{name: _number(text) for name, text in row.items()} for row in reader]
+    columns = reader.fieldnames or []
     if "run" not in columns or "status" not in columns:
         raise BookError(f"{path} is no table of a sweep: it has no columns run and status")
     parameters = columns[: columns.index("run")]
