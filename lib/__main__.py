@@ -112,7 +112,6 @@ def _parser() -> argparse.ArgumentParser:
     text = "renew the stamps of these chapters (default: all stale ones) where `make test` passed at this very code"
     option("--accept", nargs="*", dest="renew", metavar="CHAPTER", help=text)
 
-    command("hash", "freshness:show_hash", "one hash of the whole of lib")
     command("book", "site:book", "execute everything from scratch and build the site", refused=1)
     command("read", "site:read", "build the site from the committed outputs", refused=1)
 

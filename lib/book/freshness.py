@@ -144,11 +144,6 @@ def show(renew: list[str] | None) -> int:
     return 1 if told and renew is None else 0
 
 
-def show_hash() -> None:
-    """`lib hash`."""
-    print(lib_hash())
-
-
 # What a chapter says ---------------------------------------------------------------------------------------
 
 

@@ -43,11 +43,12 @@ class Run:
 # Carry out, and read ---------------------------------------------------------------------------------------
 
 
-def carry_out(chapter: Chapter, given: dict, folder: Path, keep_numbers: bool = False) -> Run:
+def carry_out(chapter: Chapter, given: dict, folder: Path, keep_numbers: bool = False, **more) -> Run:
     """Execute a chapter with these parameters into a new folder.
 
     given: values of parameters other than the defaults. keep_numbers: those measured on a reader's own data belong to
-    the results. BookError where the folder is there; failures of the execution are in the outcome.
+    the results. more: goes into `params.json`. BookError where the folder is there; failures of the execution are in
+    the outcome.
     """
     if folder.exists():
         raise BookError(f"{folder} exists already; name a new folder with --out")
@@ -59,9 +60,8 @@ def carry_out(chapter: Chapter, given: dict, folder: Path, keep_numbers: bool = 
         "versions": usage.versions(),
         "machine": usage.machine(),
         "lib_hash": freshness.lib_hash(),
-        "seconds": None,
-        "memory": None,
-        "error": None,
+        **dict.fromkeys(("seconds", "memory", "error")),
+        **more,
     }
     files.write_json(folder / "params.json", record)
     output = folder / chapter.path.name
@@ -94,12 +94,6 @@ def read(folder: Path) -> Run:
 def of_notebook(chapter: Chapter, name: str) -> Run:
     """What an executed notebook says, as a run at the parameters in its parameters cell."""
     return Run(name, chapter.name, chapter.defaults, chapter.claims)
-
-
-def is_complete(folder: Path) -> bool:
-    """Has the run in this folder come to its end, or to a failing cell?"""
-    file = folder / "params.json"
-    return file.is_file() and not (folder / MARK).exists() and files.read_json(file)["seconds"] is not None
 
 
 # What may be given -----------------------------------------------------------------------------------------

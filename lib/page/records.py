@@ -11,17 +11,16 @@ from lib.page.tables import value_text
 
 CHAPTER = "your_configurations"
 MIME = "application/vnd.dan-book.measured+json"
-STATUSES = ("passed", "failed", "missed", "reported", "not applicable", "measured")
-FORMS = ("number", "series", "text")
 
 
 @dataclass(frozen=True)
 class Record:
     """One number with what it is held to.
 
-    value, error: None where there is none, or where it is NaN or infinite. status: one of STATUSES.
+    value, error: None where there is none, or where it is NaN or infinite.
+    status: passed, failed, missed, reported, not applicable, or measured.
     tolerance: what it is held to, as in the ledger; bar: the same in words. reason: why a claim is not applicable.
-    form: one of FORMS; `series` is a line of a table of many temperatures, `text` says what it has to in its statement.
+    form: `number`; `series` is a line of a table of many temperatures, `text` says what it has to in its statement.
     """
 
     key: str

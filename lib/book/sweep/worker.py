@@ -136,33 +136,21 @@ def _attempt(job: dict) -> int:
     from lib.errors import BookError
 
     out, chapter = Path(job["out"]), Chapter(Path(job["source"]))
-    folder, parts = out / job["name"], out / PARTS
+    folder = out / job["name"]
     # held by an attempt whose sweep or worker has been killed: it ends soon
     with files.lock(out / LOCKS / job["name"]), processes.terminated_like_interrupted():
         if folder.exists():
             return 0
-        for attempt in sorted(parts.glob(f"{job['name']}.*")):
-            if runs.is_complete(attempt):  # killed between its end and its last step
-                return _settle(attempt, folder, job)
         given = runs.check_parameters(chapter, job["pairs"])
         if plan.run_key(chapter, chapter.defaults | given, plan.code_hash(chapter)) != job["key"]:
             raise BookError(f"{chapter.name} or its code was edited after the sweep was started")
-        attempt = parts / f"{job['name']}.{os.environ[TOKEN].rpartition('.')[2]}"
-        outcome = runs.carry_out(chapter, given, attempt).outcome
+        attempt = out / PARTS / f"{job['name']}.{os.environ[TOKEN].rpartition('.')[2]}"
+        outcome = runs.carry_out(chapter, given, attempt, code_hash=job["code_hash"]).outcome
         if outcome.stopped:
             print(outcome.error)
             return 1
-        return _settle(attempt, folder, job)
-
-
-def _settle(attempt: Path, folder: Path, job: dict) -> int:
-    """The attempt becomes the run."""
-    from lib import files
-
-    record = files.read_json(attempt / "params.json")
-    files.write_json(attempt / "params.json", record | {"run_key": job["key"], "code_hash": job["code_hash"]})
-    attempt.rename(folder)
-    return 0
+        attempt.rename(folder)
+        return 0
 
 
 if __name__ == "__main__":
