@@ -90,9 +90,8 @@ def draw(runs: list[Run], width: float = 8.4):
     left.axvspan(-3, 3, color="0.92", zorder=0)
     for axis, middle in ((left, 0), (right, 1)):
         axis.axvline(middle, color="0.5", lw=0.8, zorder=0)
-    for number, run in enumerate([base, *others]):
-        colour = plotting.EXACT if number == 0 else plotting.PALETTE[(number - 1) % 4]
-        style = {"marker": plotting.MARKERS[number % 4], "color": colour, "linestyle": "", "label": _label(run)}
+    for number, (run, role) in enumerate(zip([base, *others], plotting.ordered(len(runs)), strict=True)):
+        style = role.points | {"label": _label(run)}
         shift = 0.6 * ((number + 0.5) / len(runs) - 0.5)
         distance = deviations(run)
         left.plot(list(distance.values()), [place[key] - shift for key in distance], **style)

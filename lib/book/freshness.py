@@ -1,13 +1,12 @@
 """Is a committed chapter still what its sources would give?
 
-When `make refresh` executes a chapter it stores, in the notebook's metadata, the hash of everything the outputs depend
-on: the chapter's code and the modules of lib that it imports (`lib.reachable`; comments and docstrings do not count),
-every data file that these open through `data_file("...")`, its entries of the claims ledger without their wording, its
-own parameter rules, and the versions of the numeric packages. A notebook that a chapter runs counts with all that it
-depends on itself: one that it opens like a data file, or that is the default of its parameter `chapter`.
+`make refresh` stores in a notebook the hash of everything that its outputs depend on: its code and the modules of lib
+that it imports (`lib.reachable`), the data files that these open through `data_file("...")`, its entries of the claims
+ledger without their wording, its parameter rules, and the versions of the numeric packages. A notebook that it runs
+counts with all that it depends on itself: one opened like a data file, or the default of its parameter `chapter`.
 
-The stamp of a stale chapter may be renewed without executing it for the book (`accept`) where `make test` has executed
-it at this very code and every cell passed: then its verdicts are the committed ones.
+The stamp of a stale chapter may be renewed (`accept`) where `make test` has executed it at this very code and every
+cell passed: then its verdicts are the committed ones.
 """
 
 import ast
@@ -15,6 +14,8 @@ import contextlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
+
+from IPython.core.inputtransformer2 import TransformerManager
 
 from lib import files
 from lib.book import notebooks
@@ -33,12 +34,12 @@ def inputs(chapter: Chapter, root: Path = ROOT, outer: tuple[Path, ...] = ()) ->
 
     outer: the notebooks that run this one, each by the next.
     """
-    trees, said = [], []
+    tree, said = ast.Module([], []), []
     for cell in notebooks.code_cells(chapter.notebook):
-        tree = parse(_without_magics(cell.source), chapter.path.name)
-        trees.append(tree)
-        said.append(_said(cell.source, tree))
-    tree = ast.Module([statement for tree in trees for statement in tree.body], [])
+        source = TransformerManager().transform_cell(cell.source)  # magics become calls
+        body = parse(source, chapter.path.name).body
+        tree.body += body
+        said.append(_said(source, body))
     code = read(tree)
     modules = follow(code.modules, root).values()
     hashes = {"code": sha("\0".join(said))} | {each.file: each.hash for each in modules if each.hash}
@@ -147,34 +148,19 @@ def show(renew: list[str] | None) -> int:
 # What a chapter says ---------------------------------------------------------------------------------------
 
 
-def _without_magics(source: str) -> str:
-    return "\n".join("" if _is_magic(line) else line for line in source.splitlines())
-
-
-def _is_magic(line: str) -> bool:
-    return line.lstrip().startswith(("%", "!"))
-
-
-def _said(source: str, tree: ast.Module) -> str:
-    """The code of a cell without comments: statements, magics, and whether a `;` hides its last value."""
-    said = [text(statement) for statement in tree.body] + [line for line in source.splitlines() if _is_magic(line)]
-    if tree.body:
-        last = tree.body[-1]
-        rest = source.splitlines()[last.end_lineno - 1].encode()[last.end_col_offset :]
+def _said(source: str, body: list[ast.stmt]) -> str:
+    """The code of a cell without comments: its statements, and whether a `;` hides the last value."""
+    said = [text(statement) for statement in body]
+    if body:
+        rest = source.splitlines()[body[-1].end_lineno - 1].encode()[body[-1].end_col_offset :]
         said += [";"] * rest.lstrip().startswith(b";")
     return "\n".join(said)
 
 
 def _named_chapters(tree: ast.Module) -> list[str]:
     """The default of a parameter called `chapter`: `chapter: str = "ising"`."""
-    return [
-        node.value.value
-        for node in tree.body
-        if isinstance(node, ast.AnnAssign)
-        and getattr(node.target, "id", None) == "chapter"
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    ]
+    declared = [node for node in tree.body if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Constant)]
+    return [str(node.value.value) for node in declared if getattr(node.target, "id", None) == "chapter"]
 
 
 def _bars(chapter: str, tree: ast.Module, root: Path) -> list[dict]:

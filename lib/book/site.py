@@ -24,16 +24,16 @@ from lib.paths import BOOK, BUILD, ROOT
 STAGE = BUILD / "stage"
 
 
+@refresh.building()
 def book() -> None:
     """`lib book`, behind `make book`: the site in _build/html, after executing every chapter from scratch."""
-    with refresh.building():
-        build(execute=True)
+    build(execute=True)
 
 
+@refresh.building()
 def read() -> None:
     """`lib read`, behind `make read`: the site in _build/html, from the committed outputs."""
-    with refresh.building():
-        build(execute=False)
+    build(execute=False)
 
 
 def build(execute: bool) -> None:

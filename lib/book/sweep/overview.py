@@ -8,7 +8,6 @@ import io
 import itertools
 from pathlib import Path
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 
 from lib.book import execute, notebooks
@@ -90,21 +89,16 @@ def draw(sweep: Sweep, claim: str):
     """
     lines = sweep.lines(claim)
     figure, axis = plt.subplots()
-    colours = plotting.PALETTE
-    if len(lines) > len(colours):
-        colours = [mpl.colormaps[plotting.SEQUENTIAL](0.9 * k / (len(lines) - 1)) for k in range(len(lines))]
-    for colour, marker, style, (rest, points) in zip(
-        colours, itertools.cycle(plotting.MARKERS), itertools.cycle(plotting.LINES), lines.items(), strict=False
-    ):
+    for role, (rest, points) in zip(plotting.ordered(len(lines)), lines.items(), strict=True):
         x, y, error, _ = zip(*points, strict=True)
         label = ", ".join(f"{name} = {_plain(value)}" for name, value in zip(sweep.varied[1:], rest, strict=True))
-        axis.errorbar(x, y, error, color=colour, marker=marker, ls=style, label=label or None)
+        axis.errorbar(x, y, error, **role.joined, label=label or None)
     known: dict = {}
     for x, _, _, reference in itertools.chain(*lines.values()):
         known.setdefault(x, set()).add(reference)
     if all(len(values) == 1 and None not in values for values in known.values()):
         exact = sorted(((x, *values) for x, values in known.items()), key=lambda p: (isinstance(p[0], str), p[0]))
-        axis.plot(*zip(*exact, strict=True), color=plotting.EXACT, ls="-", lw=1, label="reference", zorder=0)
+        axis.plot(*zip(*exact, strict=True), **plotting.exact.line, lw=1, label="reference", zorder=0)
     axis.set(xlabel=sweep.varied[0], ylabel=claim)
     if axis.get_legend_handles_labels()[0]:
         axis.legend(fontsize=8, ncols=1 + len(lines) // 10)

@@ -6,8 +6,7 @@
     overview.ipynb          table and figures, made from results.csv at the end
 
 A run is known by its parameters and by the hash of everything its chapter depends on (`freshness.inputs`). One that is
-there is not carried out again; so the same command with the same `--out` goes on where it was cut off, and other values
-add to it. An attempt that was cut off is left where it is, and its run starts afresh.
+there is not carried out again: the same command with the same `--out` goes on, and other values add to it.
 """
 
 import contextlib
@@ -161,9 +160,9 @@ def sweep(
             if isinstance(error, cluster.Gone):
                 raise Failed(f"the scheduler has gone; {go_on}") from None
             raise Interrupted(f"interrupted; {go_on}") from None
-    count = table.count(runs)
-    say(f"{folder}: {CSV}, {overview.NAME}; " + ", ".join(f"{n} {status}" for status, n in count.items()))
-    if failed := len(runs) - count.get("finished", 0):
+    count = table.count()
+    say(f"{folder}: {CSV}, {overview.NAME}; " + ", ".join(f"{n} {status}" for status, n in count.most_common()))
+    if failed := len(runs) - count["finished"]:
         raise Failed(f"{failed} of {len(runs)} runs did not finish; see failure in {folder / CSV}")
 
 
@@ -175,17 +174,11 @@ def _carry_out(waiting: list[Combination], chapter: Chapter, table: Table, sched
         for number, (run, outcome) in enumerate(outcomes, total - len(waiting) + 1):
             table.add(run.name, outcome)
             table.write()
-            say(f"[{number}/{total}] {_told(run, table.names)}: {_ending(outcome)}")
-
-
-def _told(run: Combination, names: list[str]) -> str:
-    return " ".join(f"{name}={run.values[name]}" for name in names) or run.name
-
-
-def _ending(outcome: dict) -> str:
-    if outcome["status"] == "finished":
-        return f"finished in {outcome['record']['seconds']:.0f} s"
-    return f"{outcome['status']}: {outcome['failure']}"
+            told = " ".join(f"{name}={run.values[name]}" for name in table.names) or run.name
+            end = f"{outcome['status']}: {outcome['failure']}"
+            if outcome["status"] == "finished":
+                end = f"finished in {outcome['record']['seconds']:.0f} s"
+            say(f"[{number}/{total}] {told}: {end}")
 
 
 # Its folder ------------------------------------------------------------------------------------------------

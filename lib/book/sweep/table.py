@@ -6,6 +6,7 @@ The columns: parameters, those of the command line first; STATE; and for every c
 
 import csv
 import io
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,10 +49,9 @@ class Table:
                 row[result["key"] + suffix] = "" if result[field] is None else result[field]
         self.rows[name] = row
 
-    def count(self, runs: list) -> dict[str, int]:
-        """How many of these runs have which status."""
-        statuses = [self.rows.get(run.name, {}).get("status", "missing") for run in runs]
-        return {status: statuses.count(status) for status in dict.fromkeys(sorted(statuses, key=len, reverse=True))}
+    def count(self) -> Counter:
+        """How many runs of this command have which status."""
+        return Counter(self.rows.get(run.name, {}).get("status", "missing") for run in self.runs)
 
     def write(self) -> bool:
         """results.csv, whole or not at all: the runs in the order of the command. Is it another one than before?"""

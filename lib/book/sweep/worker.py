@@ -1,15 +1,11 @@
 """One run of a sweep: `task` on a Dask worker starts it, `main` is the process that it is.
 
-The run is a process of its own, so that it has its memory and its threads for itself and that its end, of whatever
-kind, leaves the worker alive. Dask sends `task` to the workers by value: it needs the standard library and psutil only,
-and finds everything else in the repository that the sweep was started from.
+The end of that process, of whatever kind, leaves the worker alive. Dask sends `task` to the workers by value: it needs
+the standard library and psutil only, and finds everything else in the repository that the sweep was started from.
 
-What keeps a run from being carried out twice, whoever is killed when:
-
-* A finished run is a folder with the run's name, and gets that name in one step when it is complete. Until then it is
-  an attempt, `unfinished/NAME.XXXX`, which nobody else writes into.
-* An attempt holds the lock of its run, which the system takes back when the process ends.
-* An attempt ends when the worker that started it does: the worker holds the other end of its standard input.
+No run is carried out twice, whoever is killed when. A finished run is a folder that gets its name in one step; until
+then it is an attempt, `unfinished/NAME.XXXX`, which nobody else writes into. It holds the lock of its run, which the
+system takes back, and it ends with the worker that started it, which holds the other end of its standard input.
 """
 
 import json
