@@ -120,6 +120,11 @@ def parse(source: str, name: str) -> ast.Module:
         raise BookError(f"{name}: not valid Python: {error.msg}, line {error.lineno}") from None
 
 
+def rest_of_line(source: str, statement: ast.stmt) -> str:
+    """What follows a statement on its last line."""
+    return source.splitlines()[statement.end_lineno - 1].encode()[statement.end_col_offset :].decode()
+
+
 def text(node: ast.AST) -> str:
     """What a piece of code says, the same for every version of Python and every way to write it down."""
     words = []

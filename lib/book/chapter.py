@@ -5,8 +5,6 @@ parameters cell only.
 """
 
 import ast
-import io
-import tokenize
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +19,7 @@ from lib.page import parameters, records, tables
 from lib.page.claims import MIME
 from lib.page.records import Record
 from lib.paths import ROOT
+from lib.reachable import rest_of_line
 
 
 @dataclass(frozen=True)
@@ -146,9 +145,8 @@ def declared(notebook: nbformat.NotebookNode, name: str = "notebook") -> dict[st
         statements = ast.parse(source).body
     except SyntaxError as error:
         raise BookError(f"{name}: the parameters cell is not Python: {error.msg}, line {error.lineno}") from None
-    comments = _comments(source)
     for statement in statements:
-        parameter = _annotated_literal(statement, comments.get(statement.lineno, ""))
+        parameter = _annotated_literal(statement, rest_of_line(source, statement).partition("#")[2].strip("# "))
         if parameter is None:
             line = ast.unparse(statement).splitlines()[0]
             raise BookError(
@@ -170,12 +168,6 @@ def _annotated_literal(statement: ast.stmt, meaning: str) -> Parameter | None:
     except (ValueError, TypeError):
         return None
     return Parameter(statement.target.id, kind, default, meaning) if type(default) is kind else None
-
-
-def _comments(source: str) -> dict[int, str]:
-    """The comment on each line that has one, by its number."""
-    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-    return {token.start[0]: token.string.lstrip("# ") for token in tokens if token.type == tokenize.COMMENT}
 
 
 def show_parameters(chapter: str) -> None:

@@ -24,7 +24,7 @@ from lib.errors import BookError
 from lib.page import parameters
 from lib.page.ledger import ledger
 from lib.paths import ROOT
-from lib.reachable import NUMERIC, follow, parse, read, sha, text, versions
+from lib.reachable import NUMERIC, follow, parse, read, rest_of_line, sha, text, versions
 
 WORDING = ("chapter", "statement", "source", "published", "reference_origin", "units", "history")  # of a claim
 
@@ -151,10 +151,8 @@ def show(renew: list[str] | None) -> int:
 def _said(source: str, body: list[ast.stmt]) -> str:
     """The code of a cell without comments: its statements, and whether a `;` hides the last value."""
     said = [text(statement) for statement in body]
-    if body:
-        rest = source.splitlines()[body[-1].end_lineno - 1].encode()[body[-1].end_col_offset :]
-        said += [";"] * rest.lstrip().startswith(b";")
-    return "\n".join(said)
+    hidden = body and rest_of_line(source, body[-1]).lstrip().startswith(";")
+    return "\n".join([*said, ";"] if hidden else said)
 
 
 def _named_chapters(tree: ast.Module) -> list[str]:

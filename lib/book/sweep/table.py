@@ -42,11 +42,11 @@ class Table:
 
     def add(self, name: str, outcome: dict) -> None:
         """Take in what became of the run of this name, see `worker.task`."""
-        row = {"status": outcome["status"], "failure": outcome["failure"] or ""}
+        row = {"status": outcome["status"], "failure": outcome["failure"]}
         row["seconds"] = outcome.get("record", {}).get("seconds", "")
         for result in outcome.get("results", []):
             for suffix, field in CLAIM.items():
-                row[result["key"] + suffix] = "" if result[field] is None else result[field]
+                row[result["key"] + suffix] = result[field]
         self.rows[name] = row
 
     def count(self) -> Counter:
