@@ -18,7 +18,7 @@ from lib.errors import BookError
 from lib.page import parameters, records, tables
 from lib.page.claims import MIME
 from lib.page.records import Record
-from lib.paths import ROOT
+from lib.paths import BOOK, ROOT
 from lib.reachable import rest_of_line
 
 
@@ -111,22 +111,23 @@ def chapters(root: Path = ROOT) -> list[Chapter]:
     return [Chapter(path) for path in paths if path.exists()]
 
 
-def find(name: str, root: Path = ROOT) -> Chapter:
+def find(name: str, root: Path | None = None) -> Chapter:
     """The chapter meant by `ising` or by the path of a notebook."""
     if name.endswith(".ipynb"):
         path = Path(name)
         if not path.is_file():
             raise BookError(f"no notebook {name}")
         return Chapter(path.resolve())
-    there = {path.stem: path for path in sorted((root / "book").glob("*.ipynb"))}
+    folder = root / "book" if root else BOOK
+    there = {path.stem: path for path in sorted(folder.glob("*.ipynb"))}
     if name not in there:
         raise BookError(f"no chapter {name!r}; there are: {', '.join(there) or 'none yet'}")
     return Chapter(there[name])
 
 
-def named(names: list[str], root: Path = ROOT) -> list[Chapter]:
+def named(names: list[str], root: Path | None = None) -> list[Chapter]:
     """The chapters of these names; all of them where none is given."""
-    return [find(name, root) for name in names] or chapters(root)
+    return [find(name, root) for name in names] or chapters(root or ROOT)
 
 
 # The parameters cell ---------------------------------------------------------------------------------------

@@ -52,15 +52,15 @@ def inputs(chapter: Chapter, root: Path = ROOT, outer: tuple[Path, ...] = ()) ->
             hashes[f"data/{name}"] = sha(file.read_bytes()) if file.is_file() else "missing"
     for file in runs:
         if file.is_file() and file not in (chapter.path, *outer):
-            hashes[file.relative_to(root).as_posix()] = digest(inputs(Chapter(file), root, (chapter.path, *outer)))
+            hashes[file.relative_to(root).as_posix()] = digest(Chapter(file), root, (chapter.path, *outer))
     hashes["claims"] = sha(json.dumps(_bars(chapter.name, tree, root), sort_keys=True, default=str))
     hashes["parameter rules"] = sha(repr(parameters.rules(chapter.name)))
     return hashes if outer else hashes | versions()
 
 
-def digest(hashes: dict[str, str]) -> str:
-    """One hash of all inputs of a chapter."""
-    return sha(json.dumps(hashes, sort_keys=True))
+def digest(chapter: Chapter, root: Path = ROOT, outer: tuple[Path, ...] = ()) -> str:
+    """One hash of all `inputs` of a chapter."""
+    return sha(json.dumps(inputs(chapter, root, outer), sort_keys=True))
 
 
 def stamp(notebook, hashes: dict[str, str], measured: dict) -> None:
@@ -108,7 +108,7 @@ def _verified_file(root: Path) -> Path:
 
 def acceptable(chapter: Chapter, root: Path = ROOT) -> bool:
     """Did every cell of this chapter pass at exactly this code?"""
-    return chapter.stamp is not None and verified(root).get(chapter.name) == digest(inputs(chapter, root))
+    return chapter.stamp is not None and verified(root).get(chapter.name) == digest(chapter, root)
 
 
 def accept(chapter: Chapter, root: Path = ROOT) -> None:

@@ -348,14 +348,14 @@ def test_what_is_no_notebook_is_refused_with_one_line(text, tmp_path):
         notebooks.read(tmp_path / "y.ipynb")
 
 
-def test_find(tmp_path):
-    (tmp_path / "book").mkdir()
-    one, two = (write(good(), tmp_path / "book" / name) for name in ("one.ipynb", "two.ipynb"))
-    assert find("one", tmp_path).path == find(str(one)).path == one
-    assert find("two", tmp_path).path == two
+def test_find(tmp_path, monkeypatch):
+    monkeypatch.setattr("lib.book.chapter.BOOK", tmp_path)
+    one, two = (write(good(), tmp_path / name) for name in ("one.ipynb", "two.ipynb"))
+    assert find("one").path == find(str(one)).path == one
+    assert find("two").path == two
     for name in ("three", "02", "", "1", "tw"):
         with pytest.raises(BookError, match="there are: one, two"):
-            find(name, tmp_path)
+            find(name)
     with pytest.raises(BookError, match="no notebook nowhere.ipynb"):
         find("nowhere.ipynb")
 

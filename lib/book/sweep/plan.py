@@ -48,11 +48,6 @@ class Combination:
 # Which runs ------------------------------------------------------------------------------------------------
 
 
-def code_hash(chapter: Chapter) -> str:
-    """One hash of everything that the outputs of this chapter depend on, apart from its parameters."""
-    return freshness.digest(freshness.inputs(chapter))
-
-
 def run_key(chapter: Chapter, values: dict, code: str) -> str:
     """What makes a run: chapter, every parameter, and the code."""
     return freshness.sha(json.dumps([chapter.name, values, code], sort_keys=True))
@@ -67,7 +62,7 @@ def combinations(chapter: Chapter, lists: list[str], smoke: bool = False) -> tup
     total = math.prod(len(values) for values in options.values())
     if total > MOST_RUNS:
         raise BookError(f"{total} combinations are more than {MOST_RUNS}; give fewer values")
-    code = code_hash(chapter)
+    code = freshness.digest(chapter)
     runs, wrong = {}, {}
     for values in itertools.product(*options.values()):
         pairs = [f"{name}={value}" for name, value in zip(options, values, strict=True)]
@@ -144,7 +139,7 @@ def sweep(
     with _claimed(folder, source):
         if retry_failed:
             _set_aside_failed(folder, runs)
-        table = Table(folder, code_hash(source), runs, names)
+        table = Table(folder, freshness.digest(source), runs, names)
         waiting = [run for run in runs if run.name not in table.rows]
         there = len(runs) - len(waiting)
         say(f"{folder}: {len(runs)} runs of {source.name}" + (f", {there} there already" if there else ""))

@@ -126,7 +126,7 @@ def main() -> int:
 
 def _attempt(job: dict) -> int:
     from lib import files, processes
-    from lib.book import runs
+    from lib.book import freshness, runs
     from lib.book.chapter import Chapter
     from lib.book.sweep import plan
     from lib.errors import BookError
@@ -138,7 +138,7 @@ def _attempt(job: dict) -> int:
         if folder.exists():
             return 0
         given = runs.check_parameters(chapter, job["pairs"])
-        if plan.run_key(chapter, chapter.defaults | given, plan.code_hash(chapter)) != job["key"]:
+        if plan.run_key(chapter, chapter.defaults | given, freshness.digest(chapter)) != job["key"]:
             raise BookError(f"{chapter.name} or its code was edited after the sweep was started")
         attempt = out / PARTS / f"{job['name']}.{os.environ[TOKEN].rpartition('.')[2]}"
         outcome = runs.carry_out(chapter, given, attempt, code_hash=job["code_hash"]).outcome
