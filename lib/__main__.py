@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from lib import processes
-from lib.errors import BookError
+from lib.errors import BookError, first_line
 from lib.paths import BUILD
 from lib.studies.own import user_file
 
@@ -38,18 +38,13 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:  # a full disk, a checkout that is read-only: what the system says is all there is to say
-        return _complain(command, _system_error(error), 1)
+        reason = first_line(error.strerror or error, type(error).__name__)
+        return _complain(command, f"{reason}: {error.filename}" if error.filename else reason, 1)
 
 
 def _complain(command: str, line: str, code: int) -> int:
     print(f"lib {command}: {line}", file=sys.stderr)
     return code
-
-
-def _system_error(error: OSError) -> str:
-    """`No space left on device: FILE`, in one line."""
-    reason = (error.strerror or str(error) or type(error).__name__).splitlines()[0]
-    return f"{reason}: {error.filename}" if error.filename else reason
 
 
 CHAPTER = {"help": "its name, like ising, or the path of a notebook"}
@@ -115,9 +110,8 @@ def _parser() -> argparse.ArgumentParser:
 
     option = command("fresh", "freshness:show", "name the committed chapters that are stale", refused=1)
     text = "renew the stamps of these chapters (default: all stale ones) where `make test` passed at this very code"
-    option("--accept", nargs="*", metavar="CHAPTER", help=text)
+    option("--accept", nargs="*", dest="renew", metavar="CHAPTER", help=text)
 
-    command("hash", "freshness:show_hash", "one hash of the whole of lib")
     command("book", "site:book", "execute everything from scratch and build the site", refused=1)
     command("read", "site:read", "build the site from the committed outputs", refused=1)
 

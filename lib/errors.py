@@ -11,6 +11,15 @@ class BookError(Exception):
         return [f"{type(self).__name__}: {self}"]
 
 
+def first_line(text, nothing: str = "no reason given") -> str:
+    """Of what somebody said, or of an error."""
+    return (str(text).strip().splitlines() or [nothing])[0].strip()
+
+
+def last_line(text: str, nothing: str = "no reason given") -> str:
+    return (text.strip().splitlines() or [nothing])[-1].strip()
+
+
 class Failed(BookError):
     """What was begun did not come to its end."""
 

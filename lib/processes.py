@@ -43,8 +43,7 @@ def end_when(wait: Callable) -> None:
 def follow_parent() -> None:
     """For a process made by `multiprocessing`: leave interrupts to the parent, and end when it does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # see `delayed`; children would inherit it
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # see `delayed`; children would inherit it
     end_when(parent_process().join)
 
 
@@ -63,9 +62,6 @@ def follow_named_parent() -> None:
 @contextlib.contextmanager
 def delayed(*signals):
     """These signals are delivered afterwards; processes and threads started within it have them blocked."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
         yield
@@ -82,9 +78,8 @@ def terminated_like_interrupted():
 
     before = {}
     if threading.current_thread() is threading.main_thread():
-        for name in ("SIGTERM", "SIGHUP"):
-            number = getattr(signal, name, None)
-            if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores it
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores it
                 before[number] = signal.signal(number, stop)
     try:
         yield

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 
 from lib.errors import BookError
@@ -32,13 +32,7 @@ def sha(data: bytes | str) -> str:
 
 def versions() -> dict[str, str]:
     """Installed versions of the numeric packages, without the build (`2.13.0`, not `2.13.0+cpu`)."""
-    found = {}
-    for name in NUMERIC:
-        try:
-            found[name] = version(name).partition("+")[0]
-        except PackageNotFoundError:
-            found[name] = "missing"
-    return found
+    return {name: version(name).partition("+")[0] for name in NUMERIC}
 
 
 # Modules ---------------------------------------------------------------------------------------------------
@@ -124,6 +118,11 @@ def parse(source: str, name: str) -> ast.Module:
         return ast.parse(source)
     except SyntaxError as error:
         raise BookError(f"{name}: not valid Python: {error.msg}, line {error.lineno}") from None
+
+
+def rest_of_line(source: str, statement: ast.stmt) -> str:
+    """What follows a statement on its last line."""
+    return source.splitlines()[statement.end_lineno - 1].encode()[statement.end_col_offset :].decode()
 
 
 def text(node: ast.AST) -> str:

@@ -103,7 +103,7 @@ def _digests() -> dict:
     found = {}
     for chapter in chapters():
         try:
-            found[chapter.path] = freshness.digest(freshness.inputs(chapter))
+            found[chapter.path] = freshness.digest(chapter)
         except BookError:
             continue
     return found

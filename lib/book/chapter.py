@@ -5,8 +5,6 @@ parameters cell only.
 """
 
 import ast
-import io
-import tokenize
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,9 +17,9 @@ from lib.book import notebooks
 from lib.errors import BookError
 from lib.page import parameters, records, tables
 from lib.page.claims import MIME
+from lib.page.records import Record
 from lib.paths import BOOK, ROOT
-
-TYPES = {"int": int, "float": float, "str": str, "bool": bool}
+from lib.reachable import rest_of_line
 
 
 @dataclass(frozen=True)
@@ -66,17 +64,17 @@ class Chapter:
     def defaults(self) -> dict:
         return {name: parameter.default for name, parameter in self.parameters.items()}
 
-    @property
-    def claims(self) -> dict[str, dict]:
-        """Key -> record of the claims it reported, in order; the last report of a key counts."""
-        found = (record for cell in self.notebook.cells for record in notebooks.stored(cell, MIME))
-        return {record["key"]: dict(record) for record in found}
+    @cached_property
+    def claims(self) -> dict[str, Record]:
+        """Key -> claim that it reported, in order; the last report of a key counts."""
+        found = (entry for cell in self.notebook.cells for entry in notebooks.stored(cell, MIME))
+        return {entry["key"]: Record.from_json(entry) for entry in found}
 
     @property
-    def numbers(self) -> dict[str, dict]:
-        """Key -> record of what it measured on a reader's own data, see `lib.page.records`."""
-        found = (each for cell in self.notebook.cells for each in notebooks.stored(cell, records.MIME))
-        return {record["key"]: dict(record) for each in found for record in each}
+    def numbers(self) -> dict[str, Record]:
+        """Key -> what it measured on a reader's own data."""
+        found = (entries for cell in self.notebook.cells for entries in notebooks.stored(cell, records.MIME))
+        return {entry["key"]: Record.from_json(entry) for entries in found for entry in entries}
 
     @property
     def measured(self) -> dict:
@@ -113,22 +111,23 @@ def chapters(root: Path = ROOT) -> list[Chapter]:
     return [Chapter(path) for path in paths if path.exists()]
 
 
-def find(name: str) -> Chapter:
+def find(name: str, root: Path | None = None) -> Chapter:
     """The chapter meant by `ising` or by the path of a notebook."""
     if name.endswith(".ipynb"):
         path = Path(name)
         if not path.is_file():
             raise BookError(f"no notebook {name}")
         return Chapter(path.resolve())
-    there = {path.stem: path for path in sorted(BOOK.glob("*.ipynb"))}
+    folder = root / "book" if root else BOOK
+    there = {path.stem: path for path in sorted(folder.glob("*.ipynb"))}
     if name not in there:
         raise BookError(f"no chapter {name!r}; there are: {', '.join(there) or 'none yet'}")
     return Chapter(there[name])
 
 
-def named(names: list[str]) -> list[Chapter]:
+def named(names: list[str], root: Path | None = None) -> list[Chapter]:
     """The chapters of these names; all of them where none is given."""
-    return [find(name) for name in names] or chapters()
+    return [find(name, root) for name in names] or chapters(root or ROOT)
 
 
 # The parameters cell ---------------------------------------------------------------------------------------
@@ -147,9 +146,8 @@ def declared(notebook: nbformat.NotebookNode, name: str = "notebook") -> dict[st
         statements = ast.parse(source).body
     except SyntaxError as error:
         raise BookError(f"{name}: the parameters cell is not Python: {error.msg}, line {error.lineno}") from None
-    comments = _comments(source)
     for statement in statements:
-        parameter = _annotated_literal(statement, comments.get(statement.lineno, ""))
+        parameter = _annotated_literal(statement, rest_of_line(source, statement).partition("#")[2].strip("# "))
         if parameter is None:
             line = ast.unparse(statement).splitlines()[0]
             raise BookError(
@@ -165,18 +163,12 @@ def _annotated_literal(statement: ast.stmt, meaning: str) -> Parameter | None:
     """The parameter in `NAME: TYPE = LITERAL`, None if the statement is not of that form or the types differ."""
     if not (isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)):
         return None
-    kind = TYPES.get(getattr(statement.annotation, "id", None))
+    kind = parameters.KINDS.get(getattr(statement.annotation, "id", None))
     try:
         default = ast.literal_eval(statement.value)
     except (ValueError, TypeError):
         return None
     return Parameter(statement.target.id, kind, default, meaning) if type(default) is kind else None
-
-
-def _comments(source: str) -> dict[int, str]:
-    """The comment on each line that has one, by its number."""
-    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-    return {token.start[0]: token.string.lstrip("# ") for token in tokens if token.type == tokenize.COMMENT}
 
 
 def show_parameters(chapter: str) -> None:

@@ -5,7 +5,7 @@ A run is a folder that `lib run` wrote, an executed notebook, or the word `book`
 
 from pathlib import Path
 
-from lib.book.chapter import Chapter, find
+from lib.book.chapter import find
 from lib.book.runs import Run, of_notebook, read
 from lib.errors import BookError
 from lib.page import plotting, tables
@@ -20,7 +20,7 @@ def load(names: list[str]) -> list[Run]:
 
     `book` stands for the committed chapter of the other runs, so at least one of them must be given.
     """
-    found = {name: _load(Path(name)) for name in dict.fromkeys(names) if name != BOOK}
+    found = {name: read(Path(name)) for name in dict.fromkeys(names) if name != BOOK}
     if len(names) < 2 or len(set(names)) < len(names):
         raise BookError(f"give two or more different runs, not {' '.join(names)}; `book` is the committed chapter")
     chapters = list(dict.fromkeys(run.chapter for run in found.values()))
@@ -29,14 +29,6 @@ def load(names: list[str]) -> list[Run]:
     if BOOK in names:
         found[BOOK] = of_notebook(find(chapters[0]), BOOK)
     return [found[name] for name in names]
-
-
-def _load(path: Path) -> Run:
-    if path.suffix == ".ipynb":
-        return of_notebook(Chapter(path), str(path))
-    if not path.is_dir():
-        raise BookError(f"no run {path}; give a folder that `lib run` wrote, a notebook, or the word {BOOK}")
-    return read(path)
 
 
 def show(run: list[str]) -> None:
@@ -59,13 +51,10 @@ def table(runs: list[Run]) -> str:
     return tables.aligned([names, *(differing or [["(same parameters)", *empty]]), ["", *empty], *rows])
 
 
-def _cell(record: dict | None) -> str:
+def _cell(record: Record | None) -> str:
     if record is None:
         return "-"
-    verdict = Record.from_json(record).word
-    if record["value"] is None:
-        return verdict
-    return f"{tables.value_text(record['value'], record['error'])} {verdict}"
+    return record.word if record.value is None else f"{record.text} {record.word}"
 
 
 # The picture -----------------------------------------------------------------------------------------------
@@ -73,20 +62,16 @@ def _cell(record: dict | None) -> str:
 
 def deviations(run: Run) -> dict[str, float]:
     """key -> (value - exact reference) / error, for the claims of this run that have all three."""
-    found = {}
-    for key, record in run.results.items():
-        if None not in (record["value"], record["reference"], record["error"]) and record["error"] > 0:
-            found[key] = (record["value"] - record["reference"]) / record["error"]
-    return found
+    return {key: record.deviation for key, record in run.results.items() if record.deviation is not None}
 
 
 def ratios(run: Run, base: Run) -> dict[str, tuple[float, float]]:
     """key -> (value / value in `base`, its error): claims of both, where the latter is not zero."""
     found = {}
     for key, record in run.results.items():
-        other = base.results.get(key, {}).get("value")
-        if record["value"] is not None and other:
-            found[key] = (record["value"] / other, (record["error"] or 0.0) / abs(other))
+        other = base.results.get(key)
+        if record.value is not None and other and other.value:
+            found[key] = (record.value / other.value, (record.error or 0.0) / abs(other.value))
     return found
 
 
@@ -105,9 +90,8 @@ def draw(runs: list[Run], width: float = 8.4):
     left.axvspan(-3, 3, color="0.92", zorder=0)
     for axis, middle in ((left, 0), (right, 1)):
         axis.axvline(middle, color="0.5", lw=0.8, zorder=0)
-    roles = plotting.ordered(len(runs))
-    for number, run in enumerate([base, *others]):
-        style = roles[number].points | {"label": _label(run)}
+    for number, (run, role) in enumerate(zip([base, *others], plotting.ordered(len(runs)), strict=True)):
+        style = role.points | {"label": _label(run)}
         shift = 0.6 * ((number + 0.5) / len(runs) - 0.5)
         distance = deviations(run)
         left.plot(list(distance.values()), [place[key] - shift for key in distance], **style)

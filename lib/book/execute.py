@@ -13,6 +13,7 @@ from pathlib import Path
 from lib import cache, parallel, processes
 from lib.book import kernel, notebooks, usage
 from lib.book.chapter import Chapter
+from lib.errors import first_line
 
 
 @dataclass
@@ -68,8 +69,8 @@ def execute(source: Path, output: Path, parameters: dict | None = None, cwd: Pat
             error = f"{source.stem}: interrupted"
         except Exception as failure:  # no kernel, full disk: whatever it is, the reader gets one line
             stopped, interrupted = True, _after_an_interrupt(failure)
-            what = "interrupted" if interrupted else f"{_one_line(failure)}{kernel.last_words(folder)}"
-            error = f"{source.stem}: {what}"
+            what = f"{type(failure).__name__}: {first_line(failure)}{kernel.last_words(folder)}"
+            error = f"{source.stem}: {'interrupted' if interrupted else what}"
     return Outcome(output, time.monotonic() - start, error, interrupted, stopped, peak.megabytes)
 
 
@@ -141,11 +142,6 @@ def say(line: str) -> None:
 def _after_an_interrupt(error: BaseException | None) -> bool:
     """Did this come up while an interrupt was dealt with? What asyncio left behind can then fail on its own."""
     return error is not None and (isinstance(error, KeyboardInterrupt) or _after_an_interrupt(error.__context__))
-
-
-def _one_line(error: Exception) -> str:
-    """`ValueError: what it says`, without its further lines."""
-    return f"{type(error).__name__}: {(str(error).strip().splitlines() or ['no reason given'])[0]}"
 
 
 def _literal(path: Path) -> str:

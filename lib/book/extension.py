@@ -16,7 +16,7 @@ from nbformat import v4
 from sphinx.util.docutils import SphinxDirective
 
 from lib.book import notebooks, results, teaching
-from lib.book.chapter import Chapter, in_toc
+from lib.book.chapter import Chapter, named
 from lib.book.templates import render
 from lib.errors import BookError
 from lib.page import parameters
@@ -79,19 +79,10 @@ class Table(SphinxDirective):
 
     def run(self) -> list:
         try:
-            chapters = self.chapters(*self.arguments)
+            chapters = named(" ".join(self.arguments).split(), Path(self.env.srcdir))
             return self.parse_text_to_nodes(TABLES[self.name](chapters, list(self.content)))
         except BookError as error:
             raise self.error(str(error)) from None
-
-    def chapters(self, names: str = "") -> list[Chapter]:
-        """Those of these names on the stage; all where none is given."""
-        root = Path(self.env.srcdir)
-        paths = [root / f"{page}.ipynb" for page in in_toc(root)]
-        there = {path.stem: Chapter(path) for path in paths if path.exists()}
-        if missing := [name for name in names.split() if name not in there]:
-            raise BookError(f"no chapter {missing[0]!r}; there are: {', '.join(there)}")
-        return [there[name] for name in names.split() or there]
 
 
 TABLES = {

@@ -1,28 +1,30 @@
 """Is a committed chapter still what its sources would give?
 
-When `make refresh` executes a chapter it stores, in the notebook's metadata, the hash of everything the outputs depend
-on: the chapter's code and the modules of lib that it imports (`lib.reachable`; comments and docstrings do not count),
-every data file that these open through `data_file("...")`, its entries of the claims ledger without their wording, its
-own parameter rules, and the versions of the numeric packages. A notebook that a chapter runs counts with all that it
-depends on itself: one that it opens like a data file, or that is the default of its parameter `chapter`.
+`make refresh` stores in a notebook the hash of everything that its outputs depend on: its code and the modules of lib
+that it imports (`lib.reachable`), the data files that these open through `data_file("...")`, its entries of the claims
+ledger without their wording, its parameter rules, and the versions of the numeric packages. A notebook that it runs
+counts with all that it depends on itself: one opened like a data file, or the default of its parameter `chapter`.
 
-The stamp of a stale chapter may be renewed without executing it for the book (`accept`) where `make test` has executed
-it at this very code and every cell passed: then its verdicts are the committed ones.
+The stamp of a stale chapter may be renewed (`accept`) where `make test` has executed it at this very code and every
+cell passed: then its verdicts are the committed ones.
 """
 
 import ast
-import functools
+import contextlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from IPython.core.inputtransformer2 import TransformerManager
+
 from lib import files
 from lib.book import notebooks
-from lib.book.chapter import Chapter, chapters, named
+from lib.book.chapter import Chapter, named
 from lib.errors import BookError
-from lib.page import claims, parameters
+from lib.page import parameters
+from lib.page.ledger import ledger
 from lib.paths import ROOT
-from lib.reachable import NUMERIC, follow, parse, read, sha, text, versions
+from lib.reachable import NUMERIC, follow, parse, read, rest_of_line, sha, text, versions
 
 WORDING = ("chapter", "statement", "source", "published", "reference_origin", "units", "history")  # of a claim
 
@@ -32,12 +34,12 @@ def inputs(chapter: Chapter, root: Path = ROOT, outer: tuple[Path, ...] = ()) ->
 
     outer: the notebooks that run this one, each by the next.
     """
-    trees, said = [], []
+    tree, said = ast.Module([], []), []
     for cell in notebooks.code_cells(chapter.notebook):
-        tree = parse(_without_magics(cell.source), chapter.path.name)
-        trees.append(tree)
-        said.append(_said(cell.source, tree))
-    tree = ast.Module([statement for tree in trees for statement in tree.body], [])
+        source = TransformerManager().transform_cell(cell.source)  # magics become calls
+        body = parse(source, chapter.path.name).body
+        tree.body += body
+        said.append(_said(source, body))
     code = read(tree)
     modules = follow(code.modules, root).values()
     hashes = {"code": sha("\0".join(said))} | {each.file: each.hash for each in modules if each.hash}
@@ -50,15 +52,15 @@ def inputs(chapter: Chapter, root: Path = ROOT, outer: tuple[Path, ...] = ()) ->
             hashes[f"data/{name}"] = sha(file.read_bytes()) if file.is_file() else "missing"
     for file in runs:
         if file.is_file() and file not in (chapter.path, *outer):
-            hashes[file.relative_to(root).as_posix()] = digest(inputs(Chapter(file), root, (chapter.path, *outer)))
+            hashes[file.relative_to(root).as_posix()] = digest(Chapter(file), root, (chapter.path, *outer))
     hashes["claims"] = sha(json.dumps(_bars(chapter.name, tree, root), sort_keys=True, default=str))
     hashes["parameter rules"] = sha(repr(parameters.rules(chapter.name)))
     return hashes if outer else hashes | versions()
 
 
-def digest(hashes: dict[str, str]) -> str:
-    """One hash of all inputs of a chapter."""
-    return sha(json.dumps(hashes, sort_keys=True))
+def digest(chapter: Chapter, root: Path = ROOT, outer: tuple[Path, ...] = ()) -> str:
+    """One hash of all `inputs` of a chapter."""
+    return sha(json.dumps(inputs(chapter, root, outer), sort_keys=True))
 
 
 def stamp(notebook, hashes: dict[str, str], measured: dict) -> None:
@@ -87,11 +89,9 @@ def lib_hash(root: Path = ROOT) -> str:
 
 def verified(root: Path = ROOT) -> dict[str, str]:
     """Chapter -> digest of its inputs when `make test` last saw all its cells pass; empty where nothing is known."""
-    try:
-        found = json.loads(_verified_file(root).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        return dict(files.read_json(_verified_file(root)))
+    return {}
 
 
 def record_verified(digests: dict[str, str], root: Path = ROOT, failed: Iterable[str] = ()) -> None:
@@ -108,7 +108,7 @@ def _verified_file(root: Path) -> Path:
 
 def acceptable(chapter: Chapter, root: Path = ROOT) -> bool:
     """Did every cell of this chapter pass at exactly this code?"""
-    return chapter.stamp is not None and verified(root).get(chapter.name) == digest(inputs(chapter, root))
+    return chapter.stamp is not None and verified(root).get(chapter.name) == digest(chapter, root)
 
 
 def accept(chapter: Chapter, root: Path = ROOT) -> None:
@@ -125,85 +125,45 @@ def accept(chapter: Chapter, root: Path = ROOT) -> None:
 # The commands ----------------------------------------------------------------------------------------------
 
 
-def show(accept: list[str] | None) -> int:
+def show(renew: list[str] | None) -> int:
     """`lib fresh`: name the stale chapters; with a list, renew the stamps of these (all where it is empty)."""
-    if accept is not None:
-        return _accept_all(named(accept))
-    code = 0
-    for chapter in chapters():
-        if changed := stale(chapter):
-            code = 1
-            hint = f" or: python -m lib fresh --accept {chapter.name}" if acceptable(chapter) else ""
-            print(f"{_told(chapter, changed)}; run: make refresh CHAPTERS={chapter.name}{hint}")
-    return code
-
-
-def _accept_all(wanted: list[Chapter]) -> int:
+    told = {chapter: ", ".join(changed) for chapter in named(renew or []) if (changed := stale(chapter))}
     refused = []
-    for chapter in wanted:
-        if changed := stale(chapter):
-            try:
-                accept(chapter)
-                print(f"{_told(chapter, changed)}, and all its cells passed at this code: accepted")
-            except BookError as error:
-                refused.append(str(error))
+    for chapter, changed in told.items():
+        line = f"{chapter.name} is stale ({changed})"
+        if renew is None:
+            hint = f" or: python -m lib fresh --accept {chapter.name}" if acceptable(chapter) else ""
+            print(f"{line}; run: make refresh CHAPTERS={chapter.name}{hint}")
+            continue
+        try:
+            accept(chapter)
+            print(f"{line}, and all its cells passed at this code: accepted")
+        except BookError as error:
+            refused.append(str(error))
     if refused:
         raise BookError("; ".join(refused))
-    return 0
-
-
-def _told(chapter: Chapter, changed: list[str]) -> str:
-    return f"{chapter.name} is stale ({', '.join(changed)})"
-
-
-def show_hash() -> None:
-    """`lib hash`."""
-    print(lib_hash())
+    return 1 if told and renew is None else 0
 
 
 # What a chapter says ---------------------------------------------------------------------------------------
 
 
-def _without_magics(source: str) -> str:
-    return "\n".join("" if _is_magic(line) else line for line in source.splitlines())
-
-
-def _is_magic(line: str) -> bool:
-    return line.lstrip().startswith(("%", "!"))
-
-
-def _said(source: str, tree: ast.Module) -> str:
-    """The code of a cell without comments: statements, magics, and whether a `;` hides its last value."""
-    said = [text(statement) for statement in tree.body] + [line for line in source.splitlines() if _is_magic(line)]
-    if tree.body:
-        last = tree.body[-1]
-        rest = source.splitlines()[last.end_lineno - 1].encode()[last.end_col_offset :]
-        said += [";"] * rest.lstrip().startswith(b";")
-    return "\n".join(said)
+def _said(source: str, body: list[ast.stmt]) -> str:
+    """The code of a cell without comments: its statements, and whether a `;` hides the last value."""
+    said = [text(statement) for statement in body]
+    hidden = body and rest_of_line(source, body[-1]).lstrip().startswith(";")
+    return "\n".join([*said, ";"] if hidden else said)
 
 
 def _named_chapters(tree: ast.Module) -> list[str]:
     """The default of a parameter called `chapter`: `chapter: str = "ising"`."""
-    return [
-        node.value.value
-        for node in tree.body
-        if isinstance(node, ast.AnnAssign)
-        and getattr(node.target, "id", None) == "chapter"
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    ]
+    declared = [node for node in tree.body if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Constant)]
+    return [str(node.value.value) for node in declared if getattr(node.target, "id", None) == "chapter"]
 
 
 def _bars(chapter: str, tree: ast.Module, root: Path) -> list[dict]:
     """The ledger's entries of this chapter, and those it names, without their wording."""
     named = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    file = root / "data" / "claims.yml"
-    entries = _ledger(file, sha(file.read_bytes()) if file.is_file() else "missing").values()
+    entries = ledger(root / "data" / "claims.yml").values()
     own = [entry for entry in entries if entry["chapter"] == chapter or entry["key"] in named]
     return [{name: value for name, value in entry.items() if name not in WORDING} for entry in own]
-
-
-@functools.lru_cache(maxsize=4)
-def _ledger(file: Path, content: str) -> dict[str, dict]:
-    """`claims.ledger`, read once: reading YAML takes longer than everything else here."""
-    return claims.ledger(file)

@@ -6,7 +6,7 @@ from pathlib import Path
 import nbformat
 
 from lib import files
-from lib.errors import BookError
+from lib.errors import BookError, first_line
 
 
 def read(path: Path) -> nbformat.NotebookNode:
@@ -19,8 +19,7 @@ def read(path: Path) -> nbformat.NotebookNode:
     except FileNotFoundError:
         raise BookError(f"no notebook {path}") from None
     except Exception as error:  # nbformat raises many kinds
-        reason = (str(error).strip().splitlines() or ["unknown reason"])[0][:120]
-        raise BookError(f"{path} is not a readable notebook: {reason}") from None
+        raise BookError(f"{path} is not a readable notebook: {first_line(error)[:120]}") from None
 
 
 def write(notebook: nbformat.NotebookNode, path: Path) -> None:

@@ -9,33 +9,25 @@ from lib.book.chapter import Chapter, chapters
 from lib.errors import BookError
 from lib.page import claims, tables
 from lib.page import margins as room
-from lib.page.records import Record
+from lib.page.records import Record, line
 
 STATUSES = ("passed", "missed", "reported", "not applicable", "failed", "missing")  # of claims, and unreported
 
 
-def read(path: Path) -> list[dict]:
-    """The claims of an executed notebook, of a `results.json`, or of the folder of a run."""
+def read(path: Path) -> dict[str, Record]:
+    """Key -> record of an executed notebook, of a `results.json`, or of the folder of a run."""
     path = path / "results.json" if path.is_dir() else path
     if path.suffix != ".json":
-        return list(Chapter(path).claims.values())
+        return Chapter(path).claims
     try:
-        return [record for record in files.read_json(path) if record["verdict"] != "measured"]
-    except OSError as error:
-        raise BookError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError):
-        raise BookError(f"{path}: no results.json of a run; give one, or an executed notebook") from None
+        return {entry["key"]: Record.from_json(entry) for entry in files.read_json(path)}
+    except (ValueError, KeyError, TypeError) as error:
+        raise BookError(f"{path} is no results.json of a run ({type(error).__name__}: {error})") from None
 
 
-def committed() -> list[dict]:
+def committed() -> list[Record]:
     """The claims of the committed chapters."""
     return [record for chapter in chapters() for record in chapter.claims.values()]
-
-
-def line(record: dict) -> str:
-    """One claim for the terminal."""
-    value = tables.value_text(record["value"], record["error"])
-    return f"{record['key']} = {value}: {record['verdict']}"
 
 
 def show(notebook: list[Path], as_json: bool, page: bool) -> None:
@@ -45,9 +37,9 @@ def show(notebook: list[Path], as_json: bool, page: bool) -> None:
 
         refresh.write_pages()
         return
-    found = [record for path in notebook for record in read(path)] if notebook else committed()
+    found = [record for path in notebook for record in read(path).values()] if notebook else committed()
     if as_json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps([record.to_json() for record in found], indent=2))
         return
     for record in found:
         print(line(record))
@@ -55,9 +47,8 @@ def show(notebook: list[Path], as_json: bool, page: bool) -> None:
 
 def margins(run: list[Path]) -> None:
     """`lib margins`: how much of each bar is used, in the run with least room."""
-    runs = {str(path): read(path) for path in run} or {"book": committed()}
-    found = {name: [Record.from_json(each) for each in records] for name, records in runs.items()}
-    print(tables.aligned(room.table(found)))
+    runs = {str(path): list(read(path).values()) for path in run} or {"book": committed()}
+    print(tables.aligned(room.table(runs)))
 
 
 # The page --------------------------------------------------------------------------------------------------
@@ -70,7 +61,7 @@ class Section:
     name: str
     chapter: Chapter | None
     entries: list[dict]
-    records: dict[str, dict]
+    records: dict[str, Record]
 
     @property
     def title(self) -> str:
@@ -82,7 +73,7 @@ class Section:
 
     def status(self, key: str) -> str:
         """One of STATUSES."""
-        return Record.from_json(self.records[key]).status if key in self.records else "missing"
+        return self.records[key].status if key in self.records else "missing"
 
     def keys(self, *statuses: str) -> list[str]:
         return [entry["key"] for entry in self.entries if self.status(entry["key"]) in statuses]
@@ -132,17 +123,16 @@ def _versions(versions: dict) -> str:
     return ", ".join(f"{name} {number}" for name, number in versions.items())
 
 
-def _row(entry: dict, record: dict | None) -> list[str]:
+def _row(entry: dict, record: Record | None) -> list[str]:
     """Claim, verdict, value here, exact, published, deviation in errors, part of the bar used."""
-    key, value, reference = f"`{entry['key']}`", None, entry["reference"]
+    key, reference = f"`{entry['key']}`", entry["reference"]
     verdict, here, deviation, used = "missing", "not reported", "", ""
     if record is not None:
         key = f"{{ref}}`{entry['key']} <{target(entry['key'])}>`"
-        value, error, reference, verdict = (record[name] for name in ("value", "error", "reference", "verdict"))
-        here = "" if value is None else tables.value_text(value, error)
-        used = room.used_text(room.room_of(Record.from_json(record)))
-        if error and None not in (value, reference):
-            deviation = f"{(value - reference) / error:+.1f}"
+        reference, verdict = record.reference, record.verdict
+        here = "" if record.value is None else record.text
+        used = room.used_text(room.room_of(record))
+        deviation = "" if record.deviation is None else f"{record.deviation:+.1f}"
     units = f" ({entry['units']})" if entry["units"] else ""
     origin = f"; exact: {entry['reference_origin']}" if entry["reference_origin"] else ""
     exact = "in the chapter" if reference is None else f"{reference:.6g}"

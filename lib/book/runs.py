@@ -18,7 +18,8 @@ from lib.book import freshness, results, usage
 from lib.book.chapter import Chapter, find
 from lib.book.execute import say
 from lib.errors import BookError, Failed, Interrupted
-from lib.page import parameters, records
+from lib.page import parameters
+from lib.page.records import Record, line
 from lib.paths import RUNS
 
 MARK = "INCOMPLETE"
@@ -29,36 +30,29 @@ class Run:
     """One execution of a chapter.
 
     name: as the reader knows it, the path of its folder; chapter: name; parameters: name -> value, every one;
-    claims, numbers: key -> record, see `Chapter`; outcome: of the execution, None where it was read from a folder.
+    results: key -> record; outcome: of the execution, None where it was read from a folder.
     """
 
     name: str
     chapter: str
     parameters: dict
-    claims: dict[str, dict]
-    numbers: dict[str, dict]
+    results: dict[str, Record]
     outcome: executing.Outcome | None = None
-
-    @property
-    def results(self) -> dict[str, dict]:
-        return self.claims | self.numbers
 
 
 # Carry out, and read ---------------------------------------------------------------------------------------
 
 
-def carry_out(chapter: Chapter, given: dict, folder: Path, keep_numbers: bool = False) -> Run:
+def carry_out(chapter: Chapter, given: dict, folder: Path, keep_numbers: bool = False, **more) -> Run:
     """Execute a chapter with these parameters into a new folder.
 
     given: values of parameters other than the defaults. keep_numbers: those measured on a reader's own data belong to
-    the results. BookError where the folder is there or cannot be made; failures of the execution are in the outcome.
+    the results. more: goes into `params.json`. BookError where the folder is there; failures of the execution are in
+    the outcome.
     """
     if folder.exists():
         raise BookError(f"{folder} exists already; name a new folder with --out")
-    try:
-        folder.mkdir(parents=True)
-    except OSError as error:
-        raise BookError(f"cannot make {folder}: {error.strerror}; name another folder with --out") from None
+    folder.mkdir(parents=True)
     files.write_text(folder / MARK, "This run has not finished. The file goes away when it does.\n")
     record = {
         "chapter": chapter.name,
@@ -66,50 +60,40 @@ def carry_out(chapter: Chapter, given: dict, folder: Path, keep_numbers: bool = 
         "versions": usage.versions(),
         "machine": usage.machine(),
         "lib_hash": freshness.lib_hash(),
-        "seconds": None,
-        "memory": None,
-        "error": None,
+        **dict.fromkeys(("seconds", "memory", "error")),
+        **more,
     }
     files.write_json(folder / "params.json", record)
     output = folder / chapter.path.name
     outcome = executing.execute(chapter.path, output, given)
     record |= {"seconds": round(outcome.seconds, 1), "memory": outcome.memory, "error": outcome.error}
     executed = Chapter(output)
-    claims = executed.claims if output.exists() else {}
-    numbers = executed.numbers if output.exists() and keep_numbers else {}
-    files.write_json(folder / "results.json", [*claims.values(), *numbers.values()])
+    found = executed.claims | (executed.numbers if keep_numbers else {}) if output.exists() else {}
+    files.write_json(folder / "results.json", [each.to_json() for each in found.values()])
     files.write_json(folder / "params.json", record)
     if not outcome.stopped:
         (folder / MARK).unlink()
-    return Run(str(folder), chapter.name, record["parameters"], claims, numbers, outcome)
+    return Run(str(folder), chapter.name, record["parameters"], found, outcome)
 
 
 def read(folder: Path) -> Run:
-    """The run in this folder. BookError where it is not finished, damaged, or no run."""
+    """The run in this folder, or an executed notebook. BookError where it is not finished, damaged, or no run."""
+    if folder.suffix == ".ipynb":
+        return of_notebook(Chapter(folder), str(folder))
+    if not folder.is_dir():
+        raise BookError(f"no run {folder}; give a folder that `lib run` wrote, a notebook, or the word book")
     if (folder / MARK).exists():
         raise BookError(f"{folder} is marked {MARK}: that run did not get to its end; run it again")
     try:
         record = files.read_json(folder / "params.json")
-        found = {each["key"]: each for each in files.read_json(folder / "results.json")}
-        numbers = {key: each for key, each in found.items() if each["verdict"] == "measured"}
-        claims = {key: each for key, each in found.items() if key not in numbers}
-        return Run(str(folder), record["chapter"], record["parameters"], claims, numbers)
-    except OSError as error:
-        raise BookError(f"{folder} is no run: {Path(error.filename).name} cannot be read ({error.strerror})") from None
+        return Run(str(folder), record["chapter"], record["parameters"], results.read(folder))
     except (ValueError, KeyError, TypeError) as error:
-        what = f"{type(error).__name__}: {error}"
-        raise BookError(f"{folder}: params.json or results.json is damaged ({what})") from None
+        raise BookError(f"{folder / 'params.json'} is damaged ({type(error).__name__}: {error})") from None
 
 
 def of_notebook(chapter: Chapter, name: str) -> Run:
     """What an executed notebook says, as a run at the parameters in its parameters cell."""
-    return Run(name, chapter.name, chapter.defaults, chapter.claims, {})
-
-
-def is_complete(folder: Path) -> bool:
-    """Has the run in this folder come to its end, or to a failing cell?"""
-    file = folder / "params.json"
-    return file.is_file() and not (folder / MARK).exists() and files.read_json(file)["seconds"] is not None
+    return Run(name, chapter.name, chapter.defaults, chapter.claims)
 
 
 # What may be given -----------------------------------------------------------------------------------------
@@ -167,7 +151,7 @@ def run(chapter: str, parameter: list[str], smoke: bool, out: Path | None) -> No
     source = find(chapter)
     given = check_parameters(source, parameter, smoke)
     done = carry_out(source, given, out or stamped(source.name))
-    _tell(done, list(done.claims.values()))
+    _tell(done, list(done.results.values()))
 
 
 def learn(file: str, kind: str, T0: str, seed: str, n_networks: str, steps: str, out: Path | None) -> None:
@@ -184,20 +168,18 @@ def learn(file: str, kind: str, T0: str, seed: str, n_networks: str, steps: str,
     given = check_parameters(source, [f"{name}={value}" for name, value in named.items() if value is not None])
     done = carry_out(source, given, out or stamped(f"learn-{path.stem}"), keep_numbers=True)
     # the other claims of the chapter are about the file that comes with the book
-    _tell(done, [record for record in done.claims.values() if record["value"] is not None])
+    told = [each for each in done.results.values() if each.value is not None or each.status == "measured"]
+    _tell(done, [each for each in told if each.form != "series"])
 
 
-def _tell(done: Run, claims: list[dict]) -> None:
+def _tell(done: Run, told: list[Record]) -> None:
     """Print what was found. Interrupted or Failed where the execution did not get to its end."""
     outcome = done.outcome
     if outcome.stopped:
         error = Interrupted if outcome.interrupted else Failed
         raise error(f"{outcome.error}; {done.name} is marked {MARK}")
-    for record in claims:
-        say(results.line(record))
-    for record in done.numbers.values():
-        if line := records.line(records.Record.from_json(record)):
-            say(line)
+    for record in told:
+        say(line(record))
     say(f"{done.name}: {outcome.path.name}, results.json, params.json; {outcome.seconds:.0f} s")
     if outcome.error:
         raise Failed(outcome.error)

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 from lib import files
 from lib.book import refresh, site
 from lib.book.chapter import in_toc
-from lib.errors import BookError
+from lib.errors import BookError, last_line
 from lib.paths import BUILD
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -112,8 +112,7 @@ def pdf(document: Path, output: Path, browser: str) -> None:
         except subprocess.TimeoutExpired:
             raise BookError(f"{browser} did not print {document} within ten minutes") from None
         if result.returncode or not part.is_file():
-            last = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
-            raise BookError(f"{browser} did not print {document}: {last}")
+            raise BookError(f"{browser} did not print {document}: {last_line(result.stderr)}")
         shutil.move(part, output)
 
 

@@ -18,22 +18,22 @@ from lib.book import refresh
 from lib.book.chapter import Chapter, chapters, in_toc
 from lib.book.execute import say
 from lib.book.templates import render
-from lib.errors import BookError
+from lib.errors import BookError, last_line
 from lib.paths import BOOK, BUILD, ROOT
 
 STAGE = BUILD / "stage"
 
 
+@refresh.building()
 def book() -> None:
     """`lib book`, behind `make book`: the site in _build/html, after executing every chapter from scratch."""
-    with refresh.building():
-        build(execute=True)
+    build(execute=True)
 
 
+@refresh.building()
 def read() -> None:
     """`lib read`, behind `make read`: the site in _build/html, from the committed outputs."""
-    with refresh.building():
-        build(execute=False)
+    build(execute=False)
 
 
 def build(execute: bool) -> None:
@@ -44,30 +44,18 @@ def build(execute: bool) -> None:
         _, failures = refresh.run_chapters(jobs)
         refresh.raise_all(failures)
         refresh.write_pages([Chapter(output) for _, output in jobs], STAGE / "book")
-    stage_toc()
     sphinx()
     files.write_text(BUILD / "html" / "index.html", index())
     say(f"{BUILD / 'html' / 'index.html'}: built in {time.monotonic() - start:.0f} s")
 
 
 def stage() -> None:
-    """Copy what Sphinx reads to _build/stage, all but the table of contents."""
+    """Copy what Sphinx reads to _build/stage."""
     shutil.rmtree(STAGE, ignore_errors=True)
     STAGE.mkdir(parents=True)
     shutil.copytree(BOOK, STAGE / "book", ignore=shutil.ignore_patterns(".ipynb_checkpoints", "__pycache__"))
-    shutil.copy(ROOT / "_config.yml", STAGE)
-
-
-def stage_toc() -> None:
-    """Write the table of contents of the stage. Pages that are not on the stage are left out, and named."""
-    toc = yaml.safe_load(files.read_text(ROOT / "_toc.yml"))
-    missing = [page for page in in_toc(ROOT) if not list(STAGE.glob(f"{page}.*"))]
-    if missing:
-        say(f"left out, not there: {', '.join(missing)}")
-    for part in [toc, *toc.get("parts", [])]:
-        if "chapters" in part:
-            part["chapters"] = [entry for entry in part["chapters"] if entry["file"] not in missing]
-    files.write_text(STAGE / "_toc.yml", yaml.safe_dump(toc, sort_keys=False))
+    for name in ("_config.yml", "_toc.yml"):
+        shutil.copy(ROOT / name, STAGE)
 
 
 def index() -> str:
@@ -102,6 +90,4 @@ def sphinx_problem(log: str, code: int) -> str | None:
     for line in log.splitlines():
         if re.search(r"\b(WARNING|ERROR|CRITICAL)\b", line):
             return line.replace(str(STAGE) + "/", "").strip()
-    if code:
-        return (log.strip().splitlines() or ["failed without a word"])[-1]
-    return None
+    return last_line(log, "failed without a word") if code else None

@@ -58,22 +58,22 @@ def exercises(chapter: nbformat.NotebookNode) -> list[Exercise]:
 
 def student(chapter: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
     """The student version of a chapter. BookError, naming it, if a solution is not closed, or not opened."""
-    reader = _Reader(name)
-    made = copy.deepcopy(chapter)
+    made, inside = copy.deepcopy(chapter), ""
     cells = [v4.new_markdown_cell(NOTE.format(name=name), id="student-note")]
     for cell in made.cells:
         if cell.cell_type == "markdown":
             before = cell.source
-            cell.source = reader.without_solutions(before)
+            cell.source, inside = _without_solutions(before, inside, name)
             if cell.source.strip() or not before.strip():
                 cells.append(cell)
-        elif cell.cell_type == "code" and (reader.inside or "solution" in tags(cell)):
+        elif cell.cell_type == "code" and (inside or "solution" in tags(cell)):
             _add_stub(cells, cell)
         else:
             if "grade" in tags(cell):
                 cell.outputs, cell.execution_count = [], None
             cells.append(cell)
-    reader.finish()
+    if inside:
+        raise BookError(f"{name}: the solution of {inside!r} has no solution-end")
     made.cells = cells
     made.metadata["dan_book"] = {"student_of": name}
     return made
@@ -95,12 +95,9 @@ def write(chapters: list[Chapter], folder: Path) -> list[Path]:
         raise BookError(
             f"{there[0]} exists already and may hold somebody's work; nothing was written, name a new folder with --out"
         )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for target, notebook in made.items():
-            notebooks.write(notebook, target)
-    except OSError as error:
-        raise BookError(f"cannot write to {folder}: {error.strerror}; name another folder with --out") from None
+    folder.mkdir(parents=True, exist_ok=True)
+    for target, notebook in made.items():
+        notebooks.write(notebook, target)
     return list(made)
 
 
@@ -116,50 +113,35 @@ def _add_stub(cells: list, cell: nbformat.NotebookNode) -> None:
     cells.append(new)
 
 
-class _Reader:
-    """Reads the Markdown cells of one chapter in order and knows whether a gated solution is open."""
+def _without_solutions(text: str, inside: str, name: str) -> tuple[str, str]:
+    """The text of a cell outside solutions, with exercises as plain Markdown, and the solution that is open at its end.
 
-    def __init__(self, name: str):
-        self.name, self.inside = name, ""  # label of the solution that is open
-
-    def without_solutions(self, text: str) -> str:
-        """The text of a cell outside solutions, with exercises as plain Markdown."""
-        kept, position = [], 0
-        for match in DIRECTIVE.finditer(text):
-            kept.append(self._between(text[position : match.start()]))
-            kept.append(self._replaced(match))
-            position = match.end()
-        kept.append(self._between(text[position:]))
-        return re.sub(r"\n{3,}", "\n\n", "".join(kept)).strip()
-
-    def _between(self, text: str) -> str:
-        """What is left of text without a directive."""
-        if opening := OPENING.search(text):
-            raise BookError(f"{self.name}: {opening[0]!r} is not closed")
-        return "" if self.inside else text
-
-    def _replaced(self, match: re.Match) -> str:
-        """What is left of a directive."""
-        name, argument = match["name"], match["argument"]
-        if name == "solution-start":
-            if self.inside:
-                raise BookError(f"{self.name}: solution {argument!r} starts within that of {self.inside!r}")
-            self.inside = argument
-        elif name == "solution-end":
-            if not self.inside:
-                raise BookError(f"{self.name}: a solution-end without a solution-start")
-            self.inside = ""
-        elif not self.inside and name in ("exercise", "exercise-start"):
+    inside: the label of the one open at its start, empty if there is none. name: of the chapter.
+    """
+    kept, position = [], 0
+    for match in [*DIRECTIVE.finditer(text), None]:
+        between = text[position : match.start() if match else None]
+        if opening := OPENING.search(between):
+            raise BookError(f"{name}: {opening[0]!r} is not closed")
+        if not inside:
+            kept.append(between)
+        if match is None:
+            return re.sub(r"\n{3,}", "\n\n", "".join(kept)).strip(), inside
+        position, kind, argument = match.end(), match["name"], match["argument"]
+        if kind == "solution-start":
+            if inside:
+                raise BookError(f"{name}: solution {argument!r} starts within that of {inside!r}")
+            inside = argument
+        elif kind == "solution-end":
+            if not inside:
+                raise BookError(f"{name}: a solution-end without a solution-start")
+            inside = ""
+        elif not inside and kind in ("exercise", "exercise-start"):
             label, body = _options(match["body"])
             heading = f"**Exercise: {argument}**" if argument else "**Exercise**"
-            return heading + (f" (`{label}`)" if label else "") + f"\n\n{body}"
-        elif not self.inside and name not in ("solution", "exercise-end"):
-            return match[0]
-        return ""
-
-    def finish(self) -> None:
-        if self.inside:
-            raise BookError(f"{self.name}: the solution of {self.inside!r} has no solution-end")
+            kept.append(heading + (f" (`{label}`)" if label else "") + f"\n\n{body}")
+        elif not inside and kind not in ("solution", "exercise-end"):
+            kept.append(match[0])
 
 
 def _options(body: str) -> tuple[str, str]:

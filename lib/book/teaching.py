@@ -18,8 +18,8 @@ def chapters_table(chapters: list[Chapter]) -> str:
     for chapter in chapters:
         levels = [exercise.level for exercise in student.exercises(chapter.notebook)]
         counts = ", ".join(str(levels.count(level)) for level in (1, 2, 3))
-        rows.append([chapter.name, chapter.title, chapter.measured.get("seconds", UNKNOWN), counts])
-    return render("chapters.md", rows=rows)
+        rows.append([_link(chapter), chapter.measured.get("seconds", UNKNOWN), counts])
+    return render("table.md", header=["chapter", "seconds", "exercises of level 1, 2, 3"], rows=rows)
 
 
 def sections_table(chapter: Chapter, titles: list[str]) -> str:
@@ -38,7 +38,8 @@ def sections_table(chapter: Chapter, titles: list[str]) -> str:
             total = f"{sum(seconds):.1f}" if known else UNKNOWN
             longest = f"{max(seconds, default=0):.1f}" if known else UNKNOWN
             rows.append([section, str(len(seconds)), total, longest])
-    return render("sections.md", title=chapter.title, name=chapter.name, rows=rows)
+    header = [f"section of {_link(chapter)}", "code cells", "seconds", "longest cell"]
+    return render("table.md", header=header, rows=rows)
 
 
 def exercises_table(chapters: list[Chapter]) -> str:
@@ -48,9 +49,14 @@ def exercises_table(chapters: list[Chapter]) -> str:
         cells = notebooks.code_cells(chapter.notebook)
         graded = "\n".join(cell.source for cell in cells if "grade" in notebooks.tags(cell))
         for exercise in student.exercises(chapter.notebook):
-            here = [exercise.level or 0, exercise.title, exercise.label, chapter.title, exercise.label in graded]
-            rows.append(here)
-    return render("exercises.md", rows=sorted(rows, key=lambda row: row[0]))
+            link = f"{{ref}}`{exercise.title} <{exercise.label}>`"
+            rows.append([exercise.level or 0, link, chapter.title, "yes" if exercise.label in graded else ""])
+    rows.sort(key=lambda row: row[0])
+    return render("table.md", header=["level", "exercise", "chapter", "graded"], rows=rows)
+
+
+def _link(chapter: Chapter) -> str:
+    return f"[{chapter.title}]({chapter.name}.ipynb)"
 
 
 def sections(chapter: Chapter) -> dict[str, list]:

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from lib import processes
-from lib.errors import BookError
+from lib.errors import BookError, last_line
 
 PIPES = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
 
@@ -72,5 +72,5 @@ def _show(command: str, lines: list[str], code: int, expected: int, output: str)
     if code:
         print(f"[exit code {code}]")
     if code != expected:
-        last = (output.strip().splitlines() or ["no output"])[-1]
-        raise BookError(f"`{command}` ended with exit code {code}, not {expected}: {last}")
+        said = last_line(output, "no output")
+        raise BookError(f"`{command}` ended with exit code {code}, not {expected}: {said}")

@@ -1,12 +1,11 @@
 """How a chapter reports what the book says it reproduces: `report(key, value, error)`, one call for each claim.
 
-`data/claims.yml` (`lib.page.ledger`) lists every claim with its exact reference and its bar. The claims that a cell
-reports are shown as one table, below the cell. Each is stored machine-readably in the outputs of the notebook, where
-its verdict is compared when the chapter is executed again, and its text is glued for the prose.
+`data/claims.yml` (`lib.page.ledger`) lists every claim with its exact reference and its bar. The claims of a cell are
+shown as one table. Each is stored in the outputs of the notebook, where its verdict is compared when the chapter is
+executed again, and its text is glued for the prose.
 
-A bar holds at the parameters that the ledger lists for it. `parameters.check`, which every chapter calls first, says
-which ones a chapter runs at; anywhere else, and where it was not called, the claim is reported without a bar. The
-verdict then says how many of its errors the value is away from the exact reference, if one is known there.
+A bar holds at the parameters that the ledger lists for it; `parameters.check`, which every chapter calls first, says
+which ones it runs at. Anywhere else the verdict says how many errors the value is away from the exact reference.
 """
 
 import math

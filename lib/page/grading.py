@@ -8,10 +8,12 @@
 A grade is one printed line and never an exception, so a notebook with unsolved exercises runs to its end.
 """
 
+import traceback
+
 import numpy as np
 
 from lib.checks import CheckFailed
-from lib.errors import BookError
+from lib.errors import BookError, first_line
 
 
 class NotCaught(BookError):
@@ -58,9 +60,10 @@ def verdict(test):
     except CheckFailed as failure:
         return f"wrong: {failure}"
     except Exception as error:  # whatever the reader's code does, the notebook goes on
-        if isinstance(error, NameError) and _raised_in(error) is test.__code__:
+        *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+        if isinstance(error, NameError) and frame.f_code is test.__code__:
             return "not solved yet"
-        return f"wrong: {type(error).__name__}: {(str(error).strip().splitlines() or ['no reason given'])[0]}"
+        return f"wrong: {type(error).__name__}: {first_line(error)}"
     return "right"
 
 
@@ -82,11 +85,3 @@ def holds(condition, what):
     """Raise CheckFailed, saying that `what` does not hold, unless the condition is true."""
     if not bool(condition):
         raise CheckFailed(f"{what}: this does not hold")
-
-
-def _raised_in(error):
-    """The code object in which an exception was raised."""
-    frame = error.__traceback__
-    while frame.tb_next is not None:
-        frame = frame.tb_next
-    return frame.tb_frame.f_code

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from lib.page.records import Record
-from lib.page.verdict import FLOOR_ERRORS, judge
+from lib.page.verdict import Limit, judge, limits
 
 
 @dataclass(frozen=True)
@@ -32,40 +32,22 @@ def room(value: float, error: float | None, reference: float | None, tolerance: 
     from a perfect value, the reference, to the bar; not known without one. A missed bar is measured against what was
     asked for.
     """
-    kind, bar = tolerance["kind"], tolerance.get("value")
+    kind = tolerance["kind"]
     if kind == "missed":
         return room(value, error, reference, tolerance["asked"])
     if kind == "reported":
         return None
-    if kind == "equal":
-        return Room(0.0 if value == reference else math.inf, None)
-
-    def errors(distance):
-        return distance / error if error else None
-
-    if kind == "at_most":
-        limits = [Room(max(value / bar, 0.0) if bar > 0 else None, errors(bar - value))]
-    elif kind == "at_least":
-        known = reference is not None and reference > bar
-        limits = [Room((reference - value) / (reference - bar) if known else None, errors(value - bar))]
-    else:
-        deviation = abs(value - reference)
-        limits = []
-        if kind != "sigma":
-            limit = bar if kind == "absolute" else bar * abs(reference)
-            limits.append(Room(_share(deviation, limit), errors(limit - deviation)))
-        if sigmas := bar if kind == "sigma" else tolerance.get("sigmas"):
-            limits.append(Room(_share(deviation, sigmas * error), sigmas - deviation / error))
-        if kind == "sigma":
-            limits.append(Room(_share(error, tolerance["cap"]), None))
-    if "floor" in tolerance:
-        below = (tolerance["floor"] - value) / error
-        limits.append(Room(max(below / FLOOR_ERRORS, 0.0), FLOOR_ERRORS - below))
-    return max(limits, key=lambda limit: limit.order)
+    found = [_room(limit, error, kind) for limit in limits(value, error, reference, tolerance)]
+    return max(found, key=lambda each: each.order)
 
 
-def _share(part: float, whole: float) -> float:
-    return part / whole if whole else (math.inf if part else 0.0)
+def _room(limit: Limit, error: float | None, kind: str) -> Room:
+    inside = (limit.allowed - limit.distance) / error if error and limit.blurred else None
+    if limit.allowed > 0:
+        return Room(max(limit.distance / limit.allowed, 0.0), inside)
+    if kind in ("at_most", "at_least"):
+        return Room(None, inside)
+    return Room(math.inf if limit.distance > 0 else 0.0, inside)
 
 
 def room_of(record: Record) -> Room | None:

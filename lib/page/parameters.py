@@ -68,38 +68,27 @@ class Rule:
             noun += f", at most {self.maximum}"
         return noun + (f", other than {' and '.join(self.other_than)}" if self.other_than else "")
 
-    def allows(self, value) -> bool:
-        """Is this value possible, whatever the other parameters are?"""
+    def allows(self, value, others: Mapping) -> bool:
+        """Is this value possible beside these of other parameters? Bounds by those that are not given do not count."""
         if self.kind is float:
             right = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
         else:
             right = type(value) is self.kind
+        low, high = (others.get(bound) if isinstance(bound, str) else bound for bound in (self.minimum, self.maximum))
         return (
             right
             and (self.choices is None or value in self.choices)
-            and (not _is_number(self.minimum) or value >= self.minimum)
-            and (not _is_number(self.maximum) or value <= self.maximum)
+            and (low is None or value >= low)
+            and (high is None or value <= high)
             and (self.multiple_of is None or value % self.multiple_of == 0)
             and (self.path is None or _is_there(value, self.path))
+            and all(value != others[name] for name in self.other_than if name in others)
         )
 
-    def fits(self, values: Mapping) -> bool:
-        """Does it fit the other parameters? values: of all of them, each allowed."""
-        value = values[self.name]
-        return (
-            (not isinstance(self.minimum, str) or value >= values[self.minimum])
-            and (not isinstance(self.maximum, str) or value <= values[self.maximum])
-            and all(value != values[name] for name in self.other_than)
-        )
-
-    def refusal(self, values: Mapping) -> str:
-        others = [name for name in (self.minimum, self.maximum, *self.other_than) if isinstance(name, str)]
-        here = "".join(f"; {name} is {values[name]!r}" for name in others if name in values)
-        return f"{self.name}={values[self.name]!r} is not possible; give {self.describe()}{here}"
-
-
-def _is_number(bound) -> bool:
-    return bound is not None and not isinstance(bound, str)
+    def refusal(self, value, others: Mapping) -> str:
+        names = [name for name in (self.minimum, self.maximum, *self.other_than) if isinstance(name, str)]
+        here = "".join(f"; {name} is {others[name]!r}" for name in names if name in others)
+        return f"{self.name}={value!r} is not possible; give {self.describe()}{here}"
 
 
 def _is_there(name: str, path: str) -> bool:
@@ -123,17 +112,16 @@ class Chapter:
 def declared(file: Path | None = None) -> dict[str, Chapter]:
     """Chapter -> what its parameters may be, from `book/parameters.yml`. BookError for anything but the form above."""
     file = file or FILE
-    return _declared(file, file.stat().st_mtime_ns if file.is_file() else 0)
-
-
-@functools.lru_cache(maxsize=4)
-def _declared(file: Path, _changed: int) -> dict[str, Chapter]:
     try:
-        found = yaml.safe_load(files.read_text(file))
-        return {name: _chapter(each) for name, each in found.items()}
+        return _declared(files.read_text(file))
     except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise BookError(f"cannot read the rules of the parameters in {file}: {reason}") from None
+
+
+@functools.lru_cache(maxsize=4)
+def _declared(text: str) -> dict[str, Chapter]:
+    return {name: _chapter(entry) for name, entry in yaml.safe_load(text).items()}
 
 
 def _chapter(entry: dict) -> Chapter:
@@ -177,15 +165,13 @@ def check(chapter: str, names: Mapping) -> None:
         there = ", ".join(declared())
         raise ParameterError(f"no rules for chapter {chapter!r} in book/parameters.yml; there are: {there}")
     every = rules(chapter)
-    for name, rule in every.items():
-        if name not in names:
-            raise ParameterError(f"parameter {name!r} of {chapter} is missing; give {rule.describe()}")
-        if not rule.allows(names[name]):
-            raise ParameterError(rule.refusal({name: names[name]}))
+    if missing := [name for name in every if name not in names]:
+        raise ParameterError(f"parameter {missing[0]!r} of {chapter} is missing; give {every[missing[0]].describe()}")
     values = {name: names[name] for name in every}
-    for rule in every.values():
-        if not rule.fits(values):
-            raise ParameterError(rule.refusal(values))
+    for others in ({}, values):  # they can be compared where each is right on its own
+        for name, rule in every.items():
+            if not rule.allows(values[name], others):
+                raise ParameterError(rule.refusal(values[name], others))
     if function := declared()[chapter].check:
         module, _, name = function.partition(":")
         getattr(importlib.import_module(module), name)(**values)

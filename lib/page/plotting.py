@@ -135,12 +135,6 @@ def style():
     return mpl.rc_context(STYLE)
 
 
-def luminance(colour: str) -> float:
-    """Perceived lightness of a colour in grey, from 0 (black) to 1 (white)."""
-    red, green, blue = mpl.colors.to_rgb(colour)
-    return 0.299 * red + 0.587 * green + 0.114 * blue
-
-
 # What many figures show ------------------------------------------------------------------------------------
 
 

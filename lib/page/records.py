@@ -11,17 +11,16 @@ from lib.page.tables import value_text
 
 CHAPTER = "your_configurations"
 MIME = "application/vnd.dan-book.measured+json"
-STATUSES = ("passed", "failed", "missed", "reported", "not applicable", "measured")
-FORMS = ("number", "series", "text")
 
 
 @dataclass(frozen=True)
 class Record:
     """One number with what it is held to.
 
-    value, error: None where there is none, or where it is NaN or infinite. status: one of STATUSES.
+    value, error: None where there is none, or where it is NaN or infinite.
+    status: passed, failed, missed, reported, not applicable, or measured.
     tolerance: what it is held to, as in the ledger; bar: the same in words. reason: why a claim is not applicable.
-    form: one of FORMS; `series` is a line of a table of many temperatures, `text` says what it has to in its statement.
+    form: `number`; `series` is a line of a table of many temperatures, `text` says what it has to in its statement.
     """
 
     key: str
@@ -69,7 +68,7 @@ class Record:
         return value_text(self.value, self.error)
 
     def to_json(self) -> dict:
-        return asdict(self) | {"passed": self.passed, "verdict": self.verdict}
+        return dict(sorted((asdict(self) | {"passed": self.passed, "verdict": self.verdict}).items()))
 
     @classmethod
     def from_json(cls, entry: dict) -> "Record":
@@ -103,10 +102,10 @@ def store(records: list[Record]) -> None:
         display({"text/html": f'<p class="claim">{text}</p>', "text/plain": text, MIME: stored}, raw=True)
 
 
-def line(each: Record) -> str | None:
-    """One record for the terminal, None for those of a series."""
-    if each.form == "series":
-        return None
+def line(each: Record) -> str:
+    """One record for the terminal."""
     if each.form == "text":
         return f"{each.key}: {each.statement}"
+    if each.status != "measured":
+        return f"{each.key} = {each.text}: {each.verdict}"
     return f"{each.key} = {each.text}" + (f"  ({each.statement})" if each.statement else "")

@@ -162,7 +162,7 @@ def test_the_wording_of_a_claim_does_not_count_its_bar_does(old, new, counts, bo
 
 def test_fields_that_the_ledger_may_get_count_unless_they_are_wording(book, monkeypatch):
     entries = claims.ledger(book / "data" / "claims.yml")
-    monkeypatch.setattr(freshness, "_ledger", lambda *_: entries)
+    monkeypatch.setattr(freshness, "ledger", lambda *_: entries)
     entries["tiny.one"]["history"] = "2026-11: was 0.6"
     assert stale(book) == []
     entries["tiny.one"]["parameters"] = {"L": 4}
@@ -310,14 +310,14 @@ def test_what_the_chapters_of_the_book_run_is_found():
 def test_a_stamp_is_renewed_after_a_pass_at_exactly_this_code(book):
     path = book / "tiny.ipynb"
     edit(book, "lib/page/claims.py", "return x", "return +x")
-    for other in ({}, {"tiny": "0"}, {"other": freshness.digest(freshness.inputs(Chapter(path), book))}):
+    for other in ({}, {"tiny": "0"}, {"other": freshness.digest(Chapter(path), book)}):
         freshness.record_verified(other, book)
         before = path.read_bytes()
         with pytest.raises(BookError) as caught:
             freshness.accept(Chapter(path), book)
         assert "tiny: no pass of all its cells at this code is known; run: make test" in one_line(str(caught.value))
         assert path.read_bytes() == before
-    freshness.record_verified({"tiny": freshness.digest(freshness.inputs(Chapter(path), book))}, book)
+    freshness.record_verified({"tiny": freshness.digest(Chapter(path), book)}, book)
     assert set(freshness.verified(book)) == {"tiny", "other"}
     before = notebooks.read(path)
     freshness.accept(Chapter(path), book)
@@ -331,7 +331,7 @@ def test_a_stamp_is_renewed_after_a_pass_at_exactly_this_code(book):
 
 def test_a_chapter_never_executed_is_not_accepted(book):
     path = write(notebook(code("1")), book / "other.ipynb")
-    freshness.record_verified({"other": freshness.digest(freshness.inputs(Chapter(path), book))}, book)
+    freshness.record_verified({"other": freshness.digest(Chapter(path), book)}, book)
     with pytest.raises(BookError):
         freshness.accept(Chapter(path), book)
 
@@ -352,14 +352,13 @@ def test_accept_on_the_command_line(book, monkeypatch, capsys):
     write(change, paths[1])
     for function in (freshness.stale, freshness.accept, freshness.acceptable):
         monkeypatch.setattr(function, "__defaults__", (book,))
-    monkeypatch.setattr(freshness, "chapters", lambda: [Chapter(path) for path in paths])
     monkeypatch.setattr(freshness, "named", lambda names: [Chapter(p) for p in paths if p.stem in names or not names])
     assert command_line.main(["fresh"]) == 1
     assert "tiny is stale (lib/page/claims.py); run: make refresh CHAPTERS=tiny\n" in capsys.readouterr().out
     assert command_line.main(["fresh", "--accept"]) == 1
     line = one_line(capsys.readouterr().err)
     assert line.startswith("lib fresh: tiny: no pass") and "; other: no pass" in line
-    freshness.record_verified({"tiny": freshness.digest(freshness.inputs(Chapter(paths[0]), book))}, book)
+    freshness.record_verified({"tiny": freshness.digest(Chapter(paths[0]), book)}, book)
     assert command_line.main(["fresh"]) == 1
     assert "CHAPTERS=tiny or: python -m lib fresh --accept tiny\n" in capsys.readouterr().out
     assert command_line.main(["fresh", "--accept", "other"]) == 1

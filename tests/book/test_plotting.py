@@ -14,10 +14,14 @@ import pytest
 from lib.book import notebooks
 from lib.book.chapter import chapters
 from lib.page import plotting
-from lib.page.plotting import luminance
 from lib.paths import BOOK, ROOT
 
 APART = 0.08  # of the way from black to white
+
+
+def luminance(colour) -> float:
+    """Lightness of a colour in grey, from 0 (black) to 1 (white)."""
+    return float(np.dot(mpl.colors.to_rgb(colour), [0.299, 0.587, 0.114]))
 
 
 def alike(colours) -> list[tuple]:
@@ -98,11 +102,6 @@ def test_samples_stand_beside_data(kind):
     assert len(figure.axes) == 6 and [axis.get_ylabel() for axis in figure.axes[::3]] == ["data", "network"]
     assert all(axis.lines if kind == "paths" else axis.images for axis in figure.axes)
     plt.close(figure)
-
-
-@pytest.mark.parametrize("colour, grey", [("#000000", 0.0), ("#FFFFFF", 1.0), ("#FF0000", 0.299), ("0.5", 0.5)])
-def test_luminance(colour, grey):
-    assert luminance(colour) == pytest.approx(grey)
 
 
 @pytest.mark.parametrize("name, rising", [(plotting.SEQUENTIAL, True), ("jet", False)])

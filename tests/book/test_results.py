@@ -10,6 +10,7 @@ from lib.book import refresh, results
 from lib.book.chapter import Chapter, chapters
 from lib.errors import BookError
 from lib.page import ledger as ledger_file
+from lib.page.records import Record
 from lib.paths import BOOK
 from tests.conftest import LEDGER, claim, code, markdown, notebook, one_line, write
 
@@ -17,17 +18,17 @@ from tests.conftest import LEDGER, claim, code, markdown, notebook, one_line, wr
 
 
 def test_claims_are_read_from_notebooks_results_and_folders(tmp_path):
-    record = {"key": "a", "value": 1.0, "verdict": "passed (at most 3)"}
-    (tmp_path / "results.json").write_text(json.dumps([record, record | {"verdict": "measured"}]))
-    assert results.read(tmp_path) == results.read(tmp_path / "results.json") == [record]
+    record = Record("a", 1.0, status="passed", bar="at most 3")
+    (tmp_path / "results.json").write_text(json.dumps([record.to_json()]))
+    assert results.read(tmp_path) == results.read(tmp_path / "results.json") == {"a": record}
     write(notebook(code("1", outputs=[claim("a", 1.0)])), tmp_path / "n.ipynb")
-    assert [record["key"] for record in results.read(tmp_path / "n.ipynb")] == ["a"]
+    assert list(results.read(tmp_path / "n.ipynb")) == ["a"]
     for text in ("[", "{}x", '["a"]', "[{}]"):
         (tmp_path / "results.json").write_text(text)
         with pytest.raises(BookError) as caught:
             results.read(tmp_path)
         assert "no results.json of a run" in one_line(str(caught.value))
-    with pytest.raises(BookError, match="cannot read"):
+    with pytest.raises(FileNotFoundError, match="nothing.json"):
         results.read(tmp_path / "nothing.json")
 
 
@@ -37,7 +38,7 @@ def test_the_last_report_of_a_key_in_a_notebook_counts(tmp_path):
         code("2", outputs=[claim("a", 3.0, passed=False)]),
     ]
     records = Chapter(write(notebook(*cells), tmp_path / "n.ipynb")).claims.values()
-    assert [(record["key"], record["value"], record["passed"]) for record in records] == [
+    assert [(record.key, record.value, record.passed) for record in records] == [
         ("a", 3.0, False),
         ("b", 2.0, True),
     ]
@@ -100,7 +101,7 @@ def test_a_missing_claim_is_shown_as_missing(ledger):
 
 def test_a_failed_claim_is_not_shown_as_passed(ledger):
     failed = claim("tiny.one", 9.0, passed=False, error=2.0)
-    unknown = claim("tiny.two", None, passed=None, verdict="not applicable (L = 4)")
+    unknown = claim("tiny.two", None, passed=None, reason="L = 4")
     nan = claim("other.three", None, passed=False, chapter="other")
     rows = page(ledger, **{"tiny": [failed, unknown], "other": [nan]})
     assert rows["tiny.one"][1:] == ["FAILED (within 0.5 of 1)", "9.0(2.0)", "1", "", "+4.0", "1600 %"]
@@ -114,8 +115,8 @@ def test_a_failed_claim_is_not_shown_as_passed(ledger):
 
 def test_a_missed_bar_is_listed_apart(ledger):
     asked = {"kind": "missed", "asked": {"kind": "absolute", "value": 0.5}}
-    verdict = {"passed": None, "verdict": "missed (asked: within 0.5 of 1)", "status": "missed", "tolerance": asked}
-    reported = {"passed": None, "verdict": "reported (no bar)", "status": "reported", "tolerance": {"kind": "reported"}}
+    verdict = {"passed": None, "bar": "asked: within 0.5 of 1", "status": "missed", "tolerance": asked}
+    reported = {"passed": None, "bar": "no bar", "status": "reported", "tolerance": {"kind": "reported"}}
     rows = page(ledger, **{"tiny": [claim("tiny.one", 1.75, **verdict), claim("tiny.two", 9.0, **reported)]})
     assert rows["tiny.one"][1:] == ["missed (asked: within 0.5 of 1)", "1.75", "1", "", "", "150 %"]
     assert rows["tiny.two"][1:] == ["reported (no bar)", "9", "1", "2.5", "", ""]
@@ -129,7 +130,7 @@ def test_a_statement_cannot_break_the_table(ledger):
     entries = yaml.safe_load(path.read_text())
     entries[0]["statement"] = "KL(data || model)\nin nats"
     path.write_text(yaml.safe_dump(entries))
-    rows = page(ledger, **{"tiny": [claim("tiny.one", 1.0, verdict="not applicable (|m|\n= 1)")]})
+    rows = page(ledger, **{"tiny": [claim("tiny.one", 1.0, passed=None, reason="|m|\n= 1")]})
     assert rows["tiny.one"][0].startswith(r"KL(data \|\| model) in nats (J)<br>{ref}`tiny.one <")
     assert rows["tiny.one"][1] == r"not applicable (\|m\| = 1)"
 

@@ -3,7 +3,6 @@
 import re
 
 import pytest
-import yaml
 
 from lib.book import site
 from tests.conftest import make_repository, one_line, other, run_lib, write
@@ -32,7 +31,6 @@ def test_staging_leaves_the_work_tree_untouched(root, capsys):
     site.stage()
     (root / "_build" / "stage" / "left-over.md").write_text("old")
     site.stage()
-    site.stage_toc()
     assert files(root) == before
     stage = root / "_build" / "stage"
     assert sorted(str(p.relative_to(stage)) for p in stage.rglob("*") if p.is_file()) == [
@@ -40,16 +38,6 @@ def test_staging_leaves_the_work_tree_untouched(root, capsys):
         *sorted(str(p.relative_to(root)) for p in (root / "book" / "_static").rglob("*") if p.is_file()),
         *("book/intro.md", "book/other.ipynb", "book/parameters.yml", "book/references.bib", "book/tiny.ipynb"),
     ]
-
-
-def test_pages_that_are_not_there_are_left_out_and_named(root, capsys):
-    (root / "book" / "other.ipynb").unlink()
-    site.stage()
-    site.stage_toc()
-    assert one_line(capsys.readouterr().out) == "left out, not there: book/other, book/results"
-    toc = yaml.safe_load((root / "_build" / "stage" / "_toc.yml").read_text())
-    assert [entry["file"] for entry in toc["chapters"]] == ["book/tiny"] and toc["root"] == "book/intro"
-    assert "book/results" in (root / "_toc.yml").read_text()
 
 
 # Sphinx ----------------------------------------------------------------------------------------------------

@@ -356,4 +356,4 @@ def test_the_command_writes_once_and_overwrites_nothing(tmp_path):
     assert result.returncode == 2 and "no chapter '77'" in one_line(result.stderr)
     (tmp_path / "file").touch()
     result = run_lib(ROOT, "student", "ising", "--out", tmp_path / "file")
-    assert result.returncode == 2 and "cannot write to" in one_line(result.stderr)
+    assert result.returncode == 1 and f"File exists: {tmp_path / 'file'}" in one_line(result.stderr)

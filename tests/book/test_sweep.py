@@ -43,8 +43,9 @@ while low and Path("hold").exists():
 if label == "b" and high > 6:
     raise ValueError("high is too high")
 from IPython.display import display
-record = {"key": "tiny.one", "value": low + T0, "error": 0.1 * T0, "reference": 1.0 * low, "verdict": "passed (a bar)"}
-none = {"key": "tiny.two", "value": None, "error": None, "reference": None, "verdict": "not applicable (here)"}
+record = {"key": "tiny.one", "value": low + T0, "error": 0.1 * T0, "reference": 1.0 * low}
+record |= {"status": "passed", "bar": "a bar"}
+none = {"key": "tiny.two", "value": None, "status": "not applicable", "reason": "here"}
 display({"application/vnd.dan-book.claim+json": record, "text/plain": "claim"}, raw=True)
 display({"application/vnd.dan-book.claim+json": none, "text/plain": "claim"}, raw=True)
 note("end")"""

@@ -91,7 +91,7 @@ parameters and imports
     "old, new, problem",
     [
         ("", "", None),
-        ("{section-times} tiny", "{section-times} tyny", "no chapter 'tyny'; there are: tiny, other"),
+        ("{section-times} tiny", "{section-times} tyny", "no chapter 'tyny'; there are: other, results, tiny"),
         ("parameters and imports", "Learn", "tiny has no section 'Learn'; it has: parameters and imports"),
     ],
 )

@@ -7,7 +7,6 @@ import signal
 import time
 import uuid
 import warnings
-from collections import Counter
 from collections.abc import Iterator
 from multiprocessing import resource_tracker
 from pathlib import Path
@@ -15,7 +14,7 @@ from pathlib import Path
 from lib import parallel, processes
 from lib.book.execute import say
 from lib.book.sweep import worker
-from lib.errors import BookError
+from lib.errors import BookError, first_line
 from lib.paths import ROOT
 
 ATTEMPTS = 3  # of a run whose process dies
@@ -46,50 +45,29 @@ def carry_out(
 def _outcomes(client, runs: list, job: dict):
     """Pairs (run, outcome) as they finish; `Gone` if the scheduler disappears.
 
-    Runs are handed out one for each free thread, and to a worker by name. Dask on its own hands out all at once, and a
-    run that has been given to a busy worker may then wait for hours beside an idle one.
+    No more runs are handed out than there are threads. Dask would give all of them away at once, and one that a busy
+    worker has got may then wait for hours beside an idle one.
     """
     from distributed import wait
 
-    waiting, flying, attempts = list(runs), {}, Counter()
+    waiting, flying = list(runs), {}
     try:
         while waiting or flying:
-            threads = client.nthreads()
-            busy = Counter(address for _, address in flying.values())
-            free = sorted((slot, address) for address, n in threads.items() for slot in range(busy[address], n))
-            for (_, address), run in zip(free, waiting.copy(), strict=False):
-                waiting.remove(run)
-                attempts[run.name] += 1
-                future = client.submit(
-                    _ByValue(),
-                    job | {"name": run.name, "key": run.key, "pairs": run.pairs},
-                    key=f"{run.name}-{job['token']}-{attempts[run.name]}",
-                    workers=[address],
-                    pure=False,
-                )
-                flying[future] = run, address
+            free = max(0, sum(client.nthreads().values()) - len(flying))
+            for run in waiting[:free]:
+                task = job | {"name": run.name, "key": run.key, "pairs": run.pairs}
+                key = f"{run.name}-{job['token']}"
+                flying[client.submit(_ByValue(), task, key=key, retries=ATTEMPTS - 1, pure=False)] = run
+            del waiting[:free]
             with contextlib.suppress(TimeoutError):
                 if flying:
                     wait(list(flying), timeout=1, return_when="FIRST_COMPLETED")
                 else:
                     time.sleep(1)
-            for future, (run, address) in list(flying.items()):
-                if future.done():
-                    outcome = _outcome(future)
-                    if future.status == "cancelled" and client.status != "running":
-                        raise Gone
-                elif address not in threads:
-                    client.cancel([future], force=True)
-                    outcome = {"status": "died", "failure": "the worker that carried it out died"}
-                else:
-                    continue
-                del flying[future]
-                if outcome["status"] == "died":
-                    if attempts[run.name] < ATTEMPTS:
-                        waiting.insert(0, run)
-                        continue
-                    outcome["failure"] += f", {ATTEMPTS} times"
-                yield run, outcome
+            for future in [future for future in flying if future.done()]:
+                if future.status == "cancelled" and client.status != "running":
+                    raise Gone
+                yield flying.pop(future), _outcome(future)
     finally:
         with contextlib.suppress(Exception):
             client.cancel(list(flying), force=True)
@@ -109,15 +87,15 @@ class _ByValue:
 
 
 def _outcome(future) -> dict:
-    """What became of an attempt: the answer of its task, or why there is none."""
+    """What became of a run: the answer of its task, or why there is none."""
     if future.status == "finished":
         return future.result()
     if future.status == "cancelled":
         return {"status": "died", "failure": "the scheduler dropped it"}
     error = future.exception()
-    if type(error).__name__ == "KilledWorker":
-        return {"status": "died", "failure": "the worker that carried it out died"}
-    return {"status": "died", "failure": (str(error).strip().splitlines() or [type(error).__name__])[0]}
+    killed = type(error).__name__ == "KilledWorker"  # Dask counts them itself, and says much
+    line = "the worker that carried it out died" if killed else first_line(error)
+    return {"status": "died", "failure": f"{line}, {ATTEMPTS} times"}
 
 
 @contextlib.contextmanager

@@ -98,7 +98,7 @@ def draw(sweep: Sweep, claim: str):
         known.setdefault(x, set()).add(reference)
     if all(len(values) == 1 and None not in values for values in known.values()):
         exact = sorted(((x, *values) for x, values in known.items()), key=lambda p: (isinstance(p[0], str), p[0]))
-        axis.plot(*zip(*exact, strict=True), **plotting.exact.line, label="reference", zorder=0)
+        axis.plot(*zip(*exact, strict=True), **plotting.exact.line, lw=1, label="reference", zorder=0)
     axis.set(xlabel=sweep.varied[0], ylabel=claim)
     if axis.get_legend_handles_labels()[0]:
         axis.legend(fontsize=8, ncols=1 + len(lines) // 10)

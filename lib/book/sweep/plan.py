@@ -6,8 +6,7 @@
     overview.ipynb          table and figures, made from results.csv at the end
 
 A run is known by its parameters and by the hash of everything its chapter depends on (`freshness.inputs`). One that is
-there is not carried out again; so the same command with the same `--out` goes on where it was cut off, and other values
-add to it. An attempt that was cut off is left where it is, and its run starts afresh.
+there is not carried out again: the same command with the same `--out` goes on, and other values add to it.
 """
 
 import contextlib
@@ -49,11 +48,6 @@ class Combination:
 # Which runs ------------------------------------------------------------------------------------------------
 
 
-def code_hash(chapter: Chapter) -> str:
-    """One hash of everything that the outputs of this chapter depend on, apart from its parameters."""
-    return freshness.digest(freshness.inputs(chapter))
-
-
 def run_key(chapter: Chapter, values: dict, code: str) -> str:
     """What makes a run: chapter, every parameter, and the code."""
     return freshness.sha(json.dumps([chapter.name, values, code], sort_keys=True))
@@ -68,7 +62,7 @@ def combinations(chapter: Chapter, lists: list[str], smoke: bool = False) -> tup
     total = math.prod(len(values) for values in options.values())
     if total > MOST_RUNS:
         raise BookError(f"{total} combinations are more than {MOST_RUNS}; give fewer values")
-    code = code_hash(chapter)
+    code = freshness.digest(chapter)
     runs, wrong = {}, {}
     for values in itertools.product(*options.values()):
         pairs = [f"{name}={value}" for name, value in zip(options, values, strict=True)]
@@ -145,7 +139,7 @@ def sweep(
     with _claimed(folder, source):
         if retry_failed:
             _set_aside_failed(folder, runs)
-        table = Table(folder, code_hash(source), runs, names)
+        table = Table(folder, freshness.digest(source), runs, names)
         waiting = [run for run in runs if run.name not in table.rows]
         there = len(runs) - len(waiting)
         say(f"{folder}: {len(runs)} runs of {source.name}" + (f", {there} there already" if there else ""))
@@ -161,9 +155,9 @@ def sweep(
             if isinstance(error, cluster.Gone):
                 raise Failed(f"the scheduler has gone; {go_on}") from None
             raise Interrupted(f"interrupted; {go_on}") from None
-    count = table.count(runs)
-    say(f"{folder}: {CSV}, {overview.NAME}; " + ", ".join(f"{n} {status}" for status, n in count.items()))
-    if failed := len(runs) - count.get("finished", 0):
+    count = table.count()
+    say(f"{folder}: {CSV}, {overview.NAME}; " + ", ".join(f"{n} {status}" for status, n in count.most_common()))
+    if failed := len(runs) - count["finished"]:
         raise Failed(f"{failed} of {len(runs)} runs did not finish; see failure in {folder / CSV}")
 
 
@@ -175,17 +169,11 @@ def _carry_out(waiting: list[Combination], chapter: Chapter, table: Table, sched
         for number, (run, outcome) in enumerate(outcomes, total - len(waiting) + 1):
             table.add(run.name, outcome)
             table.write()
-            say(f"[{number}/{total}] {_told(run, table.names)}: {_ending(outcome)}")
-
-
-def _told(run: Combination, names: list[str]) -> str:
-    return " ".join(f"{name}={run.values[name]}" for name in names) or run.name
-
-
-def _ending(outcome: dict) -> str:
-    if outcome["status"] == "finished":
-        return f"finished in {outcome['record']['seconds']:.0f} s"
-    return f"{outcome['status']}: {outcome['failure']}"
+            told = " ".join(f"{name}={run.values[name]}" for name in table.names) or run.name
+            end = f"{outcome['status']}: {outcome['failure']}"
+            if outcome["status"] == "finished":
+                end = f"finished in {outcome['record']['seconds']:.0f} s"
+            say(f"[{number}/{total}] {told}: {end}")
 
 
 # Its folder ------------------------------------------------------------------------------------------------
@@ -194,23 +182,18 @@ def _ending(outcome: dict) -> str:
 @contextlib.contextmanager
 def _claimed(folder: Path, chapter: Chapter):
     """The folder of the sweep, made or taken up again, and nobody else's for the time being."""
-    plan, lock = folder / PLAN, contextlib.ExitStack()
+    plan = folder / PLAN
     if folder.exists() and not plan.is_file() and (not folder.is_dir() or any(folder.iterdir())):
         raise BookError(f"{folder} exists already and is no sweep; name a new folder with --out")
-    try:
-        for part in (folder, folder / worker.PARTS, folder / worker.LOCKS):
-            part.mkdir(parents=True, exist_ok=True)
-        busy = f"another sweep is at work in {folder}; wait for it or name another folder"
-        lock.enter_context(files.lock(folder / worker.LOCKS / PLAN, busy))
-    except OSError as error:
-        raise BookError(f"cannot use {folder}: {error.strerror}; name another folder with --out") from None
-    with lock:
-        if plan.is_file():
-            name = files.read_json(plan)["chapter"]
-            if name != chapter.name:
-                raise BookError(f"{folder} is a sweep of {name}, not of {chapter.name}; name another folder with --out")
-        else:
-            files.write_text(plan, json.dumps({"chapter": chapter.name}) + "\n")
+    for part in (worker.PARTS, worker.LOCKS):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    busy = f"another sweep is at work in {folder}; wait for it or name another folder"
+    with files.lock(folder / worker.LOCKS / PLAN, busy):
+        if not plan.is_file():
+            files.write_json(plan, {"chapter": chapter.name})
+        name = files.read_json(plan)["chapter"]
+        if name != chapter.name:
+            raise BookError(f"{folder} is a sweep of {name}, not of {chapter.name}; name another folder with --out")
         yield
 
 

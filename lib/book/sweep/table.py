@@ -6,6 +6,7 @@ The columns: parameters, those of the command line first; STATE; and for every c
 
 import csv
 import io
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,17 +45,16 @@ class Table:
 
     def add(self, name: str, outcome: dict) -> None:
         """Take in what became of the run of this name, see `worker.task`."""
-        row = {"status": outcome["status"], "failure": outcome["failure"] or ""}
+        row = {"status": outcome["status"], "failure": outcome["failure"]}
         row["seconds"] = outcome.get("record", {}).get("seconds", "")
         for result in outcome.get("results", []):
             for suffix, field in CLAIM.items():
-                row[result["key"] + suffix] = "" if result[field] is None else result[field]
+                row[result["key"] + suffix] = result[field]
         self.rows[name] = row
 
-    def count(self, runs: list) -> dict[str, int]:
-        """How many of these runs have which status."""
-        statuses = [self.rows.get(run.name, {}).get("status", "missing") for run in runs]
-        return {status: statuses.count(status) for status in dict.fromkeys(sorted(statuses, key=len, reverse=True))}
+    def count(self) -> Counter:
+        """How many runs of this command have which status."""
+        return Counter(self.rows.get(run.name, {}).get("status", "missing") for run in self.runs)
 
     def write(self) -> bool:
         """results.csv, whole or not at all: the runs in the order of the command. Is it another one than before?"""
@@ -108,13 +108,10 @@ class Sweep:
 
 def read(path: str | Path) -> Sweep:
     """The sweep in this results.csv; lines that start with # are comments. BookError if it is none."""
-    try:
-        with Path(path).open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(line for line in file if not line.startswith("#"))
-            rows = [{name: _number(text) for name, text in row.items()} for row in reader]
-            columns = reader.fieldnames or []
-    except OSError as error:
-        raise BookError(f"cannot read {path}: {error.strerror}") from None
+    with Path(path).open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(line for line in file if not line.startswith("#"))
+        rows = [{name: _number(text) for name, text in row.items()} for row in reader]
+    columns = reader.fieldnames or []
     if "run" not in columns or "status" not in columns:
         raise BookError(f"{path} is no table of a sweep: it has no columns run and status")
     parameters = columns[: columns.index("run")]

@@ -1,15 +1,11 @@
 """One run of a sweep: `task` on a Dask worker starts it, `main` is the process that it is.
 
-The run is a process of its own, so that it has its memory and its threads for itself and that its end, of whatever
-kind, leaves the worker alive. Dask sends `task` to the workers by value: it needs the standard library and psutil only,
-and finds everything else in the repository that the sweep was started from.
+The end of that process, of whatever kind, leaves the worker alive. Dask sends `task` to the workers by value: it needs
+the standard library and psutil only, and finds everything else in the repository that the sweep was started from.
 
-What keeps a run from being carried out twice, whoever is killed when:
-
-* A finished run is a folder with the run's name, and gets that name in one step when it is complete. Until then it is
-  an attempt, `unfinished/NAME.XXXX`, which nobody else writes into.
-* An attempt holds the lock of its run, which the system takes back when the process ends.
-* An attempt ends when the worker that started it does: the worker holds the other end of its standard input.
+No run is carried out twice, whoever is killed when. A finished run is a folder that gets its name in one step; until
+then it is an attempt, `unfinished/NAME.XXXX`, which nobody else writes into. It holds the lock of its run, which the
+system takes back, and it ends with the worker that started it, which holds the other end of its standard input.
 """
 
 import json
@@ -130,39 +126,27 @@ def main() -> int:
 
 def _attempt(job: dict) -> int:
     from lib import files, processes
-    from lib.book import runs
+    from lib.book import freshness, runs
     from lib.book.chapter import Chapter
     from lib.book.sweep import plan
     from lib.errors import BookError
 
     out, chapter = Path(job["out"]), Chapter(Path(job["source"]))
-    folder, parts = out / job["name"], out / PARTS
+    folder = out / job["name"]
     # held by an attempt whose sweep or worker has been killed: it ends soon
     with files.lock(out / LOCKS / job["name"]), processes.terminated_like_interrupted():
         if folder.exists():
             return 0
-        for attempt in sorted(parts.glob(f"{job['name']}.*")):
-            if runs.is_complete(attempt):  # killed between its end and its last step
-                return _settle(attempt, folder, job)
         given = runs.check_parameters(chapter, job["pairs"])
-        if plan.run_key(chapter, chapter.defaults | given, plan.code_hash(chapter)) != job["key"]:
+        if plan.run_key(chapter, chapter.defaults | given, freshness.digest(chapter)) != job["key"]:
             raise BookError(f"{chapter.name} or its code was edited after the sweep was started")
-        attempt = parts / f"{job['name']}.{os.environ[TOKEN].rpartition('.')[2]}"
-        outcome = runs.carry_out(chapter, given, attempt).outcome
+        attempt = out / PARTS / f"{job['name']}.{os.environ[TOKEN].rpartition('.')[2]}"
+        outcome = runs.carry_out(chapter, given, attempt, code_hash=job["code_hash"]).outcome
         if outcome.stopped:
             print(outcome.error)
             return 1
-        return _settle(attempt, folder, job)
-
-
-def _settle(attempt: Path, folder: Path, job: dict) -> int:
-    """The attempt becomes the run."""
-    from lib import files
-
-    record = files.read_json(attempt / "params.json")
-    files.write_json(attempt / "params.json", record | {"run_key": job["key"], "code_hash": job["code_hash"]})
-    attempt.rename(folder)
-    return 0
+        attempt.rename(folder)
+        return 0
 
 
 if __name__ == "__main__":
