@@ -18,7 +18,7 @@ def heard(function, *arguments, **options):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         result = function(*arguments, **options)
-    return result, [str(warning.message) for warning in caught]
+    return result, [str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)]
 
 
 class Frames(NamedTuple):

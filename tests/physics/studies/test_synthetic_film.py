@@ -2,6 +2,8 @@
 it.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,7 @@ from lib.analysis.reweighting import ising_direct
 from lib.samplers import chains, mcmc
 from lib.studies import film_heating, film_patches, sources, synthetic_film
 from lib.systems import film, ising
-from lib.systems.camera import Camera
+from lib.systems.camera import Camera, render
 
 SMALL = {"L": 8, "n_images": 1000, "n_steps": 200}
 
@@ -94,6 +96,26 @@ def test_experiments_that_cannot_be(change, message):
 # Where a bias begins ---------------------------------------------------------------------------------------
 
 
+def test_scans_differ_from_the_clean_film_in_one_thing():
+    clean = synthetic_film.Experiment(**SMALL)
+    found = synthetic_film.scans(clean, blur=(2.0,), photons=(100,), images=(1000, 300))
+    assert found["blur"] == [replace(clean, n_steps=50, start=clean, camera=Camera(blur=2.0))]
+    assert found["photons"] == [replace(clean, n_steps=50, start=clean, camera=Camera(photons=100))]
+    assert found["images"] == [replace(clean, n_images=300)]
+
+
+def test_a_scan_is_in_order_and_holds_the_clean_film(outcomes):
+    few = outcomes[1]._replace(experiment=replace(outcomes[1].experiment, n_images=300), network=(500.0, 1.0))
+    scan = synthetic_film.scan("images", outcomes, [few])
+    value, error = synthetic_film.combine_outcomes(outcomes)
+    spread = abs(outcomes[0].network[0] - outcomes[1].network[0]) / np.sqrt(2)
+    assert scan.x.tolist() == [300, 1000] and scan.network.tolist() == [500, value]
+    np.testing.assert_allclose(scan.error, [np.hypot(few.classical[1], spread), error])
+    assert synthetic_film.fewest(scan, value) == 1000
+    assert synthetic_film.fewest(scan, value, allowed=1.0) == 300
+    assert np.isnan(synthetic_film.fewest(scan, 100.0))
+
+
 def test_limit_of_a_straight_line():
     x, sigma = synthetic_film.limit([0, 1, 2, 3], [400, 400, 412, 430], [2, 2, 2, 2], 400.0)
     assert x == pytest.approx(1 + 8 / 12) and sigma == pytest.approx(2 / 12 * np.hypot(1 / 3, 2 / 3))
@@ -139,6 +161,17 @@ def test_a_known_hamiltonian_keeps_its_order_as_long_as_the_film(outcomes):
     assert np.array_equal(found.abs_m, again.abs_m)
 
 
+def test_three_ways_to_another_temperature(outcomes):
+    kelvin = np.array([300.0, 350.0])
+    ways = film_heating.three_ways(outcomes, kelvin, 40, 1, n=200)
+    assert np.array_equal(ways.heated[1].abs_m, film_heating.raise_temperature(outcomes[1], kelvin, 40, 1).abs_m)
+    assert np.array_equal(ways.misjudged[0], film_heating.misjudged(outcomes[0], kelvin, 200, 1))
+    ratio = synthetic_film.combine_outcomes(outcomes)[0] / 427.4
+    for curves, scale in ((ways.true_film, 1.0), (ways.of_coupling, ratio)):
+        np.testing.assert_allclose(curves.T, film.reduced_temperature(kelvin) / scale)
+    assert len(ways.reweighted) == 2 and ways.reweighted[0].ess[0] > 0.1
+
+
 # Stripes ---------------------------------------------------------------------------------------------------
 
 
@@ -150,6 +183,10 @@ def test_a_film_with_stripes():
     assert a.classical.values[0] == pytest.approx(true[0], rel=0.1) and a.classical.values[1] < 0
     assert a.structure.mean.shape == a.data.mean.shape
     assert not np.array_equal(wide.network.values, a.network.values)
+    assert a.spins.shape == a.samples.shape == (5, 8, 8)
+    mean = synthetic_film.combine_stripes([a, a])
+    assert np.array_equal(mean.couplings.value, a.network.values)
+    assert mean.at_zero.value == pytest.approx(a.structure.mean[0] / a.data.mean[0])
 
 
 # Patches of a larger film ----------------------------------------------------------------------------------
@@ -176,3 +213,15 @@ def test_patches_with_a_field_show_it():
     found = film_patches.patches_classical(patches)
     assert np.all(np.abs(found.values - [1 / 3, 0, 0, 0.1]) < 4 * found.errors)
     assert film_patches.read_patches(patches, 200, 1).values[3] == pytest.approx(0.1, abs=0.05)
+
+
+def test_frames_become_patches_and_a_small_one_is_named():
+    """Stripes 16 pixels wide: the period is 32 and a block 8 pixels; 2 x 2 patches of 8 x 8 blocks fit in a frame."""
+    stripes = np.where(np.arange(32) // 4 % 2, 1, -1).astype(np.int8) * np.ones((1, 32, 1), np.int8)
+    large = render(stripes, Camera(), np.random.default_rng(3))[0].astype(np.float32)
+    frames = kerr.Frames(("large", "small"), [large, large[:64, :50]], ())
+    segmented = film_patches.segment_frames(frames, kerr.Settings())
+    assert segmented[0].name == "large" and segmented[0].period == pytest.approx(32, rel=0.1)
+    patches, lines = film_patches.cut_frames(segmented, 8, 0.5)
+    assert len(patches) == 1 and patches[0].spins.shape[1:] == (8, 8) and 6 <= patches[0].block <= 9
+    assert lines[0].startswith("blocks of ") and lines[-1].startswith("small: 8 blocks of ")
