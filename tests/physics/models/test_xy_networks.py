@@ -309,3 +309,17 @@ def test_largest_deviation_is_that_of_the_kept_temperatures():
     keep = np.array([True, True, False])
     assert study.largest_deviation("energy", found, truth, keep) == (0.5, pytest.approx(1.0))
     assert np.isnan(study.largest_deviation("energy", found, truth, np.zeros(3, bool))).all()
+
+
+def test_a_score_is_judged_by_the_vortices():
+    theta = Angles(4, 1.2).configurations(200, 3)
+    vortex = xy.vorticity(theta) != 0
+    score = vortex + 0.1 * np.random.default_rng(1).random(vortex.shape)  # tells every vortex from every other square
+    area, at_equal_energy = study.vortex_areas(score, theta)
+    assert area.value == at_equal_energy.value == 1
+    assert study.alarms(score, vortex) == (0, 1)
+    assert np.isnan(study.alarms(score, np.zeros_like(vortex))).all()  # no vortex
+
+
+def test_two_lattices_show_no_transition():
+    assert np.isnan(study.transition({8: None, 16: None}, np.array([0.9])).T)
