@@ -28,6 +28,7 @@ from tests.conftest import (
     notebook,
     one_line,
     other,
+    refusal,
     run_lib,
     start_lib,
     tiny,
@@ -73,17 +74,6 @@ def here(root, monkeypatch):
     monkeypatch.setattr(runs, "RUNS", root / "runs")
     monkeypatch.setattr(execute, "execute", lambda *_, **__: pytest.fail("something ran"))
     return root
-
-
-def refusal(arguments, capsys) -> str:
-    """The one line on stderr of a command that is refused with exit 2."""
-    try:
-        assert command_line.main(arguments) == 2
-    except SystemExit as stop:
-        assert stop.code == 2
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    return one_line(printed.err)
 
 
 @pytest.mark.parametrize("arguments, named", REFUSED, ids=lambda x: " ".join(x) if isinstance(x, list) else "")
