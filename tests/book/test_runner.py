@@ -19,7 +19,7 @@ from lib.book import execute, freshness, notebooks, refresh, runs
 from lib.book.chapter import Chapter, chapters
 from lib.errors import BookError
 from lib.page import claims, parameters
-from lib.paths import BOOK, ROOT, RUNS
+from lib.paths import ROOT
 from tests.conftest import (
     claim,
     code,
@@ -118,26 +118,6 @@ def test_a_wrong_command_line_is_refused_with_one_line(arguments, here, capsys):
 def test_results_refuses_what_is_no_notebook(here, capsys):
     assert "no notebook nowhere.ipynb" in refusal(["results", "nowhere.ipynb"], capsys)
     assert "not a readable notebook" in refusal(["results", "--json", str(here / "_toc.yml")], capsys)
-
-
-ISING = pytest.mark.skipif(not (BOOK / "ising.ipynb").exists(), reason="book/ising.ipynb is not written yet")
-
-
-@ISING
-@pytest.mark.parametrize(
-    "pair, named",
-    [
-        ("LL=8", "unknown parameter 'LL' of ising; it has: L, "),
-        ("T0=-1", "T0=-1.0 is not possible; give a number"),
-        ("L=7", "L=7 is not possible; give an even integer"),
-    ],
-)
-def test_the_ising_chapter_refuses(pair, named, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(execute, "execute", lambda *_, **__: pytest.fail("something ran"))
-    before = sorted(RUNS.glob("*"))
-    assert named in refusal(["run", "ising", "-p", pair], capsys)
-    assert named in refusal(["run", "ising", "-p", pair, "--out", str(tmp_path / "out")], capsys)
-    assert sorted(RUNS.glob("*")) == before and not (tmp_path / "out").exists()
 
 
 # A run -----------------------------------------------------------------------------------------------------
@@ -515,7 +495,6 @@ COUNT = {"ipykernel_launcher": 3, "from multiprocessing.spawn": 4, "lib run own.
 ENDS = [
     ("book", signal.SIGINT),
     ("book", signal.SIGTERM),
-    ("execute --write", signal.SIGTERM),
     ("book", signal.SIGKILL),
 ]
 
