@@ -33,7 +33,7 @@ test: export DAN_BOOK_WORKERS := 1
 # The cells are tried where a test failed, too: a stale chapter may be accepted if they pass. Not after an interrupt.
 test: $(STAMP)
 	@$(BIN)/ruff check .
-	@failed=0; $(BIN)/python -m pytest tests -n 2 --dist worksteal || failed=$$?; \
+	@failed=0; $(BIN)/python -m pytest tests -n 2 --dist loadgroup --durations=15 || failed=$$?; \
 	test $$failed -le 1; \
 	$(BIN)/python -m pytest -p tests.verdicts --nbval-lax --nbval-current-env --nbval-cell-timeout=2400 \
 		-n 2 --dist loadfile book; \

@@ -1,5 +1,6 @@
 """Notebooks and small repositories made for the tests of the tools."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -12,7 +13,9 @@ import pytest
 from nbformat import v4
 
 from lib import cache, parallel
+from lib.__main__ import main
 from lib.book import site
+from lib.errors import BookError
 from lib.page import parameters
 from lib.page.claims import MIME
 from lib.page.records import Record
@@ -186,8 +189,28 @@ def one_line(text: str) -> str:
     return text.strip()
 
 
+@contextlib.contextmanager
+def refused(*texts: str, kind: type[Exception] = BookError):
+    """What is done within is refused with one line, which has these texts."""
+    with pytest.raises(kind) as caught:
+        yield caught
+    line = one_line(str(caught.value))
+    assert [text for text in texts if text not in line] == [], line
+
+
+def refusal(arguments, capsys) -> str:
+    """The one line on stderr of a command of this process that is refused with exit 2."""
+    try:
+        assert main([str(each) for each in arguments]) == 2
+    except SystemExit as stop:
+        assert stop.code == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    return one_line(printed.err)
+
+
 def built_pages(factory) -> Path:
-    """The site from the committed chapters, built once for the tests of this process; the work tree stays as it is."""
+    """The site from the committed chapters, built once for the tests of this process (the group site)."""
     if not _BUILT:
         folder = factory.mktemp("site") / "_build"
         with pytest.MonkeyPatch.context() as patch:

@@ -15,6 +15,7 @@ import copy
 import math
 
 import pytest
+from scipy.stats import chi2, norm
 
 from lib.book.chapter import chapters
 from lib.page import claims
@@ -240,3 +241,15 @@ EVERYWHERE = {
     "xy": {"xy.o2_spread"},
     "rerun": {"rerun.differing"},
 }
+
+
+def test_bars_of_the_ledger_are_the_stated_quantiles():
+    """Level 0.001 at the chapter's default parameters, L = 16."""
+    ledger = claims.ledger()
+    own = {key: entry["tolerance"] for key, entry in ledger.items() if entry["chapter"] == "autoregressive_networks"}
+    bars = {key: tolerance["value"] for key, tolerance in own.items() if "value" in tolerance}
+    assert bars == {
+        "chain.chi2": round(chi2.isf(0.001, 7), 2),
+        "gaussian.spectrum_relative_error": round(norm.isf(0.001 / (2 * 16)), 2),
+        "gaussian.cholesky_relative_error": round(norm.isf(0.001 / (16 * 17)), 2),
+    }

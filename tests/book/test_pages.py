@@ -13,6 +13,7 @@ from bs4 import BeautifulSoup
 from lib.book.chapter import in_toc
 from tests.conftest import built_pages
 
+pytestmark = pytest.mark.xdist_group("site")  # what the module builds is built once, in one process
 FROM_ELSEWHERE = {"script": "src", "img": "src", "iframe": "src", "source": "src", "link": "href", "object": "data"}
 
 

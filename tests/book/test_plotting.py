@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import re
 import runpy
 from xml.etree import ElementTree
 
@@ -11,10 +10,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from lib.book import notebooks
-from lib.book.chapter import chapters
 from lib.page import plotting
-from lib.paths import BOOK, ROOT
+from lib.paths import BOOK
 
 APART = 0.08  # of the way from black to white
 
@@ -121,18 +118,6 @@ def test_maps_with_a_middle_change_one_way_from_it_in_grey(name, good):
     """In grey the two ends look alike, as they must; sizes are still ordered, up to a step that no eye sees."""
     steps = [np.diff(half) * np.sign(half[-1] - half[0]) for half in half_ways(name)]
     assert bool(min(step.min() for step in steps) > -0.005) is good
-
-
-def maps_used(text: str) -> set[str]:
-    return set(re.findall(r"cmap=\\?[\"']([^\"'\\]+)", text))
-
-
-def test_the_chapters_use_maps_that_are_legible_in_grey():
-    legible = {"Greys", "gray", "Reds", "twilight", plotting.SEQUENTIAL, plotting.DIVERGING}
-    for path in [*(chapter.path for chapter in chapters()), *(ROOT / "lib").rglob("*.py")]:
-        text = path.read_text() if path.suffix == ".py" else "\n".join(c.source for c in notebooks.read(path).cells)
-        assert maps_used(text) <= legible, path.name
-    assert maps_used('imshow(x, cmap="jet")') == {"jet"} and maps_used("imshow(x, cmap='hsv')") == {"hsv"}
 
 
 def test_the_style_is_a_context_and_use_style_stays():

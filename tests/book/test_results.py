@@ -8,11 +8,10 @@ import yaml
 
 from lib.book import refresh, results
 from lib.book.chapter import Chapter, chapters
-from lib.errors import BookError
 from lib.page import ledger as ledger_file
 from lib.page.records import Record
 from lib.paths import BOOK
-from tests.conftest import LEDGER, claim, code, markdown, notebook, one_line, write
+from tests.conftest import LEDGER, claim, code, markdown, notebook, refused, write
 
 # Reading ---------------------------------------------------------------------------------------------------
 
@@ -25,9 +24,8 @@ def test_claims_are_read_from_notebooks_results_and_folders(tmp_path):
     assert list(results.read(tmp_path / "n.ipynb")) == ["a"]
     for text in ("[", "{}x", '["a"]', "[{}]"):
         (tmp_path / "results.json").write_text(text)
-        with pytest.raises(BookError) as caught:
+        with refused("no results.json of a run"):
             results.read(tmp_path)
-        assert "no results.json of a run" in one_line(str(caught.value))
     with pytest.raises(FileNotFoundError, match="nothing.json"):
         results.read(tmp_path / "nothing.json")
 

@@ -19,7 +19,7 @@ from lib.book import execute, freshness, notebooks, refresh, runs
 from lib.book.chapter import Chapter, chapters
 from lib.errors import BookError
 from lib.page import claims, parameters
-from lib.paths import BOOK, ROOT, RUNS
+from lib.paths import ROOT
 from tests.conftest import (
     claim,
     code,
@@ -28,6 +28,7 @@ from tests.conftest import (
     notebook,
     one_line,
     other,
+    refusal,
     run_lib,
     start_lib,
     tiny,
@@ -75,17 +76,6 @@ def here(root, monkeypatch):
     return root
 
 
-def refusal(arguments, capsys) -> str:
-    """The one line on stderr of a command that is refused with exit 2."""
-    try:
-        assert command_line.main(arguments) == 2
-    except SystemExit as stop:
-        assert stop.code == 2
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    return one_line(printed.err)
-
-
 @pytest.mark.parametrize("arguments, named", REFUSED, ids=lambda x: " ".join(x) if isinstance(x, list) else "")
 def test_run_refuses_with_one_line_and_leaves_no_folder(arguments, named, here, capsys):
     before = sorted(here.rglob("*"))
@@ -129,26 +119,6 @@ def test_a_wrong_command_line_is_refused_with_one_line(arguments, here, capsys):
 def test_results_refuses_what_is_no_notebook(here, capsys):
     assert "no notebook nowhere.ipynb" in refusal(["results", "nowhere.ipynb"], capsys)
     assert "not a readable notebook" in refusal(["results", "--json", str(here / "_toc.yml")], capsys)
-
-
-ISING = pytest.mark.skipif(not (BOOK / "ising.ipynb").exists(), reason="book/ising.ipynb is not written yet")
-
-
-@ISING
-@pytest.mark.parametrize(
-    "pair, named",
-    [
-        ("LL=8", "unknown parameter 'LL' of ising; it has: L, "),
-        ("T0=-1", "T0=-1.0 is not possible; give a number"),
-        ("L=7", "L=7 is not possible; give an even integer"),
-    ],
-)
-def test_the_ising_chapter_refuses(pair, named, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(execute, "execute", lambda *_, **__: pytest.fail("something ran"))
-    before = sorted(RUNS.glob("*"))
-    assert named in refusal(["run", "ising", "-p", pair], capsys)
-    assert named in refusal(["run", "ising", "-p", pair, "--out", str(tmp_path / "out")], capsys)
-    assert sorted(RUNS.glob("*")) == before and not (tmp_path / "out").exists()
 
 
 # A run -----------------------------------------------------------------------------------------------------
@@ -540,7 +510,6 @@ COUNT = {"ipykernel_launcher": 3, "from multiprocessing.spawn": 4, "lib run own.
 ENDS = [
     ("book", signal.SIGINT),
     ("book", signal.SIGTERM),
-    ("execute --write", signal.SIGTERM),
     ("book", signal.SIGKILL),
 ]
 

@@ -9,7 +9,7 @@ import pytest
 from lib import __main__
 from lib.book import single
 from lib.errors import BookError
-from lib.paths import BOOK, ROOT
+from lib.paths import BOOK
 from tests.conftest import one_line
 
 PAGE = """<!DOCTYPE html><html><head><script src="x.js"></script></head><body><nav><a href="b.html">menu</a></nav>
@@ -92,9 +92,3 @@ def test_a_print(tmp_path):
         assert content.startswith(b"%PDF-")
         pages.append(len(re.findall(rb"/Type\s*/Page\b", content)))
     assert pages == [1, 2]
-
-
-def test_the_make_target_is_this_command():
-    assert re.search(
-        r"^pdf:.*\n\t@\$\(BIN\)/python -m lib single --pdf$", (ROOT / "Makefile").read_text(), re.MULTILINE
-    )

@@ -98,14 +98,17 @@ parameters and imports
 def test_a_page_shows_the_tables_and_a_wrong_name_fails_the_build(old, new, problem, tmp_path):
     root = make_repository(tmp_path)
     write(notebook(markdown("# Results")), root / "book" / "results.ipynb")
-    (root / "book" / "intro.md").write_text(PAGE.replace(old, new))
+    (root / "book" / "intro.md").write_text(PAGE)
     result = run_lib(root, "read")
-    if problem:
-        assert result.returncode == 1 and problem in (root / "_build" / "sphinx.log").read_text()
-    else:
-        assert result.returncode == 0, result.stderr
-        text = (root / "_build" / "html" / "book" / "intro.html").read_text()
-        assert text.count("<table") == 3 and "A tiny chapter" in text and "not measured" in text
+    assert result.returncode == 0, result.stderr
+    text = (root / "_build" / "html" / "book" / "intro.html").read_text()
+    assert text.count("<table") == 3 and "A tiny chapter" in text and "not measured" in text
+    wrong = PAGE.replace("parameters and imports", "Learn").replace("{exercise-list} tiny", "{exercise-list} tyny")
+    (root / "book" / "intro.md").write_text(wrong)
+    assert run_lib(root, "read").returncode == 1
+    log = (root / "_build" / "sphinx.log").read_text()
+    assert "tiny has no section 'Learn'; it has: parameters and imports" in log
+    assert "no chapter 'tyny'; there are: tiny, other" in log
 
 
 def test_execution_stores_the_seconds_of_every_code_cell(tmp_path):

@@ -22,9 +22,12 @@ from tests.conftest import built_pages
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER), reason="needs Chromium and its driver (Debian: chromium, chromium-driver)"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        not (CHROMIUM and DRIVER), reason="needs Chromium and its driver (Debian: chromium, chromium-driver)"
+    ),
+    pytest.mark.xdist_group("site"),  # in one process with test_pages.py: the site is built once
+]
 
 STATES = [(1280, "light"), (1280, "dark"), (390, "dark"), (390, "light")]
 

@@ -44,3 +44,45 @@ def test_what_cannot_be_fitted_is_refused():
         finite_size.shift([8, 16], [2.3, 2.2], [1, 1])
     with pytest.raises(ValueError, match="above t_c"):
         finite_size.exponent([8, 16], [2.3, 2.2], [1, 1], T_C)
+
+
+def _curves(C=0.6, T_c=0.89, sizes=(8, 16, 32), noise=0.0):
+    T = np.linspace(0.82, 0.98, 6)
+    rng = np.random.default_rng(1)
+    curves = {
+        L: finite_size.weber_minnhagen(T_c, C, L) - (0.7 + 0.1 * np.log(L)) * (T - T_c) + noise * rng.normal(size=6)
+        for L in sizes
+    }
+    return T, curves, {L: np.full(6, max(noise, 1e-4)) for L in sizes}
+
+
+def test_weber_minnhagen_has_the_universal_jump_and_logarithm():
+    """Y_L / T = 0.63651 + 0.31890 / ln L + ..., numbers of the Gaussian model on a square torus (M. Hasenbusch, J.
+    Phys. A 38, 5869 (2005)). They hold the windings of the torus, which the formula leaves out: 2e-4 and 2e-3."""
+    assert finite_size.weber_minnhagen(1.0, 0.0, np.exp(500.0)) == pytest.approx(
+        0.63650817819 + 0.318899454 / 500, rel=3e-4
+    )
+    slope = 500 * (finite_size.weber_minnhagen(0.9, 0.7, np.exp(499.3)) - 2 * 0.9 / np.pi) / 0.9
+    assert slope == pytest.approx(0.318899454, rel=3e-3)
+    # and so a fit to such data does not depend on the formula under test
+    T = np.linspace(0.82, 0.98, 6)
+    outside = {L: 0.8935 * (0.63650817819 + 0.318899454 / (np.log(L) + 1.1)) - 0.9 * (T - 0.8935) for L in (8, 16, 64)}
+    found = finite_size.kosterlitz_thouless(T, outside, dict.fromkeys(outside, np.full(6, 1e-3)))
+    assert found.T == pytest.approx(0.8935, rel=1e-3) and found.C == pytest.approx(1.1, abs=0.05)
+
+
+def test_weber_minnhagen_fit_finds_the_temperature_it_was_made_with():
+    found = finite_size.kosterlitz_thouless(*_curves())
+    assert found.T == pytest.approx(0.89, abs=1e-6) and found.C == pytest.approx(0.6, abs=1e-4) and found.dof == 1
+    noisy = finite_size.kosterlitz_thouless(*_curves(noise=1e-3))
+    assert abs(noisy.T - 0.89) < 4 * noisy.T_error and 0 < noisy.T_error < 0.02
+
+
+def test_two_sizes_are_refused():
+    with pytest.raises(ValueError, match="three"):
+        finite_size.kosterlitz_thouless(*_curves(sizes=(8, 16)))
+
+
+def test_minimum_outside_the_window_is_refused():
+    with pytest.raises(ValueError, match="widen"):
+        finite_size.kosterlitz_thouless(*_curves(T_c=1.3))

@@ -7,8 +7,8 @@ from scipy import stats
 from lib.analysis.structure_factor import structure_factor
 from lib.samplers import chains, mcmc
 from lib.systems import film
+from tests.physics.standins import ALPHA
 
-ALPHA = 0.001
 RNG = np.random.default_rng
 
 

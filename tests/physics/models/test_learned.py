@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from scipy import stats
 
 from lib import checks, lattice
 from lib.models.heads.discrete import Bernoulli
@@ -12,6 +11,7 @@ from lib.models.learned import Fraction, LearnedHamiltonian, Units
 from lib.models.made import MADE
 from lib.models.markov_ring import MarkovRing
 from lib.systems import ising
+from tests.physics.standins import number, p_value
 
 D4 = [lattice.Element(point, (0, 0)) for point in range(8)]
 STATES = ising.enumerate_states(2)
@@ -35,14 +35,9 @@ def test_draws_follow_the_average():
     """Pearson chi-square of 20 000 draws over all 16 states, level 1e-4; and not that of the bare network."""
     drawn, log_prob = spins(D4).sample(20_000, 1)
     assert log_prob == pytest.approx(spins(D4).log_prob(drawn))
-    counts = np.bincount((drawn.reshape(-1, 4) > 0) @ 2 ** np.arange(4), minlength=16)
-    number = (STATES.reshape(-1, 4) > 0) @ 2 ** np.arange(4)
-
-    def p_value(hamiltonian):
-        expected = 20_000 * np.exp(hamiltonian.log_prob(STATES))
-        return stats.chi2.sf(((counts[number] - expected) ** 2 / expected).sum(), 15)
-
-    assert p_value(spins(D4)) > 1e-4 > p_value(spins())
+    counts = np.bincount(number(drawn), minlength=16)
+    right, wrong = (p_value(counts, np.exp(h.log_prob(STATES))) for h in (spins(D4), spins()))
+    assert right > 1e-4 > wrong
 
 
 def test_ln_p_is_a_density_in_the_units_of_the_configurations():

@@ -6,9 +6,8 @@ from scipy import stats
 
 from lib.samplers import chains, dipolar, mcmc
 from lib.systems import film, ising
-from tests.physics.samplers.against import boltzmann, number, p_value
+from tests.physics.standins import ALPHA, boltzmann, number, p_value
 
-ALPHA = 0.001
 RNG = np.random.default_rng
 W3 = film.pair_kernel(3, 1.0, 0.25)
 STATES = ising.enumerate_states(3)

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from lib.analysis import couplings, renormalisation
+from lib.analysis import blocking, couplings, renormalisation
 from lib.statistics import student
 from lib.studies import rg
 from lib.systems import ising
+from tests.physics.standins import STATES, StandIn, boltzmann
 
 T = np.array(rg.TEMPERATURES)
 
@@ -149,18 +150,27 @@ def test_a_small_study_end_to_end():
 
 
 def test_reading_a_subset_of_operators_equals_reading_it_alone():
-    class Known:
-        T0 = 1.0
-
-        def log_prob(self, s):
-            return renormalisation.even_operators(s) @ np.array([0.35, 0.1, -0.02, 0.01])
-
+    h = StandIn(lambda s: -renormalisation.even_operators(s) @ np.array([0.35, 0.1, -0.02, 0.01]))
     s = rg.blocks(8, 2.27, 320, seed=7)[0]
     tried = couplings.try_moves(
-        Known(), s, renormalisation.even_operators, renormalisation.EVEN, ising.flip_one, moves=8, seed=1
+        h, s, renormalisation.even_operators, renormalisation.EVEN, ising.flip_one, moves=8, seed=1
     )
     assert couplings.read_moves(tried, 1.0).values == pytest.approx([0.35, 0.1, -0.02, 0.01], abs=1e-9)
     alone = couplings.read_network(
-        Known(), s, {name: ising.OPERATORS[name] for name in ("nn", "nnn")}, ising.flip_one, moves=8, seed=1
+        h, s, {name: ising.OPERATORS[name] for name in ("nn", "nnn")}, ising.flip_one, moves=8, seed=1
     )
     assert couplings.read_moves(tried, 1.0, ("nn", "nnn")).values == pytest.approx(alone.values, abs=1e-12)
+
+
+def test_blocks_to_network_to_couplings_against_the_exact_ones():
+    """The whole path at L = 4: pairs, diagonals and the product of all express any even ln p of four blocks."""
+    s, p = STATES, boltzmann(ising.energy(STATES), 1 / 2.27)
+    blocks, q = blocking.exact_majority(s, p)
+    exact = renormalisation.exact_couplings(blocks, q)
+    assert exact == pytest.approx([0.6925, 0.3271, 0.0196], abs=5e-5)
+    assert rg.exact_path(blocks, q, seed=1) == pytest.approx(exact, abs=5e-5)
+    # blocks of another temperature do not pass
+    _, q = blocking.exact_majority(s, boltzmann(ising.energy(s), 1 / 2.3))
+    assert rg.exact_path(blocks, q, seed=1) != pytest.approx(exact, abs=1e-3)
+    with pytest.raises(ValueError, match="do not express"):
+        renormalisation.exact_couplings(blocks, q, {"pairs": blocking.TORUS_2["pairs"]})

@@ -6,31 +6,24 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from lib.analysis import kerr
-from lib.analysis.couplings import cramer_rao
+from lib.analysis.couplings import cramer_rao, pseudolikelihood
 from lib.analysis.reweighting import ising_direct
 from lib.samplers import chains, mcmc
 from lib.studies import film_heating, film_patches, sources, synthetic_film
 from lib.systems import film, ising
 from lib.systems.camera import Camera, render
+from tests.physics.standins import ALPHA, StandIn
 
+pytestmark = pytest.mark.xdist_group("film")  # what the module builds is built once, in one process
 SMALL = {"L": 8, "n_images": 1000, "n_steps": 200}
-
-
-class Exact:
-    """The true Hamiltonian in the place of a learned one."""
-
-    T0 = 2.0
-
-    @staticmethod
-    def log_prob(s):
-        return -ising.energy(s) / Exact.T0
 
 
 def test_a_known_hamiltonian_has_its_curie_temperature():
     s = (2 * np.random.default_rng(1).integers(2, size=(100, 8, 8)) - 1).astype(np.int8)
-    t_c, error = synthetic_film.curie_of(Exact, s, 300.0)
+    t_c, error = synthetic_film.curie_of(StandIn(ising.energy, 2.0), s, 300.0)
     assert t_c == pytest.approx(300 / 2.0 * ising.critical_temperature(), rel=1e-6) and error < 1e-6
 
 
@@ -140,12 +133,8 @@ def test_where_order_falls_below_a_level():
 
 def test_a_known_hamiltonian_keeps_its_order_as_long_as_the_film(outcomes):
     """The true H in the place of the learned one, proposals with a coupling 5 % off: |m| of direct Monte Carlo."""
-
-    class True_:
-        T0 = film.reduced_temperature()
-        energy = staticmethod(ising.energy)
-
-    known = outcomes[0]._replace(hamiltonian=True_, network=(1.05 * 427.4, 1.0))
+    true = StandIn(ising.energy, film.reduced_temperature())
+    known = outcomes[0]._replace(hamiltonian=true, network=(1.05 * 427.4, 1.0))
     found = film_heating.raise_temperature(known, [350.0, 440.0], 600, 1)
     direct = ising_direct(8, film.reduced_temperature(found.kelvin), 2000, 1)
     for k in range(2):
@@ -225,3 +214,13 @@ def test_frames_become_patches_and_a_small_one_is_named():
     patches, lines = film_patches.cut_frames(segmented, 8, 0.5)
     assert len(patches) == 1 and patches[0].spins.shape[1:] == (8, 8) and 6 <= patches[0].block <= 9
     assert lines[0].startswith("blocks of ") and lines[-1].startswith("small: 8 blocks of ")
+
+
+def test_pseudolikelihood_of_the_twin_returns_its_curie_temperature():
+    T0 = film.reduced_temperature()
+    s = mcmc.sample(chains.Ising(16, T0), 3000, np.random.default_rng(1)).configurations
+    read = pseudolikelihood(ising.local_sums(s, ("nn",)), 1.0, ("nn",))
+    t_c, error = film.curie_temperature(read.values[0], read.errors[0])
+    limit = stats.t.isf(ALPHA / 2, 19)
+    assert abs(t_c - 427.4) < limit * error < 5
+    assert abs(t_c - 1.02 * 427.4) > limit * error

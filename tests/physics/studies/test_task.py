@@ -4,15 +4,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+import torch
 
-from lib import cache
+from lib import cache, lattice
+from lib.analysis import action
+from lib.analysis.hamiltonian_error import symmetry_violation
 from lib.models.fit import fit
 from lib.studies import ising as study
 from lib.studies import recipes, rg, synthetic_film, task
 from lib.studies.sources import Angles, Film, Paths, Spins
 from lib.studies.task import Task, WithoutData, learn, learn_all, replicas
-from lib.systems import ising
+from lib.systems import double_well, ising
 from lib.systems.camera import Camera
+from tests.physics.standins import SIGMAS, STATES, StandIn
 
 SOURCES = (
     Spins(4, 2.6),
@@ -87,14 +91,8 @@ def test_networks_of_sums_are_judged_without_the_control_variate():
 
 
 def test_learned_energies_are_compared_with_true_ones_in_this_order():
-    class Steep:
-        T0 = 2.27
-
-        @staticmethod
-        def energy(s):
-            return 1.1 * ising.energy(s)
-
-    assert study.compare_at(Steep, 4, [2.27, 3.0], 50, 1)[1].slope == pytest.approx(1.1)
+    steep = StandIn(lambda s: 1.1 * ising.energy(s), 2.27)
+    assert study.compare_at(steep, 4, [2.27, 3.0], 50, 1)[1].slope == pytest.approx(1.1)
 
 
 def _name(learned):
@@ -166,11 +164,11 @@ def test_what_was_learned_can_be_kept(one):
 def test_an_unknown_network_is_refused():
     with pytest.raises(ValueError, match="network = 'mad': choose from made, "):
         Task("mad", Spins(4, 2.6), 10, 1, 1)
+    with pytest.raises(ValueError, match="'transformer': choose from frontier, frontier_free, made"):
+        replicas("transformer", Spins(4, 2.0), 0, 10, 1, 1, without_data=WithoutData())
 
 
 def test_symmetries_that_are_shown_keep_the_energy():
-    import torch
-
     generator = torch.Generator().manual_seed(1)
     s = Spins(4, 2.6).configurations(32, 1, "train")
     assert np.array_equal(ising.energy(recipes.flip_and_move(s, generator).numpy()), ising.energy(s))
@@ -181,3 +179,66 @@ def test_symmetries_that_are_shown_keep_the_energy():
     marked[:, 0, 0] = 1
     moved = recipes.turn(torch.as_tensor(marked), generator).numpy()
     assert {tuple(map(int, place[1:])) for place in np.argwhere(moved)} == corner
+    x = torch.as_tensor(Paths(9.0, 12).configurations(50, 1, "train"))
+    moved = recipes.move_path(x, generator)
+    couplings = double_well.couplings(9.0, 12)
+    assert np.allclose(
+        double_well.action(moved.numpy(), couplings), double_well.action(x.numpy(), couplings), rtol=1e-5
+    )
+    assert not torch.equal(moved, x)
+
+
+def test_a_task_determines_its_outcome():
+    task = Task("frontier", Spins(4, 2.27), 2000, 40, 5)
+    a, b, c = (
+        learn(task),
+        learn(task),
+        learn(Task("frontier", Spins(4, 2.27), 2000, 40, 6)),
+    )
+    s = STATES[:50]
+    assert np.array_equal(a.hamiltonian.energy(s), b.hamiltonian.energy(s)) and a.kl == b.kl
+    assert not np.array_equal(a.hamiltonian.energy(s), c.hamiltonian.energy(s))
+
+
+def test_side_by_side_equals_one_by_one():
+    tasks = {
+        "a": replicas("linear", Spins(4, 2.27), 1000, 20, 2, 1),
+        "b": [Task("made", Spins(4, 3.0), 1000, 10, 9)],
+    }
+    together = learn_all(tasks)
+    for name, group in tasks.items():
+        for one, learned in zip(group, together[name], strict=True):
+            assert learned.task == one and learned.kl == learn(one).kl
+
+
+def test_a_trained_network_is_close_and_its_average_closer():
+    """KL by enumeration, for the network and for p averaged over 16 symmetries; the latter is exactly symmetric."""
+    task = Task("frontier", Spins(4, 2.6), 20_000, 400, 1)
+    learned = learn(task)
+    average = study.symmetrised(learned.hamiltonian)
+    exact = Spins(4, 2.6).log_prob(STATES)
+    assert np.logaddexp.reduce(exact) == pytest.approx(0, abs=1e-10)
+
+    def kl(h):
+        log_q = h.log_prob(STATES)
+        assert np.logaddexp.reduce(log_q) == pytest.approx(0, abs=1e-5)  # float32 weights
+        return np.exp(exact) @ (exact - log_q)
+
+    assert kl(average) < kl(learned.hamiltonian) < 0.03
+    assert abs(learned.kl.value - kl(learned.hamiltonian)) < 4 * learned.kl.error
+    images = [lattice.Element(point, (2, 2)) for point in range(8)] + [lambda s: -s]
+    assert symmetry_violation(average, STATES[::301], images)[0] < 1e-4
+    assert symmetry_violation(average, STATES[::301], [lattice.Element(0, (0, 1))])[0] > 1e-3
+
+
+def test_an_action_is_learned():
+    source = Paths(9.0, 12)
+    couplings = double_well.couplings(9.0, 12)
+    learned = learn(Task("markov_ring", source, 8000, 300, 5))
+    assert -SIGMAS * learned.kl.error < learned.kl.value < 0.1
+    x = source.configurations(2000, 6)
+    found = action.against_exact(learned.hamiltonian.action(x), double_well.action(x, couplings))
+    log_z = double_well.TransferMatrix(couplings, 12).log_z
+    assert abs(found.slope - 1) < 0.03 and abs(found.offset - log_z) < 0.1
+    readable = action.read(x, learned.hamiltonian.gradient(x))
+    assert np.allclose(action.physical(readable.coefficients, 9.0 / 12), [4, 7.84, 1], rtol=0.05)

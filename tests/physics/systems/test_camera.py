@@ -9,8 +9,8 @@ from scipy import stats
 from lib.samplers import chains, mcmc
 from lib.systems import film
 from lib.systems.camera import Camera, blur_limit, illumination, render
+from tests.physics.standins import ALPHA
 
-ALPHA = 0.001
 RNG = np.random.default_rng
 FLAT = {"uneven": 0.0, "pattern": 0.0}
 

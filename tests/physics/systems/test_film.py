@@ -2,12 +2,9 @@
 
 import numpy as np
 import pytest
-from scipy import stats
 
-from lib.samplers import chains, mcmc
 from lib.systems import film, ising
 
-ALPHA = 0.001
 RNG = np.random.default_rng
 
 
@@ -21,18 +18,6 @@ def test_kelvin_and_coupling():
     assert film.reduced_temperature(300, 300) == pytest.approx(ising.critical_temperature())
     with pytest.raises(ValueError, match="positive"):
         film.reduced_temperature(-1)
-
-
-def test_pseudolikelihood_of_the_twin_returns_its_curie_temperature():
-    from lib.analysis import couplings
-
-    T0 = film.reduced_temperature()
-    s = mcmc.sample(chains.Ising(16, T0), 3000, RNG(1)).configurations
-    read = couplings.pseudolikelihood(ising.local_sums(s, ("nn",)), 1.0, ("nn",))
-    t_c, error = film.curie_temperature(read.values[0], read.errors[0])
-    limit = stats.t.isf(ALPHA / 2, 19)
-    assert abs(t_c - 427.4) < limit * error < 5
-    assert abs(t_c - 1.02 * 427.4) > limit * error
 
 
 # Dipolar kernel ---------------------------------------------------------------------------------------------

@@ -1,11 +1,15 @@
-"""The layers of the O(2) Markov lattice: parameters and gradients by hand against torch's own."""
+"""The O(2) Markov lattice: its symmetry, and parameters and gradients by hand against torch's own."""
 
+import numpy as np
 import pytest
 import torch
 
 from lib import checks
+from lib.models.heads.angle import VonMisesMixture
 from lib.models.kernels import o2_layers
+from lib.models.made import MADE
 from lib.models.o2_markov_lattice import O2MarkovLattice
+from lib.systems import xy
 
 
 def _squash(z):
@@ -71,3 +75,26 @@ def test_parameters_in_single_precision():
     values = 6.28 * torch.rand(7, 16, generator=torch.Generator().manual_seed(1))
     double = checks.shaken(O2MarkovLattice(4, hidden=5)).double()
     assert torch.allclose(model.conditionals(values), _by_torch(double, values.double()).float(), atol=1e-4)
+
+
+@torch.no_grad()
+def _turned(model):
+    theta = torch.as_tensor(np.random.default_rng(0).uniform(0, xy.TWO_PI, (20, *model.site_shape)))
+    before = model.log_prob(theta)
+    rotated = model.log_prob((theta + 1.234) % xy.TWO_PI)
+    reflected = model.log_prob((-theta) % xy.TWO_PI)
+    return float((rotated - before).abs().max()), float((reflected - before).abs().max())
+
+
+def test_the_equivariant_network_does_not_know_rotations_and_reflections():
+    model = checks.shaken(O2MarkovLattice(4, hidden=6), scale=0.1)
+    assert max(_turned(model)) < 1e-10
+    other = checks.shaken(MADE(site_shape=(4, 4), head=VonMisesMixture(1), hidden=(16,)), scale=0.1)
+    assert min(_turned(other)) > 1e-2
+
+
+def test_the_equivariant_network_is_normalised():
+    """Quadrature over all four angles of a 2 x 2 lattice."""
+    checks.check_normalised(O2MarkovLattice(2, 3, hidden=5, seed=1), tolerance=1e-6, points=24)
+    with pytest.raises(ValueError, match="side=1"):
+        O2MarkovLattice(1)

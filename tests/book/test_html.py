@@ -1,11 +1,12 @@
-"""The slider: every frame is there, labelled, described, self-contained and the same on every run."""
+"""Tables and the slider: what a page gets as HTML is escaped, described and the same on every run."""
 
 import re
 
 import matplotlib
+import numpy as np
 import pytest
 
-from lib.page import slider
+from lib.page import slider, tables
 
 matplotlib.use("Agg")
 
@@ -38,3 +39,9 @@ def test_a_label_for_each_frame():
         slider.text([b"x"], ["a", "b"], "alt", "name")
     with pytest.raises(ValueError, match="at least one"):
         slider.text([], [], "alt", "name")
+
+
+def test_tables():
+    html = tables.text(["a < b", "value"], [["x & y", (1.23456, 0.012)], [3, 0.5], ["n", np.float64(1 / 3)]])
+    assert "<th>a &lt; b</th>" in html and "<td>x &amp; y</td><td>1.235(12)</td>" in html
+    assert "<td>3</td><td>0.5</td>" in html and "<td>0.333333</td>" in html

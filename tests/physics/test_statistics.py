@@ -1,7 +1,4 @@
-"""Value +- error: jackknife, autocorrelation and the average over networks, against statistics that are known.
-
-Coverage and pulls use fixed seeds and the significance ALPHA.
-"""
+"""Value +- error: jackknife, autocorrelation and the average over networks, against statistics that are known."""
 
 import numpy as np
 import pytest
@@ -21,8 +18,8 @@ from lib.statistics import (
     owners,
     student,
 )
-
-ALPHA = 0.001
+from tests.physics.standins import ALPHA
+from tests.physics.standins import covers as errors_cover
 
 
 def test_jackknife_of_a_mean_is_the_standard_error():
@@ -53,14 +50,8 @@ def test_correlated_values_count_less():
     assert integrated_time(x[:, 0]) == pytest.approx(tau, rel=0.25)
     assert autocorrelation(x, 4) == pytest.approx([1, 0.8, 0.64, 0.512], abs=0.01)
     pulls = x.mean(0) / mean(x, tau).error
-    assert unit_variance(pulls) and not unit_variance(x.mean(0) / mean(x).error)
+    assert errors_cover(pulls) and not errors_cover(x.mean(0) / mean(x).error)
     assert integrated_time(np.full((10, 3), 2.0)) == 0.5 and autocorrelation(np.ones(5), 3).tolist() == [1, 0, 0]
-
-
-def unit_variance(pulls):
-    """Whether the mean square of normal pulls is 1, two-sided at ALPHA."""
-    low, high = stats.chi2.ppf([ALPHA / 2, 1 - ALPHA / 2], len(pulls))
-    return low < (pulls**2).sum() < high
 
 
 # ---------------------------------------------------------------- several networks
