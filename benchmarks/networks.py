@@ -21,7 +21,7 @@ def main():
     for L in (8, 16, 32):
         s = np.where(np.random.default_rng(1).random((2000, L, L)) < 0.5, 1, -1).astype(np.int8)
         networks = {
-            "frontier": MarkovLattice(L, Bernoulli(), odd=True),
+            "markov_lattice": MarkovLattice(L, Bernoulli(), odd=True),
             "MADE": MADE(site_shape=(L, L), head=Bernoulli(), hidden=(512,)),
         }
         for name, model in networks.items():

@@ -21,13 +21,13 @@ from lib.studies.task import Task, learn
 WANTED = (0.06, 0.03, 0.02)
 LONGEST = 120  # seconds of one training
 SOURCES = {
-    "frontier": Spins(16, 2.27),
+    "markov_lattice": Spins(16, 2.27),
     "made_symmetric": Spins(16, 2.27),
     "kinetic_ring": Paths(40.0, 64),
     "markov_ring": Paths(40.0, 64),
     "markov_ring_beta": Paths(40.0, 64),
 }
-OLD = {"frontier": (1e-2, 128), "made_symmetric": (3e-3, 128), "kinetic_ring": (3e-3, 256)}
+OLD = {"markov_lattice": (1e-2, 128), "made_symmetric": (3e-3, 128), "kinetic_ring": (3e-3, 256)}
 OLD |= dict.fromkeys(("markov_ring", "markov_ring_beta"), (6e-3, 128))
 
 

@@ -7,7 +7,7 @@ SPINS
     made              MADE as in the talk: nothing (no symmetry, no geometry)
     made_symmetric    MADE, shown every configuration under random symmetries of the lattice and global flips
     linear            one linear layer, odd: what remains of MADE without hidden units; symmetric as above
-    frontier          which sites a conditional can depend on, Z2 built in, lattice symmetries by augmentation
+    markov_lattice    which sites a conditional can depend on, Z2 built in, lattice symmetries by augmentation
     stride_1, ...     Markov lattices of the 2x2 block sums of the spins, five states a site, Z2 built in:
                       overlapping blocks from the last row and the first (`stride_1`), with the running staggered sums
                       (`stride_1_sums`), with what they have told so far (`stride_1_remember`); adjoining blocks from
@@ -73,7 +73,7 @@ class Recipe:
     learning_rate, window: see `fit`.
     batch: configurations per step, for the number of sites the recipe was tuned at (`sites`); with more sites fewer.
     held_out: part of the data kept for early stopping, looked at `checks` times; 0 trains to the end.
-    share: steps that take as long as one of the reference network of the system (frontier, equivariant, chain), so that
+    share: steps that take as long as one of the reference network of the system (Markov lattice, equivariant, Markov ring), so that
         networks can be compared at the same computing time (`task.replicas`).
     energy: without data: of what the network draws, as it draws it.
     log_measure: without data: added to ln q per site to make its density one with respect to d theta / 2 pi.
@@ -141,7 +141,7 @@ def spin_made(source, seed, _, hidden=(512,), odd=False):
     return MADE(site_shape=(source.L, source.L), head=Bernoulli(), hidden=hidden, odd=odd, seed=seed)
 
 
-def frontier(source, seed, _, rows=1, odd=True):
+def markov_lattice(source, seed, _, rows=1, odd=True):
     """The Markov lattice of spins; rows: of context before the site and at the beginning."""
     return MarkovLattice(source.L, Bernoulli(), odd=odd, last_sites=rows * source.L, first_rows=rows, seed=seed)
 
@@ -162,38 +162,40 @@ def adjoining(source, seed, _):
     return MarkovLattice(source.L // 2, SymmetricCategorical(5), odd=True, last_sites=source.L, seed=seed)
 
 
-def majority_frontier(source, seed, _):
+def majority_blocks(source, seed, _):
     return MarkovLattice(source.side, Bernoulli(), odd=True, last_sites=2 * source.side, seed=seed)
 
 
-FRONTIER = Recipe(frontier)
+MARKOV_LATTICE = Recipe(markov_lattice)
 SUMS = Recipe(overlapping, preprocess=stride_1, same_support=False, window=0.03)
 
 SPINS = {
     "made": Recipe(spin_made, augment=None, learning_rate=1e-3, held_out=0.1),
     "made_symmetric": Recipe(spin_made, augment=flip_and_move, learning_rate=3e-3),
     "linear": Recipe(partial(spin_made, hidden=(), odd=True), learning_rate=3e-3),
-    "frontier": FRONTIER,
+    "markov_lattice": MARKOV_LATTICE,
     "stride_1": SUMS,
     "stride_1_sums": replace(SUMS, build=partial(overlapping, sums=True)),
     "stride_1_remember": replace(SUMS, build=remembering),
     "stride_2": replace(SUMS, build=adjoining, preprocess=stride_2, exact=False),
 }
 
-MAJORITY = {"majority": Recipe(majority_frontier, window=0.1, sites=64)}
+MAJORITY = {"majority": Recipe(majority_blocks, window=0.1, sites=64)}
 
 FILM = {
-    "film": replace(FRONTIER, held_out=0.1, checks=10),
-    "film_wider": replace(FRONTIER, build=partial(frontier, rows=2), held_out=0.1, checks=10),
-    "patch": replace(FRONTIER, build=partial(frontier, rows=2, odd=False), augment=turn, held_out=0.1, checks=10),
+    "film": replace(MARKOV_LATTICE, held_out=0.1, checks=10),
+    "film_wider": replace(MARKOV_LATTICE, build=partial(markov_lattice, rows=2), held_out=0.1, checks=10),
+    "patch": replace(
+        MARKOV_LATTICE, build=partial(markov_lattice, rows=2, odd=False), augment=turn, held_out=0.1, checks=10
+    ),
 }
 
 # the noise of the gradient matters more than in a training from data: larger batches, a longer average
-REVERSE = Recipe(frontier, energy=ising.energy, batch=256, learning_rate=1.5e-2, window=0.1)
+REVERSE = Recipe(markov_lattice, energy=ising.energy, batch=256, learning_rate=1.5e-2, window=0.1)
 
 SPINS_WITHOUT_DATA = {
-    "frontier": REVERSE,
-    "frontier_free": replace(REVERSE, build=partial(frontier, odd=False)),
+    "markov_lattice": REVERSE,
+    "markov_lattice_free": replace(REVERSE, build=partial(markov_lattice, odd=False)),
     "made": replace(REVERSE, build=partial(spin_made, hidden=(64,)), batch=1024, learning_rate=1e-2),
 }
 

@@ -132,7 +132,7 @@ class SpinFile(LatticeKind):
 
     def network(self, training, broken, seed):
         model = MarkovLattice(training.shape[1], Bernoulli(), odd=allows(broken, "flip"), seed=seed)
-        return model, replace(recipes.SPINS["frontier"], augment=symmetries.lattice_moves(broken))
+        return model, replace(recipes.SPINS["markov_lattice"], augment=symmetries.lattice_moves(broken))
 
     def group(self, side, broken):
         return symmetries.lattice_group(side, broken)

@@ -55,7 +55,7 @@ def test_neighbouring_lattices_cross_and_the_mean_is_over_all_crossings():
 
 def test_fewer_configurations_for_one_network_of_each_group(monkeypatch):
     monkeypatch.setattr(study, "learn_all", lambda tasks: tasks)
-    tasks = {"lattice": replicas("frontier", Spins(4, 2.6), 900, 50, 2, 1)}
+    tasks = {"lattice": replicas("markov_lattice", Spins(4, 2.6), 900, 50, 2, 1)}
     found = study.from_fewer(tasks, [100, 300], 20, 7)
     assert {key: task.n_train for key, task in found.items()} == {("lattice", 100): 100, ("lattice", 300): 300}
     assert {(task.n_steps, task.seed) for task in found.values()} == {(20, 700)}

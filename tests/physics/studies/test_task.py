@@ -72,7 +72,7 @@ HANDED_OUT: list = []
 
 def test_the_kl_is_taken_on_configurations_that_were_not_trained_on():
     HANDED_OUT.clear()
-    learned = learn(Task("frontier", Recording(8, 6.0), 500, 5, 3))
+    learned = learn(Task("markov_lattice", Recording(8, 6.0), 500, 5, 3))
     (first, train), (second, test) = HANDED_OUT
     assert (first, second) == ("train", "test") and not rows(train) & rows(test)
     divergence = learned.task.source.divergence
@@ -109,14 +109,14 @@ def test_a_start_is_learned_once_and_first(monkeypatch):
         return plain(one, start)
 
     monkeypatch.setattr(task, "learn", counted)
-    (first,) = replicas("frontier", Spins(4, 2.6), 300, 3, 1, 1)
+    (first,) = replicas("markov_lattice", Spins(4, 2.6), 300, 3, 1, 1)
     followers = [replace(first, source=Spins(4, T), start=first) for T in (2.4, 2.8)]
     learned = learn_all({"followers": followers, "again": followers[:1]}, then=_name)
     assert order[0] == first and len(order) == 3 and learned["again"] == learned["followers"][:1]
 
 
 def test_a_network_starts_from_the_trained_one_and_leaves_it_alone():
-    (first,) = replicas("frontier", Spins(4, 2.6), 300, 30, 1, 1)
+    (first,) = replicas("markov_lattice", Spins(4, 2.6), 300, 30, 1, 1)
     second = replace(first, source=Spins(4, 2.4), start=first, n_steps=1)
     learned = learn_all({"both": [first, second]})["both"]
     alone = learn(first)
@@ -145,10 +145,10 @@ def test_larger_lattices_have_smaller_batches():
 @pytest.mark.parametrize(
     "one",
     [
-        *replicas("frontier", Spins(4, 2.6), 10, 1, 1, 1),
+        *replicas("markov_lattice", Spins(4, 2.6), 10, 1, 1, 1),
         *replicas("can", Angles(4, 1.0), 10, 1, 1, 1, options=(("n_components", 2),)),
         *replicas("kinetic_ring", Paths(10.0, 16), 10, 1, 1, 1),
-        *replicas("frontier", Spins(4, 2.0), 0, 1, 1, 1, without_data=WithoutData(field=0.1)),
+        *replicas("markov_lattice", Spins(4, 2.0), 0, 1, 1, 1, without_data=WithoutData(field=0.1)),
         synthetic_film.Experiment(start=synthetic_film.Experiment()).task,
         synthetic_film.Stripes().task,
         Task("majority", rg.MajorityBlocks(16, 2.27), 10, 1, 1),
@@ -164,7 +164,7 @@ def test_what_was_learned_can_be_kept(one):
 def test_an_unknown_network_is_refused():
     with pytest.raises(ValueError, match="network = 'mad': choose from made, "):
         Task("mad", Spins(4, 2.6), 10, 1, 1)
-    with pytest.raises(ValueError, match="'transformer': choose from frontier, frontier_free, made"):
+    with pytest.raises(ValueError, match="'transformer': choose from markov_lattice, markov_lattice_free, made"):
         replicas("transformer", Spins(4, 2.0), 0, 10, 1, 1, without_data=WithoutData())
 
 
@@ -189,11 +189,11 @@ def test_symmetries_that_are_shown_keep_the_energy():
 
 
 def test_a_task_determines_its_outcome():
-    task = Task("frontier", Spins(4, 2.27), 2000, 40, 5)
+    task = Task("markov_lattice", Spins(4, 2.27), 2000, 40, 5)
     a, b, c = (
         learn(task),
         learn(task),
-        learn(Task("frontier", Spins(4, 2.27), 2000, 40, 6)),
+        learn(Task("markov_lattice", Spins(4, 2.27), 2000, 40, 6)),
     )
     s = STATES[:50]
     assert np.array_equal(a.hamiltonian.energy(s), b.hamiltonian.energy(s)) and a.kl == b.kl
@@ -213,7 +213,7 @@ def test_side_by_side_equals_one_by_one():
 
 def test_a_trained_network_is_close_and_its_average_closer():
     """KL by enumeration, for the network and for p averaged over 16 symmetries; the latter is exactly symmetric."""
-    task = Task("frontier", Spins(4, 2.6), 20_000, 400, 1)
+    task = Task("markov_lattice", Spins(4, 2.6), 20_000, 400, 1)
     learned = learn(task)
     average = study.symmetrised(learned.hamiltonian)
     exact = Spins(4, 2.6).log_prob(STATES)

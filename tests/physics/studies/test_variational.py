@@ -27,16 +27,16 @@ def trained():
 
     spins, angles, annealed = Spins(4, 2.5), Angles(4, 1.25), WithoutData()
     tasks = {
-        "frontier": one("frontier", spins, 40, how=annealed),
-        "one sign": one("frontier_free", Spins(4, 1.2), 60, how=WithoutData(annealing=0.0, field=1.5)),
-        "data": one("frontier", spins, 40, n_train=2000),
+        "markov_lattice": one("markov_lattice", spins, 40, how=annealed),
+        "one sign": one("markov_lattice_free", Spins(4, 1.2), 60, how=WithoutData(annealing=0.0, field=1.5)),
+        "data": one("markov_lattice", spins, 40, n_train=2000),
         "can": one("can", angles, 100, how=annealed),
         "equivariant": one("equivariant", angles, 60, how=annealed),
     }
     return {name: group[0] for name, group in variational.learn_and_draw(tasks, {}).items()}
 
 
-@pytest.mark.parametrize("name", ["frontier", "data"])
+@pytest.mark.parametrize("name", ["markov_lattice", "data"])
 def test_divergence_and_free_energy_from_draws_agree_with_enumeration(trained, name):
     model, draws = trained[name].model, trained[name].draws
     s = ising.enumerate_states(4)
@@ -53,11 +53,11 @@ def test_divergence_and_free_energy_from_draws_agree_with_enumeration(trained, n
 def test_the_divergence_along_a_training_is_taken_at_the_beta_in_force(trained):
     """Annealed: near zero from the start, and at the end what the draws say. Batches of 64 and more."""
     step, divergence = variational.divergence_over_steps(
-        trained["frontier"], lambda T: ising.log_partition_function(4, T)
+        trained["markov_lattice"], lambda T: ising.log_partition_function(4, T)
     )
     assert len(step) == len(divergence) == 25 and 1 <= step[0] < step[-1] <= 40
     assert divergence[0] == pytest.approx(0, abs=0.1)
-    final = variational.plain_divergence(trained["frontier"].draws, float(ising.log_partition_function(4, 2.5)))
+    final = variational.plain_divergence(trained["markov_lattice"].draws, float(ising.log_partition_function(4, 2.5)))
     assert divergence[-5:].mean() == pytest.approx(final.value, abs=0.1)
     _, xy = variational.divergence_over_steps(
         trained["equivariant"], lambda T: np.where(np.isclose(T, 1.25), 16 * 0.40478343, np.nan)
@@ -65,11 +65,11 @@ def test_the_divergence_along_a_training_is_taken_at_the_beta_in_force(trained):
     assert np.isnan(xy[0]) and abs(xy[-1]) < 1.5  # the wrong measure would be off by 16 ln 2 pi
 
 
-@pytest.mark.parametrize("name", ["frontier", "can", "equivariant"])
+@pytest.mark.parametrize("name", ["markov_lattice", "can", "equivariant"])
 def test_weights_give_the_exact_partition_function_and_energy(trained, name):
     """XY: measure d theta / 2 pi for both networks, although one draws s = theta / 2 pi and the other theta."""
     draws = trained[name].draws
-    if name == "frontier":
+    if name == "markov_lattice":
         log_z, energy = float(ising.log_partition_function(4, 2.5)), float(ising.exact(4, 2.5).energy)
     else:
         log_z, energy = 16 * 0.40478343, 16 * -1.1701405  # transfer matrix, see xy_exact.py
@@ -92,7 +92,7 @@ def test_one_sign_costs_ln_2_and_symmetry_gives_it_back(trained):
 
 
 def test_averaging_over_the_lattice_is_normalised_and_never_worse(trained):
-    model, s = trained["frontier"].model, ising.enumerate_states(4)
+    model, s = trained["markov_lattice"].model, ising.enumerate_states(4)
     draws = variational.Draws(s, log_prob_in_batches(model, s, batch=4096), ising.energy(s), 2.5)
     log_sym = variational.images_log_q(model, draws)
     assert np.exp(log_sym).sum() == pytest.approx(1, abs=1e-5)
