@@ -73,8 +73,8 @@ class Recipe:
     learning_rate, window: see `fit`.
     batch: configurations per step, for the number of sites the recipe was tuned at (`sites`); with more sites fewer.
     held_out: part of the data kept for early stopping, looked at `checks` times; 0 trains to the end.
-    share: steps that take as long as one of the reference network of the system (Markov lattice, equivariant, Markov ring), so that
-        networks can be compared at the same computing time (`task.replicas`).
+    share: steps that take as long as one of the reference network of the system (Markov lattice, equivariant, Markov
+        ring), so that networks can be compared at the same computing time (`task.replicas`).
     energy: without data: of what the network draws, as it draws it.
     log_measure: without data: added to ln q per site to make its density one with respect to d theta / 2 pi.
     """
