@@ -47,8 +47,8 @@ def carry_out(chapter: Chapter, given: dict, folder: Path, keep_numbers: bool = 
     """Execute a chapter with these parameters into a new folder.
 
     given: values of parameters other than the defaults. keep_numbers: those measured on a reader's own data belong to
-    the results. more: goes into `params.json`. BookError where the folder is there or cannot be made; failures of the execution are in
-    the outcome.
+    the results. more: goes into `params.json`. BookError where the folder is there or cannot be made; failures of the
+    execution are in the outcome.
     """
     if folder.exists():
         raise BookError(f"{folder} exists already; name a new folder with --out")
