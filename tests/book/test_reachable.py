@@ -154,7 +154,7 @@ def test_a_key_is_of_functions_and_classes_of_lib():
     assert reachable.code_key(ising.exact, ising.energy) == reachable.code_key(ising.energy, ising.exact)
 
 
-@pytest.mark.parametrize("target", [sum, lambda: 0, 3], ids=str)
+@pytest.mark.parametrize("target", [sum, lambda: 0, 3], ids=["builtin", "lambda", "number"])
 def test_a_key_of_something_else_is_refused(target):
     with refused("lib", kind=ValueError):
         reachable.code_key(target)
