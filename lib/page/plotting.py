@@ -96,11 +96,6 @@ def ordered(n: int) -> list[Role]:
     return [Role(mpl.colors.to_hex(colour), MARKERS[k % 4], LINES[k % 4]) for k, colour in enumerate(colours)]
 
 
-# colours by their names from before the roles, for figures that have not got theirs yet
-EXACT, MODEL, BASELINE, MONTE_CARLO = (role.colour for role in (exact, network, baseline, data))
-EXTRA = "#A9C8DC"
-PALETTE = (MODEL, BASELINE, MONTE_CARLO, EXTRA)
-
 # The style -------------------------------------------------------------------------------------------------
 
 STYLE = {
