@@ -104,7 +104,9 @@ STYLE = {
     "savefig.dpi": 110,
     "figure.constrained_layout.use": True,
     "font.size": 11,
-    "axes.prop_cycle": mpl.cycler(color=PALETTE, linestyle=LINES),
+    "axes.prop_cycle": mpl.cycler(
+        color=[role.colour for role in (network, baseline, data, symmetrised)], linestyle=LINES
+    ),
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
