@@ -87,15 +87,7 @@ parameters and imports
 """
 
 
-@pytest.mark.parametrize(
-    "old, new, problem",
-    [
-        ("", "", None),
-        ("{section-times} tiny", "{section-times} tyny", "no chapter 'tyny'; there are: other, results, tiny"),
-        ("parameters and imports", "Learn", "tiny has no section 'Learn'; it has: parameters and imports"),
-    ],
-)
-def test_a_page_shows_the_tables_and_a_wrong_name_fails_the_build(old, new, problem, tmp_path):
+def test_a_page_shows_the_tables_and_wrong_names_fail_the_build(tmp_path):
     root = make_repository(tmp_path)
     write(notebook(markdown("# Results")), root / "book" / "results.ipynb")
     (root / "book" / "intro.md").write_text(PAGE)
@@ -108,7 +100,7 @@ def test_a_page_shows_the_tables_and_a_wrong_name_fails_the_build(old, new, prob
     assert run_lib(root, "read").returncode == 1
     log = (root / "_build" / "sphinx.log").read_text()
     assert "tiny has no section 'Learn'; it has: parameters and imports" in log
-    assert "no chapter 'tyny'; there are: tiny, other" in log
+    assert "no chapter 'tyny'; there are: other, results, tiny" in log
 
 
 def test_execution_stores_the_seconds_of_every_code_cell(tmp_path):

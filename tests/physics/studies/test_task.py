@@ -137,7 +137,7 @@ def test_every_network_gets_the_same_time():
 
 
 def test_larger_lattices_have_smaller_batches():
-    recipe = recipes.FRONTIER
+    recipe = recipes.MARKOV_LATTICE
     expected = [4 * recipe.batch, recipe.batch, recipe.batch // 4, 1]
     assert [recipe.batch_for(n) for n in (64, 256, 1024, 2**20)] == expected
 
