@@ -21,6 +21,8 @@ def read(path: Path) -> dict[str, Record]:
         return Chapter(path).claims
     try:
         return {entry["key"]: Record.from_json(entry) for entry in files.read_json(path)}
+    except FileNotFoundError:
+        raise BookError(f"no {path}; give the folder of a run, its results.json, or an executed notebook") from None
     except (ValueError, KeyError, TypeError) as error:
         raise BookError(f"{path} is no results.json of a run ({type(error).__name__}: {error})") from None
 

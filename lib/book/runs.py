@@ -90,6 +90,8 @@ def read(folder: Path) -> Run:
     try:
         record = files.read_json(folder / "params.json")
         return Run(str(folder), record["chapter"], record["parameters"], results.read(folder))
+    except FileNotFoundError as error:
+        raise BookError(f"{folder} is no run, it has no {Path(error.filename).name}; run it again") from None
     except (ValueError, KeyError, TypeError) as error:
         raise BookError(f"{folder / 'params.json'} is damaged ({type(error).__name__}: {error})") from None
 

@@ -64,6 +64,8 @@ def test_the_picture_shows_every_run(two):
     "break_it, named",
     [
         (lambda path: (path / "INCOMPLETE").write_text(""), "a is marked INCOMPLETE"),
+        (lambda path: (path / "results.json").unlink(), "results.json; give the folder of a run"),
+        (lambda path: (path / "params.json").unlink(), "a is no run, it has no params.json; run it again"),
         (lambda path: (path / "results.json").write_text("[{"), "damaged"),
         (
             lambda path: (path / "results.json").write_text('[{"value": 1}]'),
@@ -75,12 +77,6 @@ def test_the_picture_shows_every_run(two):
 def test_a_damaged_run_is_named(break_it, named, two, tmp_path, capsys):
     break_it(tmp_path / "a")
     assert named in refusal(["compare", *two], capsys)
-
-
-def test_a_file_that_is_gone_is_named(two, tmp_path, capsys):
-    (tmp_path / "a" / "results.json").unlink()
-    assert main(["compare", *two]) == 1
-    assert f"No such file or directory: {tmp_path / 'a' / 'results.json'}" in one_line(capsys.readouterr().err)
 
 
 def test_one_run_alone_and_a_run_that_is_not_there(two, tmp_path):

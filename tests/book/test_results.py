@@ -26,7 +26,7 @@ def test_claims_are_read_from_notebooks_results_and_folders(tmp_path):
         (tmp_path / "results.json").write_text(text)
         with refused("no results.json of a run"):
             results.read(tmp_path)
-    with pytest.raises(FileNotFoundError, match="nothing.json"):
+    with refused("no ", "nothing.json; give the folder of a run"):
         results.read(tmp_path / "nothing.json")
 
 
