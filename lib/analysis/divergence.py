@@ -24,6 +24,8 @@ def kl_divergence(log_p, log_q, same_support=True):
 
     log_p, log_q: both normalised, of independent configurations of p, [n].
     same_support: p > 0 wherever q > 0; the control variate needs it.
+
+    ValueError for fewer than two configurations, or a ln p that is not finite.
     """
     d = np.asarray(log_p, float) - np.asarray(log_q, float)
     if len(d) < 2 or not np.isfinite(d).all():

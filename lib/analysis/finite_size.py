@@ -72,7 +72,10 @@ class Shift(NamedTuple):
 
 
 def shift(L, T, errors, orders=2):
-    """`Shift` T(L) = t_c + c_1 / L + ... + c_orders / L^orders, fitted to [sizes] with nu = 1."""
+    """`Shift` T(L) = t_c + c_1 / L + ... + c_orders / L^orders, fitted to [sizes] with nu = 1.
+
+    ValueError for fewer sizes than parameters.
+    """
     L, T, errors = (np.asarray(x, float) for x in (L, T, errors))
     if len(L) < 1 + orders:
         raise ValueError(f"{len(L)} sizes do not determine {1 + orders} parameters")

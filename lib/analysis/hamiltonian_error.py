@@ -25,7 +25,10 @@ class Comparison(NamedTuple):
 
 
 def compare(learned, true):
-    """`Comparison` of energies [n] of the same configurations and of the whole lattice; constants drop out."""
+    """`Comparison` of energies [n] of the same configurations and of the whole lattice; constants drop out.
+
+    ValueError for fewer than 10 configurations or lists of different length.
+    """
     x, y = np.asarray(true, float), np.asarray(learned, float)
     if len(x) != len(y) or len(x) < 10:
         raise ValueError(f"{len(y)} learned and {len(x)} true energies: give at least 10 of each, and as many of both")

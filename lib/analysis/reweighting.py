@@ -74,6 +74,8 @@ def reweight(observables, log_weights, function=None, *, control=None, blocks=50
     control: a `Control`, or None. The averages are then control.averages + (target - control, both on these n
         configurations); the error does not contain that of control.averages.
     blocks: of consecutive configurations, for the jackknife.
+
+    ValueError for weights of another length, or a log weight that is not finite.
     """
     observables, log_weights = np.asarray(observables, float), np.asarray(log_weights, float)
     if len(observables) != log_weights.shape[-1]:

@@ -92,6 +92,9 @@ def fit(
     seed: of the batches and of `augment`.
     held_out: configurations [m, *site_shape] for early stopping, or None to train to the end.
     checks, patience: training stops after `patience` of the `checks` looks at them without improvement.
+
+    ValueError for configurations that do not fit the model, with the reason; FloatingPointError when the NLL is no
+    longer finite.
     """
     if steps < 1 or batch < 1 or not 0 <= window <= 1:
         raise ValueError(f"steps={steps}, batch={batch}, window={window}: steps, batch >= 1 and 0 <= window <= 1")

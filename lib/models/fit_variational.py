@@ -88,6 +88,9 @@ def fit_variational(
     window: of the average of the weights, as a part of all steps; 0 returns the last weights.
     annealing: part of the training in which beta rises from 0; 0 for none.
     seed: of the draws.
+
+    ValueError for parameters out of range and energies that are not one each; FloatingPointError when beta F_q is no
+    longer finite.
     """
     if not 0 < beta < math.inf:
         raise ValueError(f"beta = {beta}: the inverse temperature must be positive and finite")

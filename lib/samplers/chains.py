@@ -164,6 +164,8 @@ def Ising(L, T, *, couplings=None, method="auto"):
     couplings: dict name -> J (`ising.OPERATORS`) of another Hamiltonian
     method: one of ISING_METHODS; "auto" takes the fastest (`benchmarks/samplers.py`): multi-spin coding up to L = 64,
         Swendsen-Wang beyond, and `ising_couplings.py` where there is more than a nearest-neighbour coupling
+
+    ValueError for an unknown method, or one that does not know the couplings.
     """
     check_side(L)
     check_temperature(T)

@@ -68,6 +68,8 @@ def sample(chain, n, rng, *, spacing=3.0):
     """n independent configurations, as `Samples`, each under a random global symmetry of the system.
 
     spacing: tau_int between two configurations of a replica; below 3 they are not independent
+
+    ValueError unless n >= 1 and spacing > 0.
     """
     if int(n) != n or n < 1:
         raise ValueError(f"n = {n}: ask for at least one configuration")
@@ -122,7 +124,10 @@ def _equilibrated(chain, rng):
 
 
 def measure(chain, n_sweeps, rng):
-    """The chain's `Averages` over `n_sweeps` sweeps of all replicas, measured every tau_int / chain.per_tau."""
+    """The chain's `Averages` over `n_sweeps` sweeps of all replicas, measured every tau_int / chain.per_tau.
+
+    ValueError unless n_sweeps >= 1.
+    """
     if int(n_sweeps) != n_sweeps or n_sweeps < 1:
         raise ValueError(f"n_sweeps = {n_sweeps}: at least one sweep is needed")
     state, tau_int, interval = _equilibrated(chain, rng)
@@ -141,6 +146,8 @@ def record(chain, length, rng):
     """What the chain observes over `length` tau_int after equilibration, float64 [observables, t, replicas].
 
     Replicas are independent, times of one replica (every tau_int / chain.per_tau) are not.
+
+    ValueError unless length > 0.
     """
     if not length > 0:
         raise ValueError(f"length = {length}: a positive number of autocorrelation times is needed")

@@ -34,7 +34,10 @@ OBSERVABLES = ("<x^2>", "<S>", "kinks", "gap")
 
 
 def coefficients(beta_1, beta_2, beta_3):
-    """c_1, c_2 of S_3 = c_1 S_1 + c_2 S_2 + constant, for three different beta."""
+    """c_1, c_2 of S_3 = c_1 S_1 + c_2 S_2 + constant, for three different beta.
+
+    ValueError unless the three are positive and different.
+    """
     for name, beta in (("beta_1", beta_1), ("beta_2", beta_2), ("beta_3", beta_3)):
         if not (beta > 0 and np.isfinite(beta)):
             raise ValueError(f"{name} = {beta}: an inverse temperature must be positive")

@@ -76,7 +76,7 @@ def operators(s, names=tuple(OPERATORS)):
 def local_sums(s, names=tuple(OPERATORS)):
     """s_i dO_a/ds_i for every site, int8 [n, N, a]: flipping spin i alone changes O_a by -2 times this.
 
-    Needs L >= 3: for L = 2 a site is its own neighbour at distance two.
+    ValueError for L < 3, where a site is its own neighbour at distance two.
     """
     if s.shape[-1] < 3:
         raise ValueError(f"L = {s.shape[-1]}: local sums need a lattice of side 3 or more")

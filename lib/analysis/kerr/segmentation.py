@@ -114,6 +114,8 @@ def segment(frame, settings=FRAME):
     settings: the radius must be larger than half the width of a domain.
 
     A frame whose contrast has no two classes (separation below SEPARATED: saturated film, or too noisy) has no domains.
+
+    ValueError for anything but one grey image, or an illumination with steps everywhere.
     """
     frame = np.asarray(frame, dtype=np.float32)
     if frame.ndim != 2:
