@@ -13,7 +13,6 @@ from lib.analysis.hamiltonian_error import compare
 from lib.models.learned import LearnedHamiltonian
 from lib.statistics import Estimate, over_networks
 from lib.studies.sources import Spins
-from lib.studies.task import learn_all, replicas
 from lib.systems import ising
 
 
@@ -24,19 +23,6 @@ def symmetrised(hamiltonian, images=16):
     (side, _) = hamiltonian.model.site_shape
     group = lattice.subgroup(side)[:images]
     return LearnedHamiltonian(hamiltonian.model, hamiltonian.T0, group, hamiltonian.preprocess)
-
-
-def from_fewer(tasks, sizes, n_steps, seed):
-    """One network of each group of tasks again, from fewer configurations: dict (name, n) -> `Learned`.
-
-    tasks: dict name -> list of `Task`. sizes: numbers of configurations. n_steps: see `replicas`.
-    """
-    fewer = {
-        (name, n): replicas(first.network, first.source, n, n_steps, 1, seed)
-        for name, (first, *_) in tasks.items()
-        for n in sizes
-    }
-    return {key: group[0] for key, group in learn_all(fewer).items()}
 
 
 # ---------------------------------------------------------------- H_theta against H
@@ -55,6 +41,34 @@ def compare_at(hamiltonian, L, temperatures, n, seed):
         s = Spins(L, T).configurations(n, seed, "thermodynamics")
         results.append(compare(hamiltonian.energy(s), ising.energy(s)))
     return results
+
+
+def order_penalty(hamiltonian, L, temperatures, n, seed):
+    """<ln p - ln p_theta> at T0 over n new configurations of each temperature, and the slope of that difference with
+    m^2 among configurations of equal energy: arrays value, error [2, t].
+
+    m: magnetisation per site. Errors of least squares, for independent configurations.
+    """
+    found = []
+    for T in temperatures:
+        s = Spins(L, T).configurations(n, seed, "thermodynamics")
+        E, m2 = ising.energy(s), (ising.magnetization(s) / L**2) ** 2
+        lost = Spins(L, hamiltonian.T0).log_prob(s) - hamiltonian.log_prob(s)
+        columns = np.stack([np.ones(n), m2 - m2.mean(), E - E.mean()], axis=1)
+        inverse = np.linalg.inv(columns.T @ columns)
+        fit = inverse @ columns.T @ lost
+        variance = ((lost - columns @ fit) ** 2).sum() / (n - 3)
+        mean_error = lost.std(ddof=1) / np.sqrt(n)
+        found.append([(fit[0], fit[1]), (mean_error, np.sqrt(variance * inverse[1, 1]))])
+    return np.moveaxis(np.array(found), 0, 2)
+
+
+def order_penalties(learned, temperatures, n, seed):
+    """`Estimate` [2, t] of `order_penalty`, mean over several `Learned`, on the same configurations."""
+    L = learned[0].task.source.L
+    found = parallel.starmap(order_penalty, [(r.hamiltonian, L, temperatures, n, seed) for r in learned])
+    values, errors = np.moveaxis(np.array(found), 1, 0)
+    return over_networks(values, errors, shared=True)
 
 
 class Comparisons(NamedTuple):
@@ -99,13 +113,9 @@ def classical_couplings(task):
     return couplings.pseudolikelihood(ising.local_sums(s), task.source.T, tuple(ising.OPERATORS))
 
 
-def mean_couplings(read, *, shared=False, at_least=0.0):
-    """`Estimate` [a] over several networks, or data sets, from a `Couplings` of each.
-
-    shared: see `over_networks`. at_least: errors [a] that their data do not allow to be beaten.
-    """
-    J, error = over_networks([c.values for c in read], [c.errors for c in read], shared=shared)
-    return Estimate(J, np.maximum(error, at_least))
+def mean_couplings(read, *, shared=False):
+    """`Estimate` [a] over several networks, or data sets, from a `Couplings` of each; shared: see `over_networks`."""
+    return over_networks([c.values for c in read], [c.errors for c in read], shared=shared)
 
 
 # ---------------------------------------------------------------- curves

@@ -181,6 +181,19 @@ def log_partition_function(L, T):
     return exact(L, T).log_z
 
 
+def reweighting_share(L, T0, T):
+    """Effective sample size / samples when independent configurations of T0 are reweighted to temperature(s) T, exact.
+
+    <w>^2 / <w^2> with w = exp[-(K - K0) E], K = 1 / T: Z(K)^2 / Z(K0) Z(2 K - K0). ValueError unless 0 < T < 2 T0.
+    """
+    check_temperature(T)
+    K, K0 = 1 / np.asarray(T, float), 1 / T0
+    if np.any(2 * K <= K0):
+        raise ValueError(f"T = {T}: temperatures below 2 T0 = {2 * T0:g} are needed, <w^2> is at 1 / (2 / T - 1 / T0)")
+    log_z, at_T0, of_squares = (log_partition_function(L, 1 / k) for k in (K, K0, 2 * K - K0))
+    return np.exp(2 * log_z - at_T0 - of_squares)
+
+
 def specific_heat_peak(L):
     """Temperature and height (per site) of the maximum of the exact specific heat of the L x L lattice."""
     check_side(L)

@@ -9,7 +9,6 @@ from lib.statistics import Estimate, over_networks
 from lib.studies import blocks
 from lib.studies import ising as study
 from lib.studies.sources import Spins
-from lib.studies.task import replicas
 from lib.systems import ising
 
 
@@ -53,12 +52,26 @@ def test_neighbouring_lattices_cross_and_the_mean_is_over_all_crossings():
     assert np.isnan(study.mean_crossing(study.crossings({16: curves[16]}))).all()
 
 
-def test_fewer_configurations_for_one_network_of_each_group(monkeypatch):
-    monkeypatch.setattr(study, "learn_all", lambda tasks: tasks)
-    tasks = {"lattice": replicas("markov_lattice", Spins(4, 2.6), 900, 50, 2, 1)}
-    found = study.from_fewer(tasks, [100, 300], 20, 7)
-    assert {key: task.n_train for key, task in found.items()} == {("lattice", 100): 100, ("lattice", 300): 300}
-    assert {(task.n_steps, task.seed) for task in found.values()} == {(20, 700)}
+def test_order_penalty_of_a_hamiltonian_that_is_known():
+    class Known:
+        """ln p - ln p_theta = 0.3 - 2 m^2 + 0.01 E, and so its mean."""
+
+        T0 = 2.27
+
+        def __init__(self, in_order=-2.0):
+            self.in_order = in_order
+
+        def log_prob(self, s):
+            m2 = (ising.magnetization(s) / 16) ** 2
+            return Spins(4, self.T0).log_prob(s) - 0.3 - self.in_order * m2 - 0.01 * ising.energy(s)
+
+    value, error = study.order_penalty(Known(), 4, (2.27, 3.5), 2000, 1)
+    s = Spins(4, 3.5).configurations(2000, 1, "thermodynamics")
+    mean = 0.3 - 2 * ((ising.magnetization(s) / 16) ** 2).mean() + 0.01 * ising.energy(s).mean()
+    assert value[1] == pytest.approx([-2, -2]) and value[0, 1] == pytest.approx(mean)
+    assert (error[1] < 1e-6).all() and (error[0] > 1e-3).all()
+    none, _ = study.order_penalty(Known(in_order=0.0), 4, (2.27,), 2000, 1)
+    assert none[1] == pytest.approx([0], abs=1e-8)
 
 
 def test_a_ratio_has_the_errors_of_both():

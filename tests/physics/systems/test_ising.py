@@ -140,6 +140,17 @@ def test_specific_heat_peak():
     assert around[1] > around[0] and around[1] > around[2]
 
 
+def test_reweighting_share_is_that_of_all_states():
+    s = ising.enumerate_states(3)
+    E, K0 = ising.energy(s), 1 / 2.27
+    p = np.exp(-K0 * E) / np.exp(-K0 * E).sum()
+    for T in (1.9, 2.27, 3.0):
+        w = np.exp(-(1 / T - K0) * E)
+        assert ising.reweighting_share(3, 2.27, T) == pytest.approx((p @ w) ** 2 / (p @ w**2), rel=1e-9)
+    with pytest.raises(ValueError, match="below 2 T0"):
+        ising.reweighting_share(3, 2.27, 4.6)
+
+
 def test_infinite_lattice():
     assert T_C == pytest.approx(2.269185314213022, abs=1e-14)
     assert np.allclose(ising.yang_magnetization([0.001, 1.0, T_C * 1.0001, 3.0]), [1, 0.99927575, 0, 0], atol=1e-8)
