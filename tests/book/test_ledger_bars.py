@@ -245,7 +245,7 @@ EVERYWHERE = {
 
 
 def test_bars_of_the_ledger_are_the_stated_quantiles():
-    """Level 0.001 at the chapter's default parameters, L = 16, n_train = 20000; 1104 weights of the MADE on the page."""
+    """Level 0.001 at the chapter's default parameters, L = 16, n_train = 20000, and for 1104 weights on the page."""
     ledger = claims.ledger()
     own = {key: entry["tolerance"] for key, entry in ledger.items() if entry["chapter"] == "autoregressive_networks"}
     bars = {key: tolerance["value"] for key, tolerance in own.items() if "value" in tolerance}
