@@ -1,11 +1,11 @@
 r"""Linear Gaussian autoregressive network: each field value is a linear function of the earlier ones plus noise.
 
-    phi_i = sum_{j<i} A_ij phi_j + s_i eps_i,    eps_i ~ N(0, 1) independent.
+    phi_i = sum_{j<i} A_ij phi_j + sqrt(v_i) eps_i,    eps_i ~ N(0, 1) independent.
 
-Solved for the noise this reads eps = T phi with T = diag(1/s) (1 - A) lower triangular, so the distribution is a
+Solved for the noise this reads eps = R phi with R = diag(v)^(-1/2) (1 - A) lower triangular, so the distribution is a
 Gaussian of precision matrix
 
-    K = T^T T,    T_ii = 1 / s_i > 0:
+    K = R^T R,    R_ii = 1 / sqrt(v_i) > 0:
 
 the unique triangular factor of K. Any positive definite K has one: no eigenvalue is out of reach. Maximum likelihood is
 N linear regressions (`fit_regression`), ascent of the whole likelihood (`fit_gradient`), or stochastic ascent
@@ -78,7 +78,7 @@ class LinearGaussian(Autoregressive):
 
     @torch.no_grad()
     def precision_factor(self):
-        """T [N, N] float64, lower triangular with positive diagonal, in drawing order: precision = T^T T."""
+        """R [N, N] float64, lower triangular with positive diagonal, in drawing order: precision = R^T R."""
         one = torch.eye(self.n_sites, dtype=self.dtype)
         factor = (-self.log_scale).exp()[:, None] * (one - self.coefficients.tril(-1))
         return factor.double().numpy()
@@ -90,7 +90,7 @@ class LinearGaussian(Autoregressive):
 
 
 def precision_factor(precision):
-    """The lower triangular T with positive diagonal and precision = T^T T, for a positive definite matrix [N, N].
+    """The lower triangular R with positive diagonal and precision = R^T R, for a positive definite matrix [N, N].
 
     It is the Cholesky factor read from the last site to the first: flip, factorise, flip back, transpose.
     """

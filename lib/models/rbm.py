@@ -1,16 +1,19 @@
-r"""Gaussian restricted Boltzmann machine (RBM): a field phi on N_v sites coupled to N_h hidden Gaussian variables.
+r"""Gaussian restricted Boltzmann machine (RBM): a field phi on N_v sites coupled to N_h hidden Gaussian variables psi.
 
-    p(phi, h) ~ exp( - mu^2 phi^T phi / 2 - h^T h / (2 sigma^2) + phi^T W h ),     W: [N_v, N_h].
+    p(phi, psi) ~ exp( - mu^2 phi^T phi / 2 - (psi - eta)^T (psi - eta) / (2 sigma^2) + phi^T W psi ),   W: [N_v, N_h].
 
-Integrate out h: the field is Gaussian, with kinetic matrix
+Integrate out psi: the field is Gaussian, with kinetic matrix and source
 
-    K = mu^2 1 - sigma^2 W W^T.
+    K = mu^2 1 - sigma^2 W W^T,     J = W eta.
+
+The bias eta moves the mean field to K^-1 J and leaves K as it is; from here on eta = 0.
 
 So a target K is represented exactly if W W^T = (mu^2 1 - K) / sigma^2, and W is unique up to W -> W O, O orthogonal.
 Two limits follow: no eigenvalue of K exceeds mu^2, and with N_h < N_v at least N_v - N_h eigenvalues equal mu^2.
 G. Aarts, B. Lucini and C. Park, Phys. Rev. D 109, 034521 (2024); the talk's slide "Exact results for N_h = N_v".
 
-Both conditionals are independent Gaussians: h | phi ~ N(sigma^2 W^T phi, sigma^2), phi | h ~ N(W h / mu^2, 1 / mu^2).
+Both conditionals are independent Gaussians: psi | phi ~ N(sigma^2 W^T phi, sigma^2) and
+phi | psi ~ N(W psi / mu^2, 1 / mu^2).
 The gradient of the log likelihood per field is G = sigma^2 (C - K^-1) W with C the sample covariance. Near the solution
 the mode of eigenvalue kappa relaxes at a rate proportional to (mu^2 - kappa) / kappa^2, and leaves W = 0 at one
 proportional to 1 / kappa - 1 / mu^2: the infrared is learnt long before the ultraviolet. The preconditioned gradient
@@ -52,11 +55,11 @@ class GaussianRBM:
         return -0.5 * ((phi @ K) * phi).sum(1) + 0.5 * log_det - 0.5 * len(K) * np.log(2 * np.pi)
 
     def gibbs(self, phi, steps, rng):
-        """Fields [n, N_v] after `steps` rounds phi -> h -> phi."""
+        """Fields [n, N_v] after `steps` rounds phi -> psi -> phi."""
         W, n = self.weights, len(phi)
         for _ in range(steps):
-            h = self.sigma2 * phi @ W + np.sqrt(self.sigma2) * rng.standard_normal((n, W.shape[1]))
-            phi = (h @ W.T + np.sqrt(self.mu2) * rng.standard_normal((n, len(W)))) / self.mu2
+            psi = self.sigma2 * phi @ W + np.sqrt(self.sigma2) * rng.standard_normal((n, W.shape[1]))
+            phi = (psi @ W.T + np.sqrt(self.mu2) * rng.standard_normal((n, len(W)))) / self.mu2
         return phi
 
 

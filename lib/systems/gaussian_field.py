@@ -79,8 +79,8 @@ def _check_sample(n, size):
 def maximum_likelihood_factors(factor, n, draws, rng):
     r"""Random draws of what maximum likelihood finds from n fields, by its exact sampling law: [draws, N, N].
 
-    factor: lower triangular T of the true precision matrix, K = T^T T. The estimate from n fields is the factor of
-    the inverse sample covariance, B T, where B^-1 is lower triangular with independent entries: squared diagonal
+    factor: lower triangular R of the true precision matrix, K = R^T R. The estimate from n fields is the factor of
+    the inverse sample covariance, B R, where B^-1 is lower triangular with independent entries: squared diagonal
     ~ chi^2_{n-i} / n (i = 0 ... N-1), below it N(0, 1/n). This is Bartlett's decomposition of the Wishart
     distribution; no approximation.
     """
@@ -108,11 +108,11 @@ def spectrum_scores(found, exact, n):
 
 
 def factor_scores(found, exact, n):
-    r"""How far a fitted triangular factor is from the exact one: relative errors E, and their normal scores, [N, N].
+    r"""How far a fitted triangular factor is from the exact one: relative errors D, and their normal scores, [N, N].
 
-    found: maximum-likelihood T^ from n fields, exact: T, both lower triangular with positive diagonal. T = (1 + E) T^
-    defines E, lower triangular. By Bartlett's decomposition (`maximum_likelihood_factors`) its entries are independent:
-    below the diagonal N(0, 1/n); on it n (1 + E_ii)^2 ~ chi^2_{n-i}, i = 0 ... N-1, hence about N(0, 1/(2n)). Scores
+    found: maximum-likelihood R^ from n fields, exact: R, both lower triangular with positive diagonal. R = (1 + D) R^
+    defines D, lower triangular. By Bartlett's decomposition (`maximum_likelihood_factors`) its entries are independent:
+    below the diagonal N(0, 1/n); on it n (1 + D_ii)^2 ~ chi^2_{n-i}, i = 0 ... N-1, hence about N(0, 1/(2n)). Scores
     are exactly standard normal, and zero above the diagonal.
     """
     size = len(exact)

@@ -347,12 +347,12 @@ def rbm() -> Drawing:
     visible = [(60 + 72 * k, 180) for k in range(6)]
     hidden = [(96 + 96 * k, 66) for k in range(4)]
     for v in visible:
-        for h in hidden:
-            picture.line(v, h, "#888888", 1.2)
+        for unit in hidden:
+            picture.line(v, unit, "#888888", 1.2)
     for k, place in enumerate(visible):
         picture.circle(place, 19, SEEN, f"φ_{k + 1}")
     for k, place in enumerate(hidden):
-        picture.circle(place, 19, EMPTY, f"h_{k + 1}")
+        picture.circle(place, 19, EMPTY, f"ψ_{k + 1}")
     picture.text((WIDTH / 2, 24), "hidden, Gaussian", anchor="middle")
     picture.text((424, 122), "W")
     picture.text((WIDTH / 2, 228), "field φ with K = μ^2 − σ^2 W W^T", anchor="middle")

@@ -1,6 +1,6 @@
 r"""Heads of sites with finitely many states.
 
-Bernoulli             p(s) = 1 / (1 + exp(-h s)),                s = -1, +1
+Bernoulli             p(s) = 1 / (1 + exp(-z s)),                s = -1, +1
 Categorical           p(k) = exp(l_k) / sum_j exp(l_j),          k = 0 ... n - 1
 SymmetricCategorical  the same with l_k = e_k + o_k, e even and o odd under k -> n - 1 - k
 """
@@ -12,7 +12,7 @@ from lib.models.heads import Head, refuse
 
 
 class Bernoulli(Head):
-    """A spin s = +-1 with one parameter h: p(s) = sigmoid(s h)."""
+    """A spin s = +-1 with one parameter z: p(s) = sigmoid(s z)."""
 
     n_parameters = 1
     n_features = 1
