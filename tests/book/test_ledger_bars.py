@@ -53,6 +53,8 @@ BARS = {
         "blocks.stride2_specific_heat": ({"kind": "missed", "asked": {"kind": "at_most", "value": 0.02}}, 0),
         "blocks.flow_hot": ({"kind": "at_most", "value": 2.269185314213022}, None),
         "blocks.flow_cold": ({"kind": "missed", "asked": {"kind": "at_least", "value": 0.0}}, None),
+    },
+    "renormalisation": {
         "rg.nn_unblocked": ({"kind": "relative", "value": 0.01}, 0.44052863436123346),
         "rg.spurious_nnn": ({"kind": "at_most", "value": 0.003}, 0),
         "rg.t_c": ({"kind": "relative", "value": 0.003, "sigmas": 3}, 2.269185314213022),
