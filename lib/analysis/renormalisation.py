@@ -24,8 +24,7 @@ import numpy as np
 
 from lib.analysis import blocking
 from lib.analysis.curve_features import real_roots
-from lib.statistics import BLOCKS as GROUPS
-from lib.statistics import Estimate, NoFeature, block_sums, jackknife
+from lib.statistics import BLOCKS, Estimate, NoFeature, block_sums, jackknife
 from lib.systems import ising
 
 EVEN = ("nn", "nnn", "third", "plaquette")
@@ -91,7 +90,7 @@ def odd_operators(s):
     return np.stack([ising.magnetization(s), corners.sum((1, 2), dtype=np.int32).astype(float)], axis=1)
 
 
-def correlations(before, after, groups=GROUPS):
+def correlations(before, after, groups=BLOCKS):
     """Sums over groups of consecutive configurations, [groups, 1 + a + b + a b + b b], from which a `transformation` is
     formed.
 

@@ -52,11 +52,8 @@ READ = 2500  # block configurations whose spins are flipped to read couplings
 # Fixed beforehand, on other random numbers than those of the book (seeds 7, 11 to 13, 201). The couplings of 32 change
 # half as fast as those of 64: over twice the range they trace the same curve, so that what a parabola misses cancels.
 MIDDLE = 2.27
-TEMPERATURES = {
-    16: (2.15, 2.21, 2.27, 2.33, 2.39),
-    32: (2.15, 2.21, 2.27, 2.33, 2.39),
-    64: (2.21, 2.24, 2.27, 2.3, 2.33),
-}
+WIDE, CLOSE = (2.15, 2.21, 2.27, 2.33, 2.39), (2.21, 2.24, 2.27, 2.3, 2.33)
+TEMPERATURES = {16: WIDE, 32: WIDE, 64: CLOSE}
 MORE = {8: 4, 32: 2}  # times as many configurations as of the others: they cost little
 OPERATOR_SETS = (EVEN[:1], EVEN[:2], EVEN)
 
@@ -252,23 +249,17 @@ def slope(study, L, T, operators=1):
     return over_networks([of(repetition) for repetition in study])
 
 
-class Spurious(NamedTuple):
-    """Couplings that unblocked spins do not have: [repetitions, couplings], of all operator sets; errors alike."""
-
-    names: list
-    values: np.ndarray
-    errors: np.ndarray
-
-
 def spurious(study, method="network"):
-    """`Spurious` couplings of unblocked spins: all but the nearest-neighbour one, of all operator sets."""
-    points = [repetition[SIDE, MIDDLE] for repetition in study]
-    names = [f"{name}, {len(names)} operators" for names in OPERATOR_SETS for name in names[1:]]
+    """`Estimate` [4] of all couplings read from unblocked spins that these do not have.
+
+    nnn read with two operators; nnn, third and plaquette with four.
+    """
 
     def every(method, what):
-        return np.array([np.concatenate([getattr(c, what)[1:] for c in getattr(p, method)]) for p in points])
+        points = [getattr(repetition[SIDE, MIDDLE], method) for repetition in study]
+        return [np.concatenate([getattr(read, what)[1:] for read in sets]) for sets in points]
 
-    return Spurious(names, every(method, "values"), every("pseudolikelihood", "errors"))
+    return over_networks(every(method, "values"), every("pseudolikelihood", "errors"))
 
 
 # ---------------------------------------------------------------- Swendsen
@@ -284,12 +275,13 @@ class Step(NamedTuple):
 
 def monte_carlo_rg(sides, n, seed):
     """Swendsen's exponents: dict L -> list of `Step`, from n configurations of L x L spins at T_c, of each side."""
-    return dict(zip(sides, parallel.starmap(_steps, [(L, n, seed) for L in sides]), strict=True))
+    T_c = ising.critical_temperature()
+    return dict(zip(sides, parallel.starmap(_steps, [(L, T_c, n, seed) for L in sides]), strict=True))
 
 
-def _steps(L, n, seed):
+def _steps(L, T, n, seed):
     levels = []
-    for s, rng in updates(L, ising.critical_temperature(), -(-n // CHAINS), seed):
+    for s, rng in updates(L, T, -(-n // CHAINS), seed):
         each = [s]
         while each[-1].shape[-1] > SIDE:
             each.append(blocking.majority(each[-1], rng))

@@ -56,9 +56,12 @@ BARS = {
     },
     "renormalisation": {
         "rg.nn_unblocked": ({"kind": "relative", "value": 0.01}, 0.44052863436123346),
-        "rg.spurious_nnn": ({"kind": "at_most", "value": 0.003}, 0),
+        "rg.spurious": ({"kind": "at_most", "value": 0.003}, 0),
+        "rg.spurious_errors": ({"kind": "at_most", "value": 4}, 0),
         "rg.t_c": ({"kind": "relative", "value": 0.003, "sigmas": 3}, 2.269185314213022),
-        "rg.y_t": ({"kind": "missed", "asked": {"kind": "absolute", "value": 0.05, "sigmas": 3}}, 1),
+        "rg.y_t": ({"kind": "absolute", "value": 0.05, "sigmas": 3}, 1),
+        "blocks.response_y_t": ({"kind": "absolute", "value": 0.03}, 1),
+        "rg.response_identity": ({"kind": "at_most", "value": 1e-8}, 0),
     },
     "moke": {
         "moke.tc_fit": ({"kind": "sigma", "value": 1.0, "cap": 8}, 427.4),
