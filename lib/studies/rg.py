@@ -46,15 +46,15 @@ from lib.systems import ising
 SIDE = 8  # of the block lattices that are compared
 CHAINS, GAP, EQUILIBRATION = 20, 2, 60  # lattices side by side; cluster updates between two configurations, and before
 START = "start"
-FIRST = 9  # times as many steps for the network from which the others start
+FIRST, UNBLOCKED = 5, 5  # times as many steps: of the network from which the others start, and of that of spins
 READ = 2500  # block configurations whose spins are flipped to read couplings
 
 # Fixed beforehand, on other random numbers than those of the book (seeds 7, 11 to 13, 201). The couplings of 32 change
 # half as fast as those of 64: over twice the range they trace the same curve, so that what a parabola misses cancels.
 MIDDLE = 2.27
 WIDE, CLOSE = (2.15, 2.21, 2.27, 2.33, 2.39), (2.21, 2.24, 2.27, 2.3, 2.33)
-TEMPERATURES = {16: WIDE, 32: WIDE, 64: CLOSE}
-MORE = {8: 4, 32: 2}  # times as many configurations as of the others: they cost little
+TEMPERATURES = {16: (2.21, 2.27, 2.33), 32: WIDE, 64: CLOSE}
+MORE = {8: 2, 32: 2}  # times as many configurations as of the others: they cost little
 OPERATOR_SETS = (EVEN[:1], EVEN[:2], EVEN)
 
 
@@ -195,7 +195,7 @@ def repetitions(n, n_steps, n_networks, seed, temperatures=None):
 
     Within one, a first network, at (START, MIDDLE), is trained with `FIRST` n_steps on the largest lattice, and all
     others start from it (n_steps each), since their Hamiltonians are close to each other. So do unblocked spins, L = 8,
-    the test with a known answer (5 n_steps).
+    the test with a known answer (`UNBLOCKED` n_steps).
     """
     temperatures = TEMPERATURES if temperatures is None else temperatures
     places = [(L, T) for L in sorted(temperatures, reverse=True) for T in temperatures[L]]
@@ -206,7 +206,7 @@ def repetitions(n, n_steps, n_networks, seed, temperatures=None):
         first = Task("majority", middle, n, FIRST * n_steps, own)
         tasks[START, MIDDLE].append(first)
         for L, T in [*places, (SIDE, MIDDLE)]:
-            steps = n_steps if L > SIDE else 5 * n_steps
+            steps = n_steps if L > SIDE else UNBLOCKED * n_steps
             tasks[L, T].append(Task("majority", MajorityBlocks(L, T), MORE.get(L, 1) * n, steps, own, start=first))
     points = learn_all(tasks, then=_point)
     return [{place: points[place][k] for place in tasks} for k in range(n_networks)]

@@ -73,7 +73,7 @@ def test_every_network_starts_from_the_first(monkeypatch):
     seen = {}
     monkeypatch.setattr(rg, "learn_all", lambda tasks, then: seen.update(tasks) or dict.fromkeys(tasks, [None]))
     rg.repetitions(100, 10, 1, 1, {16: (2.27,), 32: (2.27,)})
-    assert [seen[L, 2.27][0].n_train for L in (rg.START, 32, 16, 8)] == [100, 200, 100, 400]
+    assert [seen[L, 2.27][0].n_train for L in (rg.START, 32, 16, 8)] == [100, 200, 100, 200]
     (first,) = seen[rg.START, 2.27]
     assert first.source.L == 32 and first.start is None
     assert all(seen[L, 2.27][0].start == first for L in (32, 16, 8))
