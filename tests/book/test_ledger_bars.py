@@ -4,8 +4,8 @@ Against the ledger of 25 November 2026, changed on the 26th, each with its reaso
 every sigma bar got a cap on the error, everything that is not negative by its meaning (KL, free energy above the exact
 one) a floor; `blocks.stride2_specific_heat` and `xy.helicity_max_error`, reported before, are missed; `xy.t_bkt`, 2 %,
 is missed at 0.35 %; the two averages with weights of chapter 06 are at another temperature, and what is without weights
-has a bar; `ising.energy_max_relative_error` (at its bar), `blocks.flow_cold` and `rg.y_t` (errors too large to pass at
-any seed) are missed; two bars of chapter 01 hold at its default parameters, not at any; given up are `action.offset`
+has a bar; `ising.energy_max_relative_error` (at its bar) and `blocks.flow_cold` (an error too large to pass at any
+seed) are missed, `rg.y_t` was for a day; `rg.spurious` is all of what `rg.spurious_nnn` was one of; two bars of chapter 01 hold at its default parameters, not at any; given up are `action.offset`
 (the KL once more, dropped) and the four of chapter 11 (of a committed file). For the averages under the predicted
 action of chapter 08 the errors are wider, so that "within three errors" tests nothing and is dropped; the relative bars
 stay.
@@ -242,6 +242,7 @@ def test_bars_are_those_of_the_default_parameters(chapter):
 EVERYWHERE = {
     "autoregressive_networks": {"chain.chi2", "gaussian.uv_modes_lost"},
     "ising": {"ising.z2_violation"},
+    "renormalisation": {"rg.response_identity"},
     "moke": {"moke.tc_fit"},
     "xy": {"xy.o2_spread"},
     "rerun": {"rerun.differing"},
