@@ -12,9 +12,10 @@ matching).
 `mcrg` is Swendsen's estimate of the linearised transformation, from correlations of the operators S before and S' after
 one step on the same configurations:
 
-    d<S'_a>/dK_b = <S'_a S_b> - <S'_a><S_b> = sum_c (d<S'_a>/dK'_c) T_cb,
+    d<S'_a>/dK_b = <S'_a S_b> - <S'_a><S_b> = sum_c (d<S'_a>/dK'_c) T_cb,        T_cb = dK'_c / dK_b,
 
-whose leading eigenvalue is 2^y_t (even operators) or 2^y_h (odd).
+whose leading eigenvalue is 2^y_t (even operators) or 2^y_h (odd). Column b of T minimises
+<(S_b - <S_b> - sum_c T_cb (S'_c - <S'_c>))^2>: it is the linear regression of the fine operator on those of the blocks.
 """
 
 from typing import NamedTuple
@@ -23,7 +24,7 @@ import numpy as np
 
 from lib.analysis import blocking
 from lib.analysis.curve_features import real_roots
-from lib.statistics import NoFeature, block_sums, jackknife
+from lib.statistics import BLOCKS, Estimate, NoFeature, block_sums, jackknife
 from lib.systems import ising
 
 EVEN = ("nn", "nnn", "third", "plaquette")
@@ -49,15 +50,16 @@ class Match(NamedTuple):
 def match(temperatures, small, large):
     """`Match` of couplings small [t] and large [t], of lattices L and 2 L brought to the same side.
 
-    Polynomials of degree `DEGREE` in K = 1 / T. `NoFeature` unless they cross once within the temperatures, with slopes
-    of one sign.
+    temperatures: those of small [t] and of large [t]. Polynomials of degree `DEGREE` in K = 1 / T. `NoFeature` unless
+    they cross once within the temperatures of both, with slopes of one sign.
     """
-    K = 1 / np.asarray(temperatures, float)
-    centre = K.mean()
-    a, b = np.polyfit(K - centre, small, DEGREE), np.polyfit(K - centre, large, DEGREE)
-    inside = real_roots(np.polysub(b, a), K.min() - centre, K.max() - centre)
+    of_both = [1 / np.asarray(T, float) for T in temperatures]
+    centre = of_both[1].mean()
+    a, b = [np.polyfit(K - centre, values, DEGREE) for K, values in zip(of_both, (small, large), strict=True)]
+    low, high = max(K.min() for K in of_both), min(K.max() for K in of_both)
+    inside = real_roots(np.polysub(b, a), low - centre, high - centre)
     if len(inside) != 1:
-        raise NoFeature(f"the couplings do not cross once between T = {min(temperatures):g} and {max(temperatures):g}")
+        raise NoFeature(f"the couplings do not cross once between T = {1 / high:g} and {1 / low:g}")
     slopes = np.polyval(np.polyder(b), inside[0]) / np.polyval(np.polyder(a), inside[0])
     if not slopes > 0:
         raise NoFeature("the slopes at the crossing differ in sign: more configurations or training are needed")
@@ -67,12 +69,12 @@ def match(temperatures, small, large):
 def match_errors(temperatures, small, large, small_errors, large_errors):
     """Standard errors of T_c and y_t as `Match`, propagated from independent errors [t] of the couplings."""
     centre = np.array(match(temperatures, small, large))
-    couplings_, errors = np.array([small, large], float), np.array([small_errors, large_errors], float)
-    variance = np.zeros(2)
-    for place in np.ndindex(couplings_.shape):
-        shifted = couplings_.copy()
-        shifted[place] += errors[place] / 4  # a small step: the shifted curves must cross as well
-        variance += (4 * (match(temperatures, *shifted) - centre)) ** 2
+    curves, variance = [np.array(small, float), np.array(large, float)], np.zeros(2)
+    for which, errors in enumerate((small_errors, large_errors)):
+        for t, error in enumerate(errors):
+            shifted = [curve.copy() for curve in curves]
+            shifted[which][t] += error / 4  # a small step: the shifted curves must cross as well
+            variance += (4 * (match(temperatures, *shifted) - centre)) ** 2
     return Match(*np.sqrt(variance))
 
 
@@ -88,40 +90,40 @@ def odd_operators(s):
     return np.stack([ising.magnetization(s), corners.sum((1, 2), dtype=np.int32).astype(float)], axis=1)
 
 
-def correlations(levels, groups=20):
-    """Sums over groups of configurations [groups, ...] from which `mcrg` forms its covariances, for every level.
+def correlations(before, after, groups=BLOCKS):
+    """Sums over groups of consecutive configurations, [groups, 1 + a + b + a b + b b], from which a `transformation` is
+    formed.
 
-    levels: configurations after 0, 1, ... steps. Returns a list over levels of (even, odd), each [groups, 1 + 2 a +
-    ...].
+    before, after: operators [n, a] and [n, b] of the same configurations before and after one or more steps. The groups
+        must be long against tau_int for `jackknife` to cover.
     """
-    operators = [(even_operators(s), odd_operators(s)) for s in levels]
-    sums = []
-    for before, after in zip(operators[:-1], operators[1:], strict=True):
-        pair = []
-        for x, y in zip(before, after, strict=True):
-            x, y = x - x.mean(axis=0), y - y.mean(axis=0)  # any constant does; this one loses no digits
-            products = [np.ones((len(x), 1)), x, y, np.einsum("na,nb->nab", y, x).reshape(len(x), -1)]
-            products.append(np.einsum("na,nb->nab", y, y).reshape(len(x), -1))
-            pair.append(block_sums(np.concatenate(products, axis=1), groups))
-        sums.append(pair)
-    return sums
+    x, y = before - before.mean(axis=0), after - after.mean(axis=0)  # any constant does; this one loses no digits
+    products = [np.ones((len(x), 1)), x, y]
+    products += [np.einsum("na,nb->nab", y, other).reshape(len(x), -1) for other in (x, y)]
+    return block_sums(np.concatenate(products, axis=1), groups)
 
 
-def _leading(total, a):
-    """Exponent log2 of the leading eigenvalue of T from summed correlations of a operators."""
+def transformation(total, n_before, n_after):
+    """Swendsen's matrix T [b, a] = dK'_b / dK_a from summed `correlations`, of a operators before and b after."""
     mean = total[1:] / total[0]
-    x, y = mean[:a], mean[a : 2 * a]
-    yx, yy = mean[2 * a : 2 * a + a * a].reshape(a, a), mean[2 * a + a * a :].reshape(a, a)
-    T = np.linalg.solve(yy - np.outer(y, y), yx - np.outer(y, x))
-    return np.log2(np.abs(np.linalg.eigvals(T)).max())
+    x, y, yx, yy = np.split(mean, np.cumsum([n_before, n_after, n_after * n_before]))
+    yx, yy = yx.reshape(n_after, n_before), yy.reshape(n_after, n_after)
+    return np.linalg.solve(yy - np.outer(y, y), yx - np.outer(y, x))
 
 
-def mcrg(sums):
-    """(y_t, error), (y_h, error) for every step, from `correlations` of one or several runs joined along groups."""
-    return [
-        [
-            tuple(map(float, jackknife(lambda total, a=a: _leading(total, a), s)))
-            for s, a in zip(pair, (len(EVEN), 2), strict=True)
-        ]
-        for pair in sums
-    ]
+def leading_exponent(T):
+    """y = log2 of the largest eigenvalue of the transformation T [a, a] of a step that halves the lattice."""
+    return float(np.log2(np.abs(np.linalg.eigvals(T)).max()))
+
+
+def mcrg(sums, n_operators):
+    """`Estimate` of the exponent from the `correlations` of one step, n_operators before and after."""
+    return jackknife(lambda total: leading_exponent(transformation(total, n_operators, n_operators)), sums)
+
+
+def over_steps(steps, step=1):
+    """`Estimate` of an exponent from those of all steps, a list: the value of one of them (default: the second), where
+    the first has not come close to the fixed point and the last has few blocks; error: its own, and the standard
+    deviation of the steps, which tells what the cut-off of operators and lattices makes of it."""
+    value, error = steps[step]
+    return Estimate(value, float(np.hypot(error, np.std([each[0] for each in steps], ddof=1))))

@@ -163,7 +163,8 @@ def adjoining(source, seed, _):
 
 
 def majority_blocks(source, seed, _):
-    return MarkovLattice(source.side, Bernoulli(), odd=True, last_sites=2 * source.side, seed=seed)
+    """Half as wide as that of spins: on 8 x 8 sites it learns faster, and its couplings are cleaner."""
+    return MarkovLattice(source.side, Bernoulli(), hidden=12, odd=True, last_sites=2 * source.side, seed=seed)
 
 
 MARKOV_LATTICE = Recipe(markov_lattice)

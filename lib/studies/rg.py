@@ -6,66 +6,114 @@ network learns it, and its couplings K' (`couplings.py`) are functions of the te
 
 Couplings of block spins depend on which operators are kept, however many there are (T. Kennedy, arXiv:0905.2601).
 T_c and exponents do not, in the limit, so their scatter over the operator sets is part of the error given here.
+
+How K' answers to the temperature, dK'_a / dK with K = 1 / T, is known from one temperature alone: exactly
+
+    d ln p(S) / dK = <B | S> - <B>,      B = sum of the bonds of the original spins,
+
+and a linear regression of B on operators of the blocks stands for the conditional mean.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
-from lib.analysis import blocking, couplings
-from lib.analysis.renormalisation import EVEN, correlations, even_operators, match, match_errors, mcrg
+from lib import parallel
+from lib.analysis import blocking, clusters, couplings
+from lib.analysis.renormalisation import (
+    EVEN,
+    correlations,
+    even_operators,
+    match,
+    match_errors,
+    mcrg,
+    odd_operators,
+    transformation,
+)
 from lib.models.fit import fit
 from lib.models.heads.discrete import Bernoulli
 from lib.models.learned import LearnedHamiltonian
 from lib.models.markov_lattice import MarkovLattice
 from lib.samplers import swendsen_wang
-from lib.statistics import NoFeature, integrated_time, over_networks
+from lib.statistics import NoFeature, over_networks
 from lib.studies import recipes
 from lib.studies.sources import Source
 from lib.studies.task import Task, learn_all
 from lib.systems import ising
 
 SIDE = 8  # of the block lattices that are compared
+CHAINS, GAP, EQUILIBRATION = 20, 2, 60  # lattices side by side; cluster updates between two configurations, and before
+START = "start"
+FIRST, UNBLOCKED = 5, 5  # times as many steps: of the network from which the others start, and of that of spins
+READ = 2500  # block configurations whose spins are flipped to read couplings
 
-# Fixed beforehand, on other random numbers than those of the book (seeds 7, 11, 12 and 13; lattices of 16, 32 and 64)
-TEMPERATURES = (2.23, 2.25, 2.27, 2.29, 2.31)
+# Fixed beforehand, on other random numbers than those of the book (seeds 7, 11 to 13, 201). The couplings of 32 change
+# half as fast as those of 64: over twice the range they trace the same curve, so that what a parabola misses cancels.
+MIDDLE = 2.27
+WIDE, CLOSE = (2.15, 2.21, 2.27, 2.33, 2.39), (2.21, 2.24, 2.27, 2.3, 2.33)
+TEMPERATURES = {16: (2.21, 2.27, 2.33), 32: WIDE, 64: CLOSE}
+MORE = {8: 2, 32: 2}  # times as many configurations as of the others: they cost little
 OPERATOR_SETS = (EVEN[:1], EVEN[:2], EVEN)
 
 
-def chains_for(n):
-    """How many lattices n block configurations come from: 32, and fewer for few, which a start each would only slow."""
-    return min(32, max(2, n // 125))
+# ---------------------------------------------------------------- configurations
 
 
-def blocks(L, T, n, seed, gap=3):
-    """n block configurations int8 [n, 8, 8] of the L x L Ising model at T, and after each step before the last one: a
-    list, from the original lattice to the 8 x 8 blocks.
-
-    Swendsen-Wang, `chains_for(n)` lattices, one configuration of each every `gap` cluster updates, hence correlated in
-    time (tau_int is 3.7 updates at L = 64): they are worth `n_independent` ones. One chain comes after the other, so
-    that the blocks of consecutive configurations that a jackknife takes are independent but for the few chains that are
-    cut.
-    """
-    rng, chains = np.random.default_rng([seed, L, round(1e6 * T)]), chains_for(n)
-    s = np.ones((chains, L, L), np.int8)
-    for _ in range(100 + L):
+def updates(L, T, n, seed):
+    """`CHAINS` lattices int8 [20, L, L] at T after every `GAP` Swendsen-Wang updates, n times; changed in place."""
+    rng = np.random.default_rng([seed, L, round(1e6 * T)])
+    s = np.ones((CHAINS, L, L), np.int8)
+    for step in range(-EQUILIBRATION, n * GAP):
         swendsen_wang.sweep(s, 1 / T, rng)
-    levels = []
-    for _ in range(-(-n // chains)):
-        for _ in range(gap):
-            swendsen_wang.sweep(s, 1 / T, rng)
-        levels.append([s.copy()])
-        while levels[-1][-1].shape[-1] > SIDE:
-            levels[-1].append(blocking.majority(levels[-1][-1], rng))
-    return [np.stack(level, axis=1).reshape(-1, *level[0].shape[1:])[:n] for level in zip(*levels, strict=True)]
+        if step >= 0 and step % GAP == GAP - 1:
+            yield s, rng
 
 
-def n_independent(values):
-    """How many independent configurations the values [n] of `blocks` are worth: n / (2 tau_int), at most n."""
-    length = -(-len(values) // chains_for(len(values)))
-    series = np.asarray(values)[: len(values) // length * length].reshape(-1, length)
-    return len(values) / (2 * integrated_time(series.T))
+def on_four_grids(s, rng):
+    """Majority blocks int8 [n, 4, L / 2, L / 2] of s [n, L, L] on the four grids of blocks that there are.
+
+    One grid is as good as another, and sees other boundaries: together they tell about twice as much as one.
+    """
+    moved = np.stack([np.roll(s, move, (1, 2)) for move in ((0, 0), (1, 1), (1, 0), (0, 1))], axis=1)
+    blocks = blocking.majority(moved.reshape(-1, *s.shape[1:]), rng)
+    return blocks.reshape(*moved.shape[:2], *blocks.shape[1:])
+
+
+def chain_by_chain(values):
+    """A list over times of arrays [chains, ...] as one array, one chain after the other.
+
+    Configurations of one chain are correlated (tau_int is 3.7 updates at L = 64), chains are independent: the blocks of
+    a jackknife that takes `CHAINS` of them, or a divisor, are whole chains.
+    """
+    joined = np.stack(values, axis=1)
+    return joined.reshape(-1, *joined.shape[2:])
+
+
+class Sampled(NamedTuple):
+    """Block configurations int8 [n, 8, 8], and the sum of the bonds of the spins behind each, [n]."""
+
+    blocks: np.ndarray
+    bonds: np.ndarray
+
+
+@lru_cache(maxsize=1)  # a network is trained on what it is then read on
+def sampled(L, T, n, seed):
+    """`Sampled`: about n block configurations of the L x L Ising model at T, four of each lattice (L = 8: spins, one).
+
+    The last step is taken `on_four_grids`; what comes before it is common to them.
+    """
+    grids = 4 if L > SIDE else 1
+    kept, bonds = [], []
+    for s, rng in updates(L, T, -(-n // (CHAINS * grids)), seed):
+        blocks = s
+        while blocks.shape[-1] > 2 * SIDE:
+            blocks = blocking.majority(blocks, rng)
+        kept.append(on_four_grids(blocks, rng) if L > SIDE else s[:, None].copy())
+        bonds.append(np.repeat(ising.nearest(s)[:, None], grids, axis=1))
+    every = [chain_by_chain(values) for values in (kept, bonds)]
+    return Sampled(*[values.reshape(-1, *values.shape[2:]) for values in every])
 
 
 @dataclass(frozen=True)
@@ -80,87 +128,173 @@ class MajorityBlocks(Source):
     networks = recipes.MAJORITY
 
     def configurations(self, n, seed, purpose="train"):
-        return blocks(self.L, self.T_spins, n, seed)[-1]
+        return sampled(self.L, self.T_spins, n, seed).blocks
+
+
+# ---------------------------------------------------------------- networks and their couplings
 
 
 class Point(NamedTuple):
     """Couplings K' of one block lattice, dimensionless: ln p = sum_a K'_a O_a + ... .
 
-    network, pseudolikelihood: a `Couplings` for each operator set; errors are over the configurations they are read on.
-    bound: the smallest error that the configurations it was trained on allow for one coupling (Cramer-Rao).
-    mcrg: see `renormalisation.correlations`, None for unblocked spins.
+    network, pseudolikelihood: a `Couplings` for each operator set, from the same configurations; the errors of the
+        latter are over these, by whole chains.
+    response: for each operator set dK'_a / dK [a], from the configurations at this temperature alone.
+    learning: what `plotting.learning_curve` draws.
+    observed, drawn: five block configurations, and five that the network draws.
     """
 
     L: int
     T: float
     network: list
     pseudolikelihood: list
-    bound: float
-    mcrg: list | None
+    response: list
+    learning: list
+    observed: np.ndarray
+    drawn: np.ndarray
 
 
 def _point(learned):
     """`Point` of a network that has learned `MajorityBlocks`."""
     task, source = learned.task, learned.task.source
-    levels = blocks(source.L, source.T_spins, task.n_train, task.seed)
-    s = levels[-1]
+    s, bonds = sampled(source.L, source.T_spins, task.n_train, task.seed)
     tried = couplings.try_moves(
-        learned.hamiltonian, s[:2500], even_operators, EVEN, ising.flip_one, moves=8, seed=task.seed
+        learned.hamiltonian,
+        s[:: -(-len(s) // READ)],
+        even_operators,
+        EVEN,
+        ising.flip_one,
+        moves=8,
+        seed=task.seed,
     )
     read = [couplings.read_moves(tried, 1.0, names) for names in OPERATOR_SETS]
-    classical = [couplings.pseudolikelihood(ising.local_sums(s, names), 1.0, names) for names in OPERATOR_SETS]
-    nearest = ising.nearest(s)
-    (bound,) = couplings.cramer_rao(nearest[:, None], 1.0, n_independent(nearest))
-    mcrg_sums = correlations(levels) if len(levels) > 1 else None
-    return Point(source.L, source.T_spins, read, classical, bound, mcrg_sums)
+    local = ising.local_sums(s, EVEN)
+    classical = [
+        couplings.pseudolikelihood(local[:, :, : len(names)], 1.0, names, blocks=CHAINS) for names in OPERATOR_SETS
+    ]
+    drawn = learned.model.sample(5, task.seed)[0].numpy().astype(np.int8)
+    pictures = s[:: len(s) // 5][:5], drawn
+    learning = learned.fit.batch_history
+    return Point(source.L, source.T_spins, read, classical, responses(s, bonds), learning, *pictures)
 
 
-def repetitions(places, n, n_steps, n_networks, seed):
+def responses(blocks, bonds):
+    """dK'_a / dK [a] for each operator set, from blocks [n, 8, 8] and the bonds [n] of the spins behind them.
+
+    A column of Swendsen's matrix, from the spins to the blocks in one step.
+    """
+    sums = [correlations(bonds[:, None], ising.operators(blocks, names), CHAINS) for names in OPERATOR_SETS]
+    return [transformation(x.sum(axis=0), 1, len(names))[:, 0] for x, names in zip(sums, OPERATOR_SETS, strict=True)]
+
+
+def repetitions(n, n_steps, n_networks, seed, temperatures=None):
     """All of a study: a list over repetitions of dicts (L, T) -> `Point`, side by side on the cores.
 
-    places: list of (L, T). n: block configurations of each. Repetitions share nothing.
+    n: block configurations of each place (L, T), times `MORE`. Repetitions share nothing.
+    temperatures: dict L -> those of its spins (default: TEMPERATURES).
 
-    Within one, the first network is trained with 3 n_steps on the largest lattice, at its middle temperature, and all
-    the others start from it (n_steps each): their Hamiltonians are close to each other. Unblocked spins, L = 8, are the
-    test with a known answer and get 16 n configurations and a network of their own, 5 n_steps.
+    Within one, a first network, at (START, MIDDLE), is trained with `FIRST` n_steps on the largest lattice, and all
+    others start from it (n_steps each), since their Hamiltonians are close to each other. So do unblocked spins, L = 8,
+    the test with a known answer (`UNBLOCKED` n_steps).
     """
-    places = sorted(places, reverse=True)
-    largest = max(L for L, _ in places)
-    temperatures = sorted(T for L, T in places if L == largest)
-    middle = MajorityBlocks(largest, temperatures[len(temperatures) // 2])
-    tasks = {(L, T): [] for L, T in places}
+    temperatures = TEMPERATURES if temperatures is None else temperatures
+    places = [(L, T) for L in sorted(temperatures, reverse=True) for T in temperatures[L]]
+    middle = MajorityBlocks(max(temperatures), MIDDLE)
+    tasks = {place: [] for place in [(START, MIDDLE), *places, (SIDE, MIDDLE)]}
     for k in range(n_networks):
-        first = Task("majority", middle, n, 3 * n_steps, 1000 * seed + k + 500)
-        for L, T in places:
-            source, own = MajorityBlocks(L, T), 1000 * seed + k
-            if L > SIDE:
-                tasks[L, T].append(Task("majority", source, n, n_steps, own, start=first))
-            else:
-                tasks[L, T].append(Task("majority", source, 16 * n, 5 * n_steps, own))
+        own = 1000 * seed + k
+        first = Task("majority", middle, n, FIRST * n_steps, own)
+        tasks[START, MIDDLE].append(first)
+        for L, T in [*places, (SIDE, MIDDLE)]:
+            steps = n_steps if L > SIDE else UNBLOCKED * n_steps
+            tasks[L, T].append(Task("majority", MajorityBlocks(L, T), MORE.get(L, 1) * n, steps, own, start=first))
     points = learn_all(tasks, then=_point)
-    return [{place: points[place][k] for place in places} for k in range(n_networks)]
+    return [{place: points[place][k] for place in tasks} for k in range(n_networks)]
 
 
 def coupling(study, L, T, operators=0, k=0, method="network"):
     """`Estimate` of a coupling K' over the repetitions of a study: the k-th of a set of OPERATOR_SETS.
 
-    study: from `repetitions`. method: "network" or "pseudolikelihood".
+    study: from `repetitions`. method: "network" or "pseudolikelihood". Each repetition has the error that
+    pseudolikelihood finds on its configurations, with their autocorrelation: no network knows much more, however well a
+    few of them happen to agree.
     """
-    read = [getattr(repetition[L, T], method)[operators] for repetition in study]
-    return over_networks([c.values[k] for c in read], [c.errors[k] for c in read])
+    values = [getattr(repetition[L, T], method)[operators].values[k] for repetition in study]
+    return over_networks(values, [repetition[L, T].pseudolikelihood[operators].errors[k] for repetition in study])
+
+
+def _parabola(study, L, operators, k):
+    values = [coupling(study, L, T, operators, k).value for T in TEMPERATURES[L]]
+    return np.polyfit(1 / np.array(TEMPERATURES[L]), values, 2)
 
 
 def coupling_between(study, L, T, operators=0, k=0):
-    """The same at any T near TEMPERATURES, by a parabola in 1 / T through all of them; without an error."""
-    values = [coupling(study, L, t, operators, k).value for t in TEMPERATURES]
-    return np.polyval(np.polyfit(1 / np.array(TEMPERATURES), values, 2), 1 / T)
+    """The same at any T near those of L, by a parabola in 1 / T through all of them; without an error."""
+    return np.polyval(_parabola(study, L, operators, k), 1 / T)
 
 
-def monte_carlo_rg(study, L, T):
-    """Swendsen's (y_t, error), (y_h, error) after every step from L x L, all repetitions together."""
-    runs = [repetition[L, T].mcrg for repetition in study]
-    pooled = [[np.concatenate(sector) for sector in zip(*step, strict=True)] for step in zip(*runs, strict=True)]
-    return mcrg(pooled)
+def response(study, L, T, operators=1):
+    """`Estimate` [a] of dK'_a / dK for an operator set, from the configurations at T alone."""
+    return over_networks([repetition[L, T].response[operators] for repetition in study])
+
+
+def slope(study, L, T, operators=1):
+    """`Estimate` [a] of the same from the couplings of networks at all temperatures of L, by parabolas."""
+    K, names = 1 / np.array(TEMPERATURES[L]), range(len(OPERATOR_SETS[operators]))
+
+    def of(repetition):
+        values = [repetition[L, t].network[operators].values for t in TEMPERATURES[L]]
+        return [np.polyval(np.polyder(np.polyfit(K, np.array(values)[:, k], 2)), 1 / T) for k in names]
+
+    return over_networks([of(repetition) for repetition in study])
+
+
+def spurious(study, method="network"):
+    """`Estimate` [4] of all couplings read from unblocked spins that these do not have.
+
+    nnn read with two operators; nnn, third and plaquette with four.
+    """
+
+    def every(method, what):
+        points = [getattr(repetition[SIDE, MIDDLE], method) for repetition in study]
+        return [np.concatenate([getattr(read, what)[1:] for read in sets]) for sets in points]
+
+    return over_networks(every(method, "values"), every("pseudolikelihood", "errors"))
+
+
+# ---------------------------------------------------------------- Swendsen
+
+
+class Step(NamedTuple):
+    """`Estimate`s after a step: y_t from 4 and from 13 even operators, y_h from two odd ones."""
+
+    y_t: tuple
+    y_t_13: tuple
+    y_h: tuple
+
+
+def monte_carlo_rg(sides, n, seed):
+    """Swendsen's exponents: dict L -> list of `Step`, from n configurations of L x L spins at T_c, of each side."""
+    T_c = ising.critical_temperature()
+    return dict(zip(sides, parallel.starmap(_steps, [(L, T_c, n, seed) for L in sides]), strict=True))
+
+
+def _steps(L, T, n, seed):
+    levels = []
+    for s, rng in updates(L, T, -(-n // CHAINS), seed):
+        each = [s]
+        while each[-1].shape[-1] > SIDE:
+            each.append(blocking.majority(each[-1], rng))
+        levels.append([np.hstack([clusters.cluster_sums(x), odd_operators(x)]) for x in each])
+    levels = [chain_by_chain(level) for level in zip(*levels, strict=True)]
+    n_even, kept = len(clusters.CLUSTERS), len(EVEN)
+    sectors = slice(kept), slice(n_even), slice(n_even, None)
+
+    def exponent(before, after, which):
+        sums = correlations(before[:, which], after[:, which], CHAINS)
+        return mcrg(sums, after[:, which].shape[1])
+
+    return [Step(*[exponent(*pair, which) for which in sectors]) for pair in zip(levels[:-1], levels[1:], strict=True)]
 
 
 # ---------------------------------------------------------------- a known answer
@@ -188,12 +322,13 @@ def matches(study, small, large, method="network"):
 
     study: from `repetitions`. small, large: sides L and 2 L. method: or "pseudolikelihood".
     """
-    temperatures = sorted(T for L, T in study[0] if L == large)
+    temperatures = [sorted(T for L, T in study[0] if L == side) for side in (small, large)]
 
     def found(points, k):
-        curves, errors = zip(
-            *[_sums([points[L, T] for T in temperatures], k, method) for L in (small, large)], strict=True
-        )
+        sums = [
+            _sums([points[L, T] for T in of_L], k, method) for L, of_L in zip((small, large), temperatures, strict=True)
+        ]
+        curves, errors = zip(*sums, strict=True)
         try:
             return [*match(temperatures, *curves), *match_errors(temperatures, *curves, *errors)]
         except NoFeature:
@@ -205,10 +340,9 @@ def matches(study, small, large, method="network"):
 
 
 def _sums(points, k, method):
-    """Sums of the couplings of operator set k at each `Point`; errors over configurations, for networks `bound`."""
-    read = [getattr(point, method)[k] for point in points]
-    errors = [point.bound for point in points] if method == "network" else [c.sum_error for c in read]
-    return [c.values.sum() for c in read], errors
+    """Sums of the couplings of operator set k at each `Point`, and the errors of pseudolikelihood for them."""
+    values = [getattr(point, method)[k].values.sum() for point in points]
+    return values, [point.pseudolikelihood[k].sum_error for point in points]
 
 
 def combine_matches(values, errors):

@@ -198,7 +198,8 @@ def learn_all(tasks: dict, then: Callable | None = None) -> dict:
 
     tasks: name -> list of `Task`; networks from which others start are learned first, in the list or not, and equal
         tasks are carried out once.
-    then: an importable function of a `Learned`, applied side by side as well.
+    then: an importable function of a `Learned`, applied where it was learned, and at once: what the source remembers of
+        its configurations need not be made again.
     Returns the same dict with a `Learned`, or then(learned), in the place of each task.
     """
     wanted = list(dict.fromkeys(task for group in tasks.values() for task in group))
@@ -210,8 +211,14 @@ def learn_all(tasks: dict, then: Callable | None = None) -> dict:
     while len(done) < len(every):
         ready = [task for task in every if task not in done and (task.start is None or task.start in done)]
         ready.sort(key=lambda task: (-task.cost, every.index(task)))
-        starts = [None if task.start is None else done[task.start].model for task in ready]
-        done |= dict(zip(ready, parallel.starmap(learned, zip(ready, starts, strict=True)), strict=True))
-    if then is not None:
-        done = dict(zip(wanted, parallel.starmap(then, [(done[task],) for task in wanted]), strict=True))
-    return {name: [done[task] for task in group] for name, group in tasks.items()}
+        starts = [None if task.start is None else done[task.start][0].model for task in ready]
+        after = [then if task in wanted else None for task in ready]
+        done |= dict(zip(ready, parallel.starmap(_carry_out, zip(ready, starts, after, strict=True)), strict=True))
+    which = 0 if then is None else 1
+    return {name: [done[task][which] for task in group] for name, group in tasks.items()}
+
+
+def _carry_out(task, start, then):
+    """`learned`, and what `then` makes of it, None where there is nothing more to do."""
+    found = learned(task, start)
+    return found, None if then is None else then(found)

@@ -199,20 +199,39 @@ def test_averages_at_T0():
 
 
 def test_chains_of_block_configurations():
-    """Every third cluster update is not independent: blocks of 20 of one chain after the other cover, single
-    configurations do not."""
-    exact, by_blocks, naive, worth = float(ising.exact(32, 2.27).energy), [], [], []
+    """Configurations every second cluster update are not independent, still less four blockings of one: groups that are
+    whole chains cover, single configurations do not."""
+    exact, by_chains, naive = float(ising.exact(32, 2.27).energy), [], []
     for r in range(40):
-        energy = ising.energy(rg.blocks(32, 2.27, 640, 300 + r)[0])
-        value, error = jackknife(
-            lambda total: total[0] / total[1], block_sums(np.stack([energy, np.ones(len(energy))], 1), 20)
-        )
-        by_blocks.append((value - exact) / error)
+        energy = -rg.sampled(32, 2.27, 1600, 300 + r).bonds
+        sums = block_sums(np.stack([energy, np.ones(len(energy))], 1), rg.CHAINS)
+        value, error = jackknife(lambda total: total[0] / total[1], sums)
+        by_chains.append((value - exact) / error)
         naive.append((value - exact) / (energy.std() / np.sqrt(len(energy))))
-        worth.append(rg.n_independent(energy))
-    check(by_blocks, 19)
+    check(by_chains, rg.CHAINS - 1)
     assert not covers(naive)
-    check(np.array(naive) * np.sqrt(np.mean(worth) / 640))
+
+
+def test_errors_of_what_is_read_from_blocks():
+    """No exact couplings of 8 x 8 blocks are known: their errors are compared with the scatter of 40 independent runs.
+    Blocks in random order, as if the four grids and consecutive times were independent, do not pass."""
+    runs = {"chains": [], "shuffled": [], "exponents": []}
+    for r in range(40):
+        blocks = rg.sampled(32, 2.27, 1600, 700 + r).blocks
+        shuffled = np.random.default_rng(r).permutation(blocks)
+        for name, s in (("chains", blocks), ("shuffled", shuffled)):
+            read = couplings.pseudolikelihood(ising.local_sums(s, ("nn", "nnn")), 1.0, ("nn", "nnn"), blocks=rg.CHAINS)
+            runs[name].append([(*read.values, read.values.sum()), (*read.errors, read.sum_error)])
+        step = rg._steps(16, 2.27, 400, 700 + r)[0]
+        runs["exponents"].append(np.transpose([step.y_t, step.y_h]))
+
+    def pulls(name):
+        values, errors = np.array(runs[name]).swapaxes(0, 1)
+        return (values - values.mean(axis=0)) / errors * np.sqrt(40 / 39)
+
+    check(pulls("chains"), rg.CHAINS - 1)
+    check(pulls("exponents"), rg.CHAINS - 1)
+    assert not covers(pulls("shuffled"), rg.CHAINS - 1)
 
 
 # ---------------------------------------------------------------- samplers
