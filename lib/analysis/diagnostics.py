@@ -47,7 +47,9 @@ def samples(drawn, observed, tau_int=0.5):
     metric = np.linalg.pinv(_covariance(observed), rcond=1e-10, hermitian=True)
     noise = metric @ (_covariance(drawn) / len(drawn) + 2 * tau_int * _covariance(observed) / len(observed))
     size = difference @ metric @ difference
-    variance = np.trace(noise @ noise) / 2 + difference @ noise @ metric @ difference
+    # of a quadratic form in a normal variable; what noise adds to the square of the difference is taken off again
+    of_noise = np.trace(noise @ noise)
+    variance = of_noise / 2 + max(0.0, difference @ noise @ metric @ difference - of_noise)
     return Estimate(float((size - np.trace(noise)) / 2), float(np.sqrt(variance)))
 
 
@@ -97,13 +99,17 @@ def surrogate(log_prob, log_weight, blocks=BLOCKS):
 
 
 class Blind(NamedTuple):
-    """The four diagnostics of a few networks, `Estimate` in nats, nan where one is not possible; ess: effective sample
-    size / n of the weights between networks and surrogate."""
+    """The four diagnostics of a few networks, `Estimate` in nats, nan where one is not possible.
+
+    pull: largest difference between samples and data, in errors.
+    ess: effective sample size / n of the weights between networks and surrogate.
+    """
 
     samples: Estimate
     seeds: Estimate
     symmetry: Estimate
     surrogate: Estimate
+    pull: float
     ess: float
 
     @property
@@ -133,5 +139,6 @@ def blind(log_prob, drawn, observed, changes, log_weight, tau_int=0.5):
         seeds=seeds(log_prob),
         symmetry=Estimate(np.nan, np.nan) if changes is None else average(symmetry(each) for each in changes),
         surrogate=average(surrogate(each, log_weight) for each in log_prob),
+        pull=float(max(np.abs(pulls(each, observed, tau_int)).max() for each in drawn)),
         ess=float(np.mean([effective_sample_size(each - log_weight) for each in log_prob])),
     )

@@ -17,12 +17,11 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from lib import lattice, parallel
-from lib.analysis import couplings, diagnostics
-from lib.analysis.curve_features import fall
+from lib.analysis import couplings, diagnostics, finite_size
 from lib.analysis.hamiltonian_error import symmetry_changes
 from lib.analysis.reweighting import ising_direct
 from lib.samplers import chains, mcmc
-from lib.statistics import Estimate, mean, or_nan, over_blocks, over_networks
+from lib.statistics import Estimate, mean, over_blocks, over_networks
 from lib.studies.sources import Spins
 from lib.studies.task import replicas
 from lib.systems import ising
@@ -31,7 +30,7 @@ TRAININGS = {
     "full": "the Markov lattice, all steps, its own file for each network",
     "short": "the same, an eighth of the steps",
     "few": "the same, half of the steps, 500 configurations that both networks share",
-    "linear": "one linear layer: it cannot express the truth",
+    "linear": "one linear layer, half of the steps: it cannot express the truth",
 }
 FEW = 500
 BLIND = ("samples", "seeds", "symmetry", "surrogate")
@@ -59,7 +58,7 @@ def tasks(L, temperatures, n_train, n_networks, n_steps, seed):
             ("few", T0): replicas(
                 "markov_lattice", spins, min(FEW, n_train), max(10, n_steps // 2), n_networks, own, data_seed=own
             ),
-            ("linear", T0): replicas("linear", spins, n_train, n_steps, n_networks, own),
+            ("linear", T0): replicas("linear", spins, n_train, max(10, n_steps // 2), n_networks, own),
         }
     return found
 
@@ -73,10 +72,26 @@ def nearest_coupling(s, T0):
     return Estimate(float(found.values[0]), float(found.errors[0]))
 
 
-def without_network(L, T0, n, seed):
-    """(J by pseudolikelihood, information in one configuration) from n configurations at T0, two `Estimate`."""
+class Classical(NamedTuple):
+    """From configurations at one T0, without a network: J by pseudolikelihood and the information about J in one
+    configuration, `Estimate`; undecided: share of the spins whose four neighbours cancel."""
+
+    J: Estimate
+    information: Estimate
+    undecided: float
+
+
+def _classical(L, T0, n, seed):
     s = Spins(L, T0).configurations(n, seed, "train")
-    return nearest_coupling(s, T0), measured_information(s, T0)
+    undecided = float((ising.local_sums(s, ("nn",)) == 0).mean())
+    return Classical(nearest_coupling(s, T0), measured_information(s, T0), undecided)
+
+
+def classical(tasks):
+    """dict T0 -> `Classical` from the very configurations that the first network of "full" is trained on."""
+    first = {task.source.T: task for (name, _), (task, *_) in tasks.items() if name == "full"}
+    calls = [(_classical, task.source.L, T0, task.n_train, task.data) for T0, task in first.items()]
+    return dict(zip(first, parallel.run(calls), strict=True))
 
 
 # ---------------------------------------------------------------- blind diagnostics
@@ -107,12 +122,12 @@ def operations(side):
     return [lattice.Element(0, shift) for shift in shifts] + [lattice.Element(p, (0, 0)) for p in range(1, 8)]
 
 
-def held_out(task, n=2000):
+def held_out(task, n=1500):
     """n configurations that no network has seen, the same for all trainings at one T0."""
     return task.source.configurations(n, task.seed // 100, "thermodynamics")
 
 
-def read(learned, n=2000):
+def read(learned, n=1500):
     """`Reading` of one `Learned`, with n held-out configurations and n samples."""
     s, hamiltonian = held_out(learned.task, n), learned.hamiltonian
     drawn = hamiltonian.sample(n, learned.task.seed)[0].astype(np.int8)
@@ -133,10 +148,10 @@ def blind(readings, J, task):
     )
 
 
-def blind_of_all(learned, classical):
-    """dict name of the group -> `diagnostics.Blind`, of groups of `Learned`. classical: dict T0 -> J from the data."""
+def blind_of_all(learned, J):
+    """dict name of the group -> `diagnostics.Blind`, of groups of `Learned`. J: dict T0 -> coupling from the data."""
     readings = parallel.run_all({name: [(read, each) for each in group] for name, group in learned.items()})
-    return {name: blind(readings[name], classical[name[1]], group[0].task) for name, group in learned.items()}
+    return {name: blind(readings[name], J[name[1]], group[0].task) for name, group in learned.items()}
 
 
 # ---------------------------------------------------------------- the exact answers
@@ -159,10 +174,12 @@ def heat_error(curves, L):
     return over_networks(*np.transpose(each))
 
 
-def critical_temperatures(curves, level):
-    """`Estimate` of where U4 falls through `level`, over the `Curves` of several networks; nan where one does not."""
-    found = [or_nan(fall, c.T, c.values["binder"], c.errors["binder"], level) for c in curves]
-    return over_networks(*np.transpose(found))
+def critical_temperature(curves, level):
+    """`Estimate` of where U4 falls through `level`, an `Estimate`, over the `Curves` of several networks; nan where one
+    does not."""
+    found = finite_size.level_temperature(curves, level.value)
+    lower = finite_size.level_temperature(curves, level.value - level.error)
+    return Estimate(found.value, float(np.hypot(found.error, lower.value - found.value)))
 
 
 def configurations_at(L, temperatures, n, seed, J=1.0):
@@ -200,16 +217,22 @@ def _mean_over_temperatures(estimates):
     return Estimate(float(values.mean()), float(errors.mean()))
 
 
-def all_elsewhere(learned, temperatures, n, seed, classical):
-    """dict name -> `Elsewhere` of groups of `Learned`. classical: dict T0 -> J of the surrogate, from the data."""
+def elsewhere_of_all(learned, J, temperatures, n, seed):
+    """dict name -> `Elsewhere` of groups of `Learned`. J: dict T0 -> coupling of the surrogate, from the data."""
     L = next(iter(learned.values()))[0].task.source.L
     exact = configurations_at(L, temperatures, n, seed)
-    surrogates = {T0: configurations_at(L, temperatures, n, seed + 1, J) for T0, J in classical.items()}
+    surrogates = {T0: configurations_at(L, temperatures, n, seed + 1, each) for T0, each in J.items()}
     calls = [(group, exact, surrogates[name[1]], temperatures) for name, group in learned.items()]
     return dict(zip(learned, parallel.starmap(elsewhere, calls), strict=True))
 
 
+def ratio(a, b):
+    """a / b of two independent `Estimate`."""
+    value = a.value / b.value
+    return Estimate(value, abs(value) * np.hypot(a.error / a.value, b.error / b.value))
+
+
 def rank_correlation(x, y):
-    """Spearman's rank correlation of x and y [groups], `Estimate`; error: jackknife over the groups."""
-    x, y = np.asarray(x, float), np.asarray(y, float)
+    """Spearman's rank correlation of two lists of `Estimate`, one for each group; error: jackknife over groups."""
+    x, y = (np.array([each.value for each in values]) for values in (x, y))
     return over_blocks(lambda keep: float(spearmanr(x[keep], y[keep]).statistic), np.arange(len(x)))

@@ -160,7 +160,11 @@ def _of_distances(findings):
         for name, text in DISTANCES.items()
     ]
     text = "effective samples / samples of the weights between networks and couplings, on the test set"
-    return [*made, record("learned.distance.ess", findings.blind.ess, None, text)]
+    return [
+        *made,
+        record("learned.distance.pull", findings.blind.pull, None, "largest difference of averages, in errors"),
+        record("learned.distance.ess", findings.blind.ess, None, text),
+    ]
 
 
 def _of_predictions(findings):

@@ -394,7 +394,7 @@ def findings(kind="ising", broken=(), **changes):
             "energy": (Estimate(-1.2, 0.01), Estimate(-1.21, 0.01)),
             "field": (Estimate(0.0, 0.01), Estimate(1.0, 0.01)),
         },
-        blind=Blind(*[Estimate(0.1, 0.05)] * 4, ess=0.9),
+        blind=Blind(*[Estimate(0.1, 0.05)] * 4, pull=1.5, ess=0.9),
         predictions=predictions.Predictions(T, T, T, T, T, ess=np.ones(len(T)), low=2.0, high=3.2),
         expected_duplicates=70.0,
     )
