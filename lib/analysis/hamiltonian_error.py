@@ -41,8 +41,13 @@ def compare(learned, true):
     return Comparison(slope, error, curvature, residual.std(), np.corrcoef(x, y)[0, 1])
 
 
+def symmetry_changes(hamiltonian, configurations, operations):
+    """H(g s) - H(s) of every configuration, in units of energy, [g, n]. operations: functions g."""
+    before = hamiltonian.energy(configurations)
+    return np.stack([hamiltonian.energy(g(configurations)) - before for g in operations])
+
+
 def symmetry_violation(hamiltonian, configurations, operations):
     """Largest and root-mean-square |H(g s) - H(s)|, in units of energy, as two floats. operations: functions g."""
-    before = hamiltonian.energy(configurations)
-    changes = np.stack([hamiltonian.energy(g(configurations)) - before for g in operations])
+    changes = symmetry_changes(hamiltonian, configurations, operations)
     return float(np.abs(changes).max()), float(np.sqrt((changes**2).mean()))

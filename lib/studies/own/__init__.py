@@ -2,6 +2,6 @@
 
 `user_file` reads and checks the file; `summary` and `symmetries` say what it says by itself; `kinds` are spins, angles
 and paths with their quantities and networks; `networks` trains and reads one network, `predictions` are other
-temperatures, `findings.learn_file` is all of it together; `diagnostics` says what to distrust; `report` and `pictures`
+temperatures, `findings.learn_file` is all of it together; `honesty` says what to distrust; `report` and `pictures`
 make the tables, records and figures of the chapter `your_configurations`.
 """

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from lib import parallel
+from lib.analysis import diagnostics
 from lib.analysis.divergence import kl_divergence
 from lib.statistics import Estimate, mean, over_networks
 from lib.studies.own.kinds import Kind
 from lib.studies.own.networks import examine, spread_out, train_network
 from lib.studies.own.predictions import Predictions, predict
 from lib.studies.own.summary import Split, Summary, over_file, split, summarise
-from lib.studies.own.symmetries import asymmetries
+from lib.studies.own.symmetries import asymmetries, worst_violation
 from lib.studies.sources import Spins
 
 
@@ -68,6 +69,7 @@ class Findings:
     readings: `NetworkReading` of each network.
     violations: name of a symmetry -> (largest, rms) change of ln p, the worst of the networks.
     at_T0: quantity -> (`Estimate` of the networks' samples, `Estimate` of the file).
+    blind: how far the networks are from the file's distribution, by what needs no exact answer.
     expected_duplicates: copies of earlier configurations that independent ones would have had.
     """
 
@@ -82,6 +84,7 @@ class Findings:
     couplings: FileCouplings
     violations: dict
     at_T0: dict
+    blind: diagnostics.Blind
     predictions: Predictions
     expected_duplicates: float
 
@@ -104,6 +107,7 @@ def learn_file(c, kind, T0, n_networks, steps, seed):
     n_train = summary.n_effective * len(training) / len(c)
     sums = kind.operators(training)[:, : len(readings[0].couplings.couplings.names)]
     plain = kind.independent_sites(training, test)
+    read = _couplings(kind, training, readings, T0, _bounds(sums, T0, n_train), summary.tau_int)
     return Findings(
         kind=kind,
         T0=float(T0),
@@ -113,9 +117,10 @@ def learn_file(c, kind, T0, n_networks, steps, seed):
         training=_training(trained, steps),
         readings=readings,
         likelihood=_likelihood(readings, plain, summary.tau_int),
-        couplings=_couplings(kind, training, readings, T0, _bounds(sums, T0, n_train), summary.tau_int),
+        couplings=read,
         violations={k: tuple(np.max([r.violations[k] for r in readings], axis=0)) for k in readings[0].violations},
         at_T0=_at_T0(kind, c, [r.samples for r in readings]),
+        blind=_blind(kind, c, test, readings, read, T0, broken, summary.tau_int),
         predictions=predict(T0, [r.samples for r in readings], sums, n_train),
         expected_duplicates=expected_duplicates(kind, len(c), readings),
     )
@@ -207,6 +212,26 @@ def _at_T0(kind, c, samples):
         of_file = over_file(series)
         result[name] = over_networks([values.mean() for values in drawn], errors), Estimate(*of_file[:2])
     return result
+
+
+def _blind(kind, c, test, readings, read, T0, broken, tau_int):
+    """`diagnostics.Blind`; surrogate: the couplings by pseudolikelihood, where there are none those of the networks."""
+    couplings = read.networks if read.classical is None else read.classical
+    values = np.array([each.value for each in couplings.values()])
+    sign = -1 if kind.name == "path" else 1
+    energy = kind.energy(c).mean()
+
+    def quantities(E, order):
+        return np.column_stack([E, order, (E - energy) ** 2])
+
+    return diagnostics.blind(
+        [r.log_prob for r in readings],
+        [quantities(r.samples.energy, r.samples.order) for r in readings],
+        quantities(kind.energy(c), kind.order(c)),
+        worst_violation([r.changes for r in readings], broken),
+        sign * kind.operators(test)[:, : len(values)] @ values / T0,
+        tau_int,
+    )
 
 
 def expected_duplicates(kind, n, readings):

@@ -12,7 +12,7 @@ import numpy as np
 from lib.models.learned import LearnedHamiltonian
 from lib.studies import task
 from lib.studies.own.kinds import CouplingReading
-from lib.studies.own.symmetries import violations
+from lib.studies.own.symmetries import changes, violations
 
 EVALUATED = 200  # configurations from which couplings and symmetry violations are read
 
@@ -57,7 +57,7 @@ class NetworkReading:
     """What one network says.
 
     log_prob, log_prob_train: ln p of the test set [m], and of as many training configurations.
-    violations: name of a symmetry -> (largest, rms) change of ln p of the bare network.
+    changes: name of a symmetry -> changes of ln p of the bare network [g, n]; violations: their (largest, rms).
     samples: of the network, p averaged over its group.
     drawn: a few of them [k, ...].
     """
@@ -65,6 +65,7 @@ class NetworkReading:
     log_prob: np.ndarray
     log_prob_train: np.ndarray
     couplings: CouplingReading
+    changes: dict
     violations: dict
     samples: NetworkSamples
     drawn: np.ndarray
@@ -79,13 +80,15 @@ def examine(kind, trained, test, some, broken, n_samples, seed):
     """`NetworkReading` on a test set [m, ...] and `some` training configurations."""
     hamiltonian, few = trained.symmetric, spread_out(test, EVALUATED)
     read = kind.read(hamiltonian, test, few, broken, seed)
+    changed = changes(trained.bare, few, kind.operations(few.shape[1], seed))
     values, log_prob = hamiltonian.sample(n_samples, seed)
     drawn = kind.restored(values)
     return NetworkReading(
         log_prob=hamiltonian.log_prob(test),
         log_prob_train=hamiltonian.log_prob(some),
         couplings=read,
-        violations=violations(trained.bare, few, kind.operations(few.shape[1], seed)),
+        changes=changed,
+        violations=violations(changed),
         samples=NetworkSamples(kind.energy(drawn), kind.order(drawn), kind.operators(drawn), log_prob),
         drawn=drawn[:5],
     )

@@ -3,7 +3,7 @@
 import html
 
 from lib.page.records import record
-from lib.studies.own.diagnostics import ALWAYS, headline
+from lib.studies.own.honesty import ALWAYS, headline
 from lib.studies.own.predictions import ESS_BAR
 
 
@@ -59,6 +59,19 @@ def sample_rows(findings):
     return rows
 
 
+DISTANCES = {
+    "samples": "samples of the networks against the file: energy, its variance, order",
+    "seeds": "two networks against each other on the test set",
+    "symmetry": "one network against its images, p not averaged; the worst symmetry",
+    "surrogate": "networks against the couplings on the test set",
+}
+
+
+def distance_rows(findings):
+    """Rows (what, nats) of the diagnostics that need no exact answer (`lib.analysis.diagnostics`)."""
+    return [[text, tuple(getattr(findings.blind, name))] for name, text in DISTANCES.items()]
+
+
 def violation_rows(findings):
     """Rows (symmetry, largest, rms change of ln p) of the networks before p is averaged over images."""
     return [[name, f"{largest:.2g}", f"{rms:.2g}"] for name, (largest, rms) in findings.violations.items()]
@@ -94,6 +107,7 @@ def records(findings, warned):
         *_of_file(findings),
         *_of_couplings(findings),
         *_of_symmetries(findings),
+        *_of_distances(findings),
         *_of_predictions(findings),
         record("learned.n_warnings", extra, None, "beyond those that hold for every file"),
         *[record(f"learned.warning.{w.name}", w.value, None, w.text, form="text") for w in warned],
@@ -138,6 +152,19 @@ def _of_symmetries(findings):
         key = f"learned.asymmetry.{name.replace(', ', '_').replace(' ', '_')}"
         made.append(record(key, each.value, each.error, text))
     return made
+
+
+def _of_distances(findings):
+    made = [
+        record(f"learned.distance.{name}", *getattr(findings.blind, name), text, "nats per configuration")
+        for name, text in DISTANCES.items()
+    ]
+    text = "effective samples / samples of the weights between networks and couplings, on the test set"
+    return [
+        *made,
+        record("learned.distance.pull", findings.blind.pull, None, "largest difference of averages, in errors"),
+        record("learned.distance.ess", findings.blind.ess, None, text),
+    ]
 
 
 def _of_predictions(findings):

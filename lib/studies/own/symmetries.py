@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from lib import lattice
-from lib.analysis.hamiltonian_error import symmetry_violation
+from lib.analysis.hamiltonian_error import symmetry_changes
 from lib.studies.own.summary import BROKEN, over_file
 
 
@@ -151,7 +151,30 @@ def path_operations(n_sites):
     }
 
 
-def violations(hamiltonian, c, operations):
-    """dict name -> (largest, rms) |ln p(g c) - ln p(c)| over the operations g of each kind of symmetry."""
-    found = {name: symmetry_violation(hamiltonian, c, each) for name, each in operations.items()}
-    return {name: (largest / hamiltonian.T0, rms / hamiltonian.T0) for name, (largest, rms) in found.items()}
+NEEDS = {  # what a file must not contradict for a symmetry to be one of the system
+    "flip": ("flip",),
+    "sign": ("sign", "sign, cubic"),
+    "translations": ("boundary",),
+    "rotations and reflections": ("axes", "diagonals"),
+    "reversal": ("reversal",),
+}
+
+
+def changes(hamiltonian, c, operations):
+    """dict name -> ln p(g c) - ln p(c), [g, n], under the operations g of each kind of symmetry."""
+    return {name: -symmetry_changes(hamiltonian, c, each) / hamiltonian.T0 for name, each in operations.items()}
+
+
+def violations(changed):
+    """dict name -> (largest, rms) change of ln p, from `changes`."""
+    return {name: (float(np.abs(each).max()), float(np.sqrt((each**2).mean()))) for name, each in changed.items()}
+
+
+def worst_violation(changed, broken):
+    """The `changes` of m networks, a list, under the kind of symmetry that they violate most, of those that the file
+    does not contradict: m arrays [g, n], or None if it contradicts all."""
+    names = [name for name in changed[0] if allows(broken, *NEEDS.get(name, ()))]
+    if not names:
+        return None
+    worst = max(names, key=lambda name: np.mean([(each[name] ** 2).mean() for each in changed]))
+    return [each[worst] for each in changed]

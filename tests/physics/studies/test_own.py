@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from lib import lattice
+from lib.analysis.diagnostics import Blind
 from lib.book import execute, runs
 from lib.book.chapter import Chapter
 from lib.models.heads.real import GaussianMixture
@@ -25,8 +26,8 @@ from lib.models.markov_ring import MarkovRing
 from lib.page import records
 from lib.paths import ROOT, data_file
 from lib.statistics import Estimate, autocorrelation
-from lib.studies.own import diagnostics, kinds, predictions, report, summary, symmetries, user_file
 from lib.studies.own import findings as learning
+from lib.studies.own import honesty, kinds, predictions, report, summary, symmetries, user_file
 from lib.studies.own.networks import NetworkSamples, examine, train_network
 from lib.systems import ising
 from tests.conftest import code, display, environment, notebook, one_line, refusal, refused, write
@@ -393,10 +394,13 @@ def findings(kind="ising", broken=(), **changes):
             "energy": (Estimate(-1.2, 0.01), Estimate(-1.21, 0.01)),
             "field": (Estimate(0.0, 0.01), Estimate(1.0, 0.01)),
         },
+        blind=Blind(*[Estimate(0.1, 0.05)] * 4, pull=1.5, ess=0.9),
         predictions=predictions.Predictions(T, T, T, T, T, ess=np.ones(len(T)), low=2.0, high=3.2),
         expected_duplicates=70.0,
     )
     for name, value in changes.items():
+        if name in Blind._fields:
+            name, value = "blind", faultless.blind._replace(**{name: value})
         parts = ("summary", "training", "likelihood", "couplings", "predictions")
         for part in (each for each in parts if name in vars(getattr(faultless, each))):
             value = replace(getattr(faultless, part), **{name: value})
@@ -407,9 +411,9 @@ def findings(kind="ising", broken=(), **changes):
 
 @pytest.mark.parametrize("kind", user_file.KINDS)
 def test_a_faultless_file_has_the_two_warnings_of_every_file(kind):
-    box = diagnostics.box(findings(kind))
-    assert tuple(w.name for w in box) == diagnostics.ALWAYS
-    assert "no warning beyond" in diagnostics.headline(box)
+    box = honesty.box(findings(kind))
+    assert tuple(w.name for w in box) == honesty.ALWAYS
+    assert "no warning beyond" in honesty.headline(box)
 
 
 FAULTS = [  # the warning, the kind, what is changed
@@ -435,6 +439,8 @@ FAULTS = [  # the warning, the kind, what is changed
     ("networks_differ", "xy", {"each": [Estimate(25.0, 0.4), Estimate(26.0, 0.4)]}),
     ("still_improving", "ising", {"improving": 0.2}),
     ("samples_differ", "ising", {"at_T0": {"nnn": (Estimate(1.0, 0.01), Estimate(1.1, 0.01))}}),
+    ("far_off", "ising", {"seeds": Estimate(2.0, 0.1)}),
+    ("far_off", "path", {"samples": Estimate(2.0, 0.1), "symmetry": Estimate(np.nan, np.nan)}),
     (
         "beyond_neighbours",
         "ising",
@@ -449,17 +455,17 @@ FAULTS = [  # the warning, the kind, what is changed
 
 @pytest.mark.parametrize("name, kind, changes", FAULTS, ids=[f"{name}-{kind}" for name, kind, _ in FAULTS])
 def test_each_fault_is_warned_of_and_no_other(name, kind, changes):
-    box = diagnostics.box(findings(kind, **changes))
+    box = honesty.box(findings(kind, **changes))
     consequences = {"correlated", "few_samples"} if name == "short_file" else set()
-    assert {w.name for w in box} == {name, *diagnostics.ALWAYS} | consequences
+    assert {w.name for w in box} == {name, *honesty.ALWAYS} | consequences
     warned = next(w for w in box if w.name == name)
     assert np.isfinite(warned.value) and len(one_line(warned.text)) > 20
-    assert "beyond the 2" in diagnostics.headline(box) and html.escape(warned.text) in report.box_html(box)
+    assert "beyond the 2" in honesty.headline(box) and html.escape(warned.text) in report.box_html(box)
 
 
 def test_every_warning_has_a_fault():
-    warnings = set(re.findall(r'yield "(\w+)"', inspect.getsource(diagnostics)))
-    assert warnings == {name for name, *_ in FAULTS} | set(diagnostics.ALWAYS)
+    warnings = set(re.findall(r'yield Warned\(\s*"(\w+)"', inspect.getsource(honesty)))
+    assert warnings == {name for name, *_ in FAULTS} | set(honesty.ALWAYS)
 
 
 # Records ---------------------------------------------------------------------------------------------------
@@ -481,13 +487,15 @@ def test_measured_numbers_have_the_fields_of_a_claim(tmp_path):
 @pytest.mark.parametrize("kind", user_file.KINDS)
 def test_everything_found_is_recorded(kind):
     f = findings(kind)
-    made = {each.key: each.to_json() for each in report.records(f, diagnostics.box(f))}
+    made = {each.key: each.to_json() for each in report.records(f, honesty.box(f))}
     assert json.loads(json.dumps(list(made.values()))) == list(made.values())
     first = kinds.BY_NAME[kind].operator_names[0]
     for key in (
         f"coupling.{first}",
         "nll",
         "violation.translations",
+        "distance.seeds",
+        "distance.ess",
         "T_low",
         "ess(T=2.5)",
         "warning.scale",

@@ -1,7 +1,7 @@
 """What to distrust: the warnings of the honesty box, each with the condition under which it applies.
 
-They are generators of (name, the number it rests on, sentence) from the `Findings` f of `learn_file`: what the file
-cannot say, what is wrong with the file, what is wrong with the learning.
+They are generators of `Warned` from the `Findings` f of `learn_file`: what no file can say, what is wrong with the
+file, what is wrong with the learning.
 """
 
 from typing import NamedTuple
@@ -20,6 +20,7 @@ SATURATED = 0.9  # |m| per site
 COPIES = 0.01  # part of the file
 OVERFIT = 0.5  # nats between test and training NLL
 SPREAD = 0.5  # nats between networks
+FAR = 0.5  # nats between the networks and the file, by any diagnostic that needs no exact answer
 IMPROVING = 0.1  # nats gained in the last tenth of the training
 EXPLAINED = 0.95
 NARROW = 0.05  # relative width of the window of temperatures on either side
@@ -49,7 +50,6 @@ def _worst(pairs):
     return worst, pulls.get(worst, 0.0)
 
 
-# fmt: off
 def of_every_file(f):
     """What no such file can say."""
     # always: T0 and the couplings are in the data as a ratio only
@@ -59,15 +59,19 @@ def of_every_file(f):
         number = f.couplings.nearest
     ratio = number.value / f.T0
     known = f" ({name}: {ratio:.4g})" if np.isfinite(ratio) else ""
-    yield "scale", ratio, (
+    yield Warned(
+        "scale",
+        ratio,
         f"only {what} is in the file{known}; T0 = {f.T0:g} is your word, and every coupling and every "
-        "temperature on this page is proportional to it"
+        "temperature on this page is proportional to it",
     )
     # always: what is on this page for other temperatures assumes that H does not depend on T
     low, high = f.predictions.low, f.predictions.high
-    yield "extrapolation", high - low, (
+    yield Warned(
+        "extrapolation",
+        high - low,
         f"outside {low:.4g} < T < {high:.4g} nothing on this page should be believed, and inside it only if H itself "
-        "does not change with temperature"
+        "does not change with temperature",
     )
 
 
@@ -75,44 +79,58 @@ def of_the_file(f):
     """What is wrong with the file."""
     missing = [name for name, number in f.couplings.networks.items() if not np.isfinite(number.value)]
     if missing:
-        yield "not_identified", len(missing), (
+        yield Warned(
+            "not_identified",
+            len(missing),
             f"{', '.join(missing)} cannot be told apart: the configurations hardly vary, and what the couplings would "
-            "have to explain does not occur in them; a higher temperature is needed"
+            "have to explain does not occur in them; a higher temperature is needed",
         )
     independent = f.summary.n_effective
     if independent < FEW:
-        yield "few_samples", independent, (
+        yield Warned(
+            "few_samples",
+            independent,
             f"{f.summary.n} configurations count as {independent:.0f} independent ones, fewer than {FEW}: "
-            "networks this small still learn accidents of the file"
+            "networks this small still learn accidents of the file",
         )
     tau = f.summary.tau_int
     if tau > CORRELATED:
-        yield "correlated", tau, (
+        yield Warned(
+            "correlated",
+            tau,
             f"neighbours in the file are correlated, tau_int = {tau:.1f} configurations (1/2 + sum of rho): "
-            f"{2 * tau:.1f} of them say as much as one that is independent of the rest"
+            f"{2 * tau:.1f} of them say as much as one that is independent of the rest",
         )
     length = f.summary.n / f.summary.tau_int
     if length < SHORT:
-        yield "short_file", length, (
+        yield Warned(
+            "short_file",
+            length,
             f"the file is only {length:.0f} autocorrelation times long: tau_int itself, and with it every error on "
-            "this page, is too small by an unknown factor; run longer"
+            "this page, is too small by an unknown factor; run longer",
         )
     if tau < 0.55:
-        yield "order_unknown", tau, (
+        yield Warned(
+            "order_unknown",
+            tau,
             "no correlation along the file: the configurations are independent, or they were shuffled; a shuffled file "
-            "of correlated ones looks the same, and its errors would be too small"
+            "of correlated ones looks the same, and its errors would be too small",
         )
     if f.summary.drift > BROKEN:
-        yield "drift", f.summary.drift, (
+        yield Warned(
+            "drift",
+            f.summary.drift,
             f"the two halves of the file differ by {f.summary.drift:.1f} errors in energy or order: not in "
-            "equilibrium, or the temperature changed; leave out the beginning"
+            "equilibrium, or the temperature changed; leave out the beginning",
         )
     n, copies, expected = f.summary.n, f.summary.duplicates, f.expected_duplicates
     if copies > 1.5 * expected + COPIES * n:
-        yield "duplicates", copies / n, (
+        yield Warned(
+            "duplicates",
+            copies / n,
             f"{100 * copies / n:.0f} % of the configurations are copies of an earlier one "
             f"({f.summary.repeats} of the one just before); about {100 * expected / n:.0f} % would be by chance: "
-            "saved too often, or the file repeats itself, and test and training may share configurations"
+            "saved too often, or the file repeats itself, and test and training may share configurations",
         )
 
 
@@ -121,134 +139,197 @@ def of_symmetries(f):
     # every configuration on one side of a symmetry that the system may have
     if f.kind.name != "xy" and f.summary.changes == 0 and _broken(f, "flip", "sign"):
         mean = f.summary.signed[0].value
-        yield "one_phase", mean, (
+        yield Warned(
+            "one_phase",
+            mean,
             f"one phase only: {f.kind.signed_names[0]} = {mean:.3g} and its sign never changes. The "
             "networks learned this phase, not the symmetric distribution: a field and a choice of phase cannot be told "
-            "apart, ln Z is off by ln 2 or more, and averages that need both phases are wrong"
+            "apart, ln Z is off by ln 2 or more, and averages that need both phases are wrong",
         )
     changes = f.summary.changes
     if f.kind.name != "xy" and 0 < changes < RARE:
-        yield "rare_flips", changes, (
+        yield Warned(
+            "rare_flips",
+            changes,
             f"the sign of {f.kind.signed_names[0]} changes {changes} times along the file: the "
-            "weights of the two phases are not known from it"
+            "weights of the two phases are not known from it",
         )
     names = _broken(f, "flip", "sign", "sign, cubic")
     if f.summary.changes > 0 and names:
         each = f.asymmetries[names[0]]
-        yield "field", abs(each.value) / each.error, (
+        yield Warned(
+            "field",
+            abs(each.value) / each.error,
             f"the two signs are not equally likely ({each.value:.3g} +- {each.error:.1g}): a field, or too short a "
             "run; the flip was not imposed on the networks"
-            + ("; the terms read for the action are even ones only" if f.kind.name == "path" else "")
+            + ("; the terms read for the action are even ones only" if f.kind.name == "path" else ""),
         )
     names = _broken(f, "rotation, cos", "rotation, sin", "reflection")
     if names:
-        yield "direction", len(names), (
+        yield Warned(
+            "direction",
+            len(names),
             f"the file singles out a direction or a handedness ({', '.join(names)}): the network for angles cannot "
-            "express that, its O(2) is built in. Do not trust this page"
+            "express that, its O(2) is built in. Do not trust this page",
         )
     if _broken(f, "boundary"):
         each = f.asymmetries["boundary"]
-        yield "not_periodic", each.value, (
+        yield Warned(
+            "not_periodic",
+            each.value,
             f"what lies across the boundary differs from the inside by {each.value:.3g} +- {each.error:.1g}: open "
             "boundaries, or a window of a larger system? Translations were not imposed, but the couplings are read "
-            "as if every site were alike"
+            "as if every site were alike",
         )
     names = _broken(f, "axes", "diagonals")
     if names:
-        yield "anisotropic", len(names), (
+        yield Warned(
+            "anisotropic",
+            len(names),
             f"rows and columns, or the two diagonals, are not alike ({', '.join(names)}): each coupling on this page "
-            "is an average over directions"
+            "is an average over directions",
         )
     if _broken(f, "reversal"):
         each = f.asymmetries["reversal"]
-        yield "irreversible", each.value, (
-            "paths and reversed ones are not equally likely: no real nearest-neighbour action does that"
+        yield Warned(
+            "irreversible",
+            each.value,
+            "paths and reversed ones are not equally likely: no real nearest-neighbour action does that",
         )
     order = f.summary.order.value
     if f.kind.name == "ising" and order > SATURATED:
-        yield "saturated", order, (
+        yield Warned(
+            "saturated",
+            order,
             f"|m| = {order:.3f}: nearly every spin points the same way, only {50 * (1 - order):.1f} % are reversed, "
             "mostly alone. How reversed spins interact, and with it the energy of large reversed regions, is hardly "
-            "in the file"
+            "in the file",
         )
 
 
-def of_the_learning(f):
-    """What is wrong with the learning."""
+def of_the_training(f):
+    """What is wrong with the training."""
     gain = f.likelihood.gain
     if gain.value < 3 * gain.error:
-        yield "nothing_learned", gain.value, (
+        yield Warned(
+            "nothing_learned",
+            gain.value,
             f"the networks predict no better than independent sites ({gain.value:.2g} nats gained): so hot, or so "
-            "cold, that nothing is to be seen, or not trained"
+            "cold, that nothing is to be seen, or not trained",
         )
     gap = f.likelihood.gap
     if gap.value > max(OVERFIT, 3 * gap.error):
-        yield "overfitted", gap.value, (
+        yield Warned(
+            "overfitted",
+            gap.value,
             f"test configurations are {gap.value:.2g} nats less likely than training ones: the networks have learned "
-            "the file by heart to that extent; more configurations, or fewer steps"
+            "the file by heart to that extent; more configurations, or fewer steps",
         )
     values = [each.value for each in f.likelihood.each]
     spread = max(values) - min(values)
     if spread > SPREAD:
-        yield "networks_differ", spread, (
-            f"the networks differ by {spread:.2g} nats on the same test set: a training has not converged; more steps"
+        yield Warned(
+            "networks_differ",
+            spread,
+            f"the networks differ by {spread:.2g} nats on the same test set: a training has not converged; more steps",
         )
     gained, most = f.training.improving, f.training.most
     if gained > IMPROVING:
-        yield "still_improving", gained, (
-            f"the last tenth of a training still gained {gained:.2g} nats: more steps, --steps {2 * most}"
+        yield Warned(
+            "still_improving",
+            gained,
+            f"the last tenth of a training still gained {gained:.2g} nats: more steps, --steps {2 * most}",
         )
+
+
+def of_the_distribution(f):
+    """What is wrong with the distribution learned, seen without an exact answer."""
     worst, pull = _worst({name: pair for name, pair in f.at_T0.items() if name != "field"})
     if pull > BROKEN:
-        yield "samples_differ", pull, (
+        yield Warned(
+            "samples_differ",
+            pull,
             f"samples of the networks differ from the file at T0 itself, by {pull:.1f} errors in {worst}: "
             "what the networks cannot express, long-range couplings for example, or have not learned yet, has gone "
-            "into the couplings they have"
+            "into the couplings they have",
         )
+    name, far = f.blind.largest
+    if far.value > max(FAR, 3 * far.error):
+        yield Warned(
+            "far_off",
+            far.value,
+            f"the networks are some {far.value:.2g} nats from the distribution of the file, by the diagnostic of "
+            f"{name}: no exact answer is needed to see that; more steps, or another network",
+        )
+
+
+def of_the_couplings(f):
+    """What is wrong with the couplings that were read."""
     found, classical, zero = f.couplings.networks, f.couplings.classical or {}, Estimate(0.0, 0.0)
     further = [name for name in found if name not in ("nn", "field") and f.kind.name != "path"]
     worst, pull = _worst({name: (found[name], zero) for name in further})
     if pull > BROKEN:
-        yield "beyond_neighbours", pull, (
+        yield Warned(
+            "beyond_neighbours",
+            pull,
             f"there is more than nearest neighbours ({worst} = {found[worst].value:.3g}, {pull:.1f} "
             "errors from zero): the context the network is given is exact for nearest neighbours only, and what "
-            "reaches farther than it sees cannot be told apart from what it sees"
+            "reaches farther than it sees cannot be told apart from what it sees",
         )
     explained = f.couplings.explained
     if explained < EXPLAINED:
-        yield "unexplained", explained, (
+        yield Warned(
+            "unexplained",
+            explained,
             f"the couplings explain {100 * explained:.0f} % of what the networks say about local changes: other "
-            "terms are at work, and the couplings are those of the nearest model in this family"
+            "terms are at work, and the couplings are those of the nearest model in this family",
         )
     worst, pull = _worst({name: (found[name], classical[name]) for name in classical})
     if pull > BROKEN:
-        yield "classical_differs", pull, (
+        yield Warned(
+            "classical_differs",
+            pull,
             f"pseudolikelihood, from the same configurations, has another {worst}: {classical[worst].value:.3g}, not "
-            f"{found[worst].value:.3g} ({pull:.1f} errors); it is the safer of the two"
+            f"{found[worst].value:.3g} ({pull:.1f} errors); it is the safer of the two",
         )
     tested = f.couplings.schwinger_dyson
     if tested is not None and (pull := abs(tested.value - 1) / tested.error) > BROKEN:
-        yield "schwinger_dyson", tested.value, (
+        yield Warned(
+            "schwinger_dyson",
+            tested.value,
             f"<x dS/dx> / T0 is {tested.value:.4g}, {pull:.1f} errors from 1: the force of the learned "
-            "action is wrong on the observed paths"
+            "action is wrong on the observed paths",
         )
+
+
+def of_the_predictions(f):
+    """What is wrong with other temperatures."""
     low, high = f.predictions.low, f.predictions.high
     width = min(1 - low / f.T0, high / f.T0 - 1)
     if width < NARROW:
-        yield "narrow_window", width, (
+        yield Warned(
+            "narrow_window",
+            width,
             f"other temperatures are within reach from {low:.4g} to {high:.4g} only, where effective "
-            f"samples are {100 * ESS_BAR:.0f} % of all: the system is too large for plain reweighting to go farther"
+            f"samples are {100 * ESS_BAR:.0f} % of all: the system is too large for plain reweighting to go farther",
         )
 
 
-# fmt: on
 ALWAYS = ("scale", "extrapolation")
+PARTS = (
+    of_every_file,
+    of_the_file,
+    of_symmetries,
+    of_the_training,
+    of_the_distribution,
+    of_the_couplings,
+    of_the_predictions,
+)
 
 
 def box(f):
     """list of `Warned`: the warnings that apply to these `Findings`."""
-    found = (hit for part in (of_every_file, of_the_file, of_symmetries, of_the_learning) for hit in part(f))
-    return [Warned(name, float(value), text) for name, value, text in found]
+    return [warned._replace(value=float(warned.value)) for part in PARTS for warned in part(f)]
 
 
 def headline(warned):
