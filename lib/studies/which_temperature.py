@@ -164,7 +164,10 @@ def binder_level(L, seed, n_sweeps=4000):
 
 
 def heat_error(curves, L):
-    """`Estimate` of the root mean square over T of C / C_exact - 1, over the `Curves` of several networks."""
+    """`Estimate` of the root mean square over T of C / C_exact - 1, over the `Curves` of several networks.
+
+    It holds the noise of the curves, which does not average out of a square.
+    """
     exact = ising.exact(L, curves[0].T).per_site.specific_heat
     each = []
     for c in curves:

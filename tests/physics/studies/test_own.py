@@ -347,6 +347,56 @@ def test_a_file_that_hardly_varies_has_no_couplings():
     assert np.isnan(values).all() and len(values) == 5
 
 
+# Without an exact answer -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind, c", [("ising", SPINS), ("xy", ANGLES), ("path", PATHS)])
+def test_networks_that_are_the_couplings_are_no_distance_away(kind, c):
+    kind = kinds.BY_NAME[kind]
+    names = kind.operator_names[:3]
+    J, T0, sign = np.array([0.7, 0.2, -0.1]), 2.0, -1 if kind.name == "path" else 1
+    couplings = SimpleNamespace(
+        networks={name: Estimate(j, 0.01) for name, j in zip(names, J, strict=True)}, classical=None
+    )
+    changed = {name: np.zeros((2, 50)) for name in kind.operations(c.shape[1], 1)}
+
+    def distance(log_prob, drawn):
+        samples = NetworkSamples(kind.energy(drawn), kind.order(drawn), kind.operators(drawn), None)
+        readings = [SimpleNamespace(log_prob=log_prob, samples=samples, changes=changed)] * 2
+        return learning._blind(kind, c, c, readings, couplings, T0, set(), 0.5)
+
+    right = sign * kind.operators(c)[:, :3] @ J / T0
+    found = distance(right, c)
+    assert max(abs(found.surrogate.value), found.seeds.value, found.symmetry.value) < 1e-20
+    assert found.ess == pytest.approx(1) and found.pull < 1e-6
+    found = distance(-right, c)
+    assert found.surrogate.value > 5 * found.surrogate.error
+
+
+def test_only_symmetries_that_the_file_does_not_contradict_count():
+    changed = [
+        {
+            "translations": np.full((3, 10), 2.0),
+            "rotations and reflections": np.ones((7, 10)),
+            "flip": 0 * np.ones((1, 10)),
+        }
+    ]
+    (worst,) = symmetries.worst_violation(changed, set())
+    assert worst.max() == 2
+    (worst,) = symmetries.worst_violation(changed, {"boundary"})
+    assert worst.shape == (7, 10)
+    assert symmetries.worst_violation(changed, {"boundary", "axes", "flip"}) is None
+    assert symmetries.violations(changed[0])["translations"] == (2.0, 2.0)
+
+
+@pytest.mark.parametrize("kind", kinds.BY_NAME.values(), ids=lambda kind: kind.name)
+def test_what_a_symmetry_needs_is_asked_of_the_file(kind):
+    for name in kind.operations(6, 1):
+        needed = symmetries.NEEDS.get(name, ())
+        assert needed or name == "O(2) of the spins"
+        assert set(needed) <= set(kind.asymmetries)
+
+
 # The honesty box -------------------------------------------------------------------------------------------
 
 
