@@ -230,8 +230,8 @@ def test_a_small_study_end_to_end():
     assert np.abs(point.network[0].values[0] - 1 / 2.27) < 0.05  # short training: near it, no more
     assert point.network[1].names == ("nn", "nnn") and [len(r) for r in point.response] == [1, 2, 4]
     assert point.observed.shape == point.drawn.shape == (5, 8, 8)
-    again = rg.repetitions(1600, 20, 2, 3, temperatures)
-    assert np.array_equal(again[1][16, 2.33].network[2].values, study[1][16, 2.33].network[2].values)
+    (again,) = rg.repetitions(1600, 20, 1, 3, temperatures)
+    assert np.array_equal(again[16, 2.33].network[2].values, study[0][16, 2.33].network[2].values)
 
 
 def test_reading_a_subset_of_operators_equals_reading_it_alone():
