@@ -221,6 +221,11 @@ class Premises(NamedTuple):
     difference: np.ndarray
     by_rule: float
 
+    def beyond_the_rule(self):
+        """`Estimate` of the slope minus `by_rule`; nan with one network at each temperature."""
+        value, error = self.found.slope
+        return Estimate(value - self.by_rule if np.isfinite(error) else np.nan, error)
+
 
 def premises(first, second, n, seed, answered=None):
     """`Premises` from two lists of `Learned`, on n new configurations at each temperature.
