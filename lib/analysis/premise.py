@@ -8,8 +8,8 @@ is the same number for every s. If s are functions of what is microscopic, like 
 every other domain, ln p(s) is a free energy, depends on T by itself, and the difference varies with s. Then p_0^(T0/T)
 is not the distribution at T.
 
-With H_k = -T_k ln p_k of networks k, and x the mean of all H_k, centred on the configurations, the test statistic is how
-much of H changes from T0 to T1:
+With H_k = -T_k ln p_k of networks k, and x the mean of all H_k, centred on the configurations, the test statistic is
+how much of H changes from T0 to T1:
 
     slope = mean over networks at T1 of Cov(H_k, x) / Var(x)  -  the same at T0,
 

@@ -55,12 +55,23 @@ BARS = {
         "blocks.stride1_nll_gap": ({"kind": "at_most", "value": 0.5, "floor": 0}, 0),
         "blocks.stride1_nll_gap_sums": ({"kind": "reported", "floor": 0}, 0),
         "blocks.stride1_nll_gap_local": ({"kind": "reported", "floor": 0}, 0),
-        "blocks.stride1_t_c": ({"kind": "relative", "value": 0.005}, 1),
+        "blocks.stride1_t_c": ({"kind": "relative", "value": 0.005}, 2.269185314213022),
         "blocks.stride2_abs_m": ({"kind": "at_most", "value": 0.02}, 0),
         "blocks.stride2_neighbours": ({"kind": "at_most", "value": 0.02}, 0),
         "blocks.stride2_specific_heat": ({"kind": "missed", "asked": {"kind": "at_most", "value": 0.02}}, 0),
-        "blocks.flow_hot": ({"kind": "at_most", "value": 2.269185314213022}, None),
-        "blocks.flow_cold": ({"kind": "missed", "asked": {"kind": "at_least", "value": 0.0}}, None),
+        "blocks.premise_spins": ({"kind": "at_most", "value": 3}, 0),
+        "blocks.premise_blocks": ({"kind": "at_least", "value": 5}, None),
+        "blocks.premise_by_rule": ({"kind": "absolute", "value": 0.02}, 0),
+        "blocks.response_derivative": ({"kind": "at_most", "value": 1e-05}, 0),
+        "blocks.response_kl": ({"kind": "at_most", "value": 0.0001}, 0),
+        "blocks.response_chain": ({"kind": "at_most", "value": 1e-10}, 0),
+        "blocks.response_abs_m_5": ({"kind": "at_most", "value": 0.03}, 0),
+        "blocks.response_abs_m_10": ({"kind": "at_most", "value": 0.05}, 0),
+        "blocks.response_second": ({"kind": "at_most", "value": 0.02}, 0),
+        "blocks.response_direct": ({"kind": "at_most", "value": 4}, 0),
+        "blocks.response_naive": ({"kind": "at_least", "value": 0.2}, None),
+        "blocks.response_sampled": ({"kind": "at_most", "value": 0.03}, 0),
+        "blocks.response_sampled_32": ({"kind": "at_most", "value": 0.03}, 0),
     },
     "renormalisation": {
         "rg.nn_unblocked": ({"kind": "relative", "value": 0.01}, 0.44052863436123346),
@@ -189,7 +200,7 @@ def test_the_ledger_keeps_its_bars():
 
 def test_references_are_what_they_are_called():
     ledger = claims.ledger()
-    for key in ("ising.t_c", "rg.t_c", "rg.t_c_plm", "sweeps.t_c", "blocks.flow_critical"):
+    for key in ("ising.t_c", "rg.t_c", "rg.t_c_plm", "sweeps.t_c"):
         assert math.isclose(ledger[key]["reference"], 2 / math.log(1 + math.sqrt(2)), rel_tol=1e-12)
     assert ledger["rg.nn_unblocked"]["reference"] == pytest.approx(1 / 2.27, rel=1e-12)
     assert ledger["variational.collapse_cost"]["reference"] == pytest.approx(math.log(2), abs=1e-10)
