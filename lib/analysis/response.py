@@ -16,7 +16,7 @@ least squares of B - <B>, and of its squared residual, on the operators. At K0 +
 Where nothing is lost, S = s, this is R = B - <B>, V = 0, and Boltzmann's law. Scaling all of ln p with the temperature
 instead, p^(K / K0), takes R = ln p / K0: right for B = ln p / K0 + const, that is for the spins themselves, only.
 R_a are a column of Swendsen's matrix (`renormalisation.py`). They depend on which operators are kept, as those of any
-projection do; R is right as a function. Source: R. H. Swendsen, Phys. Rev. Lett. 42, 859 (1979), for the linear regression.
+projection do; R is right as a function.
 """
 
 from typing import NamedTuple
@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lib.analysis.reweighting import effective_sample_size
-from lib.statistics import BLOCKS, over_blocks, owners
+from lib.statistics import BLOCKS, Estimate, over_blocks, owners
 
 WAYS = ("bonds", "first", "second")
 
@@ -39,13 +39,15 @@ class Response(NamedTuple):
     mean: np.ndarray
     variance: np.ndarray
 
+    def terms(self, operators):
+        """R(S) and V(S), [n] each, from operators [n, a]."""
+        found = (operators - self.centre) @ np.column_stack([self.mean, self.variance[1:]])
+        return found[:, 0], self.variance[0] + found[:, 1]
+
     def log_weight(self, operators, change, order=2):
         """ln p(S; K0 + change) - ln p(S; K0) [n] up to a constant, from operators [n, a]; order: 1 or 2."""
-        centred = operators - self.centre
-        found = change * (centred @ self.mean)
-        if order == 2:
-            found = found + change**2 / 2 * (self.variance[0] + centred @ self.variance[1:])
-        return found
+        R, V = self.terms(operators)
+        return change * R if order == 1 else change * R + change**2 / 2 * V
 
 
 def fit(operators, bonds, *, squares=None, weights=None):
@@ -76,33 +78,37 @@ def fit(operators, bonds, *, squares=None, weights=None):
     return Response(centre, mean, np.append(level, np.linalg.solve(covariance, weighted.T @ (residual - level))))
 
 
+class Extrapolated(NamedTuple):
+    """Averages at K0 + d, `Estimate` [way, d, ...] for each of WAYS; and what the rule misses of the change, (rule -
+    bonds) / (bonds - average at K0), `Estimate` [order, d, ...] for first and second."""
+
+    averages: Estimate
+    missed: Estimate
+
+
 def extrapolate(operators, bonds, observables, changes, function=None, groups=BLOCKS):
-    """Averages of the blocks at K0 + d, as an `Estimate` [way, d, ...] for each of WAYS.
+    """`Extrapolated` averages of the blocks at K0 + d.
 
     operators [n, a], bonds [n], observables [n, k]: of the same configurations, all at K0.
-    changes: d [d].
+    changes: d [d], not zero.
     function: maps averages [k] to an array (default: the averages).
     groups: of consecutive configurations, which must be independent. Jackknife: R and V are fitted without each group.
 
-    The ways: reweighting by the bonds of the spins behind the blocks, exact, the reference where weights overlap; the
-    rule of first and of second order.
+    The ways: reweighting by the bonds of the spins behind the blocks, which is exact, the reference where weights
+    overlap; the rule of first and of second order. They share their configurations, and so most of their errors.
     """
     function = (lambda averages: averages) if function is None else function
     observables = np.asarray(observables, float)
 
     def estimate(keep):
-        O, B, f = operators[keep], bonds[keep], observables[keep]
-        response = fit(O, B)
-        rows = []
-        for log_weights in (
-            [d * (B - B.mean()) for d in changes],
-            [response.log_weight(O, d, 1) for d in changes],
-            [response.log_weight(O, d, 2) for d in changes],
-        ):
-            rows.append([function(_weighted_mean(f, log_w)) for log_w in log_weights])
-        return np.array(rows)
+        of_blocks, B, f = operators[keep], bonds[keep], observables[keep]
+        R, V = fit(of_blocks, B).terms(of_blocks)
+        ways = [lambda d: d * B, lambda d: d * R, lambda d: d * R + d**2 / 2 * V]
+        found = np.array([[function(_weighted_mean(f, way(d))) for d in changes] for way in ways])
+        return np.concatenate([found, (found[1:] - found[0]) / (found[0] - function(f.mean(axis=0)))])
 
-    return over_blocks(estimate, owners(len(bonds), groups))
+    value, error = over_blocks(estimate, owners(len(bonds), groups))
+    return Extrapolated(Estimate(value[:3], error[:3]), Estimate(value[3:], error[3:]))
 
 
 def overlap(bonds, changes):
