@@ -105,7 +105,7 @@ def read_moves(moves, T0, names=None):
         J = T0 * project(differences[keep], q[keep])
         return np.append(J, J.sum())
 
-    values, errors = _all_or_none(*over_blocks(solve, moves.owner))
+    values, errors = all_or_none(*over_blocks(solve, moves.owner))
     values, errors, sum_error = values[:-1], errors[:-1], errors[-1]
     weight = q * (1 - q)
     unexplained = T0 * moves.log_ratio - differences @ values
@@ -113,7 +113,7 @@ def read_moves(moves, T0, names=None):
     return Couplings(names, values, errors, float(residual), float(sum_error))
 
 
-def _all_or_none(values, errors):
+def all_or_none(values, errors):
     """All nan unless all are finite: a value that one block of configurations alone decides has no error."""
     known = np.isfinite(values).all() and np.isfinite(errors).all()
     return (values, errors) if known else (np.full_like(values, np.nan), np.full_like(errors, np.nan))
@@ -144,12 +144,8 @@ def cramer_rao(values, T0, n):
     return T0 * np.sqrt(np.diag(np.linalg.inv(information)))
 
 
-def pseudolikelihood(local_sums, T0, names, *, blocks=BLOCKS):
-    """`Couplings` of Ising configurations by maximum pseudolikelihood, from every site of every configuration.
-
-    local_sums: int8 [n, N, a], s_i dO_a/ds_i (`ising.local_sums`): flipping spin i alone changes O_a by -2 times this.
-    Equal rows are counted, block by block, so that 10^5 configurations cost seconds.
-    """
+def counted(local_sums, blocks=BLOCKS):
+    """Rows [r, a] among local sums int8 [n, N, a], each once, and how often in each block of them [blocks, r]."""
     n, n_sites, _ = local_sums.shape
     low = local_sums.min(axis=(0, 1)).astype(np.int64)
     span = local_sums.max(axis=(0, 1)) - low + 1
@@ -161,12 +157,21 @@ def pseudolikelihood(local_sums, T0, names, *, blocks=BLOCKS):
     owner = owners(n, blocks)
     counts = np.stack([np.bincount(code[owner == b].ravel(), minlength=size) for b in range(blocks)])
     seen = np.flatnonzero(counts.sum(axis=0))
-    rows = (seen[:, None] // radix) % span + low
+    return (seen[:, None] // radix) % span + low, counts[:, seen]
+
+
+def pseudolikelihood(local_sums, T0, names, *, blocks=BLOCKS):
+    """`Couplings` of Ising configurations by maximum pseudolikelihood, from every site of every configuration.
+
+    local_sums: int8 [n, N, a], s_i dO_a/ds_i (`ising.local_sums`): flipping spin i alone changes O_a by -2 times this.
+    Equal rows are counted, block by block, so that 10^5 configurations cost seconds.
+    """
+    rows, counts = counted(local_sums, blocks)
     differences = -2.0 * rows
 
     def solve(total):
         J = T0 * project(differences, np.zeros(len(rows)), total.astype(float))
         return np.append(J, J.sum())
 
-    values, errors = _all_or_none(*jackknife(solve, counts[:, seen]))
+    values, errors = all_or_none(*jackknife(solve, counts))
     return Couplings(tuple(names), values[:-1], errors[:-1], float("nan"), float(errors[-1]))

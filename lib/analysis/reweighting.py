@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lib.analysis import blocking, couplings
-from lib.samplers import chains, mcmc, population_annealing
+from lib.samplers import chains, delayed_acceptance, mcmc, population_annealing
 from lib.statistics import block_sums, jackknife, over_networks
 from lib.systems import block_spins, ising, xy
 
@@ -162,12 +162,25 @@ class _Excess:
         return self._terms(e, m) @ self.coefficients
 
 
-def ising_by_surrogate(hamiltonian, L, temperatures, n, seed, length=40):
+def _better(one, other):
+    """Of two `Reweighted` of the same averages, each with the smaller error."""
+    values = np.where(one.error < other.error, one.value, other.value)
+    return Reweighted(values, np.minimum(one.error, other.error), one.ess)
+
+
+def _seen(s, beyond):
+    """E [n], m per site [n] and the excess `beyond`(s) [n] of configurations [n, L, L]."""
+    return ising.energy(s), ising.magnetization(s) / s[0].size, beyond(s)
+
+
+def ising_by_surrogate(hamiltonian, L, temperatures, n, seed, length=40, anneal=0):
     """`Curves` under exp(-H_theta / T), from the nearest-neighbour model whose coupling J is read at T0.
 
     temperatures: ascending [t]; ln Z needs T0 among them.
     n: configurations of the surrogate that the network evaluates at each temperature.
     length: of the long runs, in autocorrelation times.
+    anneal: most steps in which the excess is switched on (`delayed_acceptance.anneal`), for networks too far from any
+        surrogate to be reweighted to at once; as many as its variance asks for, none where that is below 0.4.
 
     Control variate: the excess H_theta - J E is fitted by a polynomial in E and m^2 on all configurations. Under J E +
     polynomial the averages follow from long runs that keep E and m only, 10^5 values at each T; the few configurations
@@ -180,19 +193,29 @@ def ising_by_surrogate(hamiltonian, L, temperatures, n, seed, length=40):
     operators = {"nn": ising.nearest}
     (coupling,) = couplings.read_network(hamiltonian, at_T0, operators, ising.flip_one, moves=8, seed=seed).values
     coupling = coupling if np.isfinite(coupling) else 1.0  # nearly frozen spins show none; any will do, at some cost
-    runs, sets = [], []
+
+    def beyond(s):
+        return hamiltonian.energy(s) - coupling * ising.energy(s)
+
+    runs, sets, targets = [], [], []
     for number, T in enumerate(temperatures):
         rng = np.random.default_rng([seed, 2, number])
         chain = chains.Ising(L, T, couplings={"nn": coupling})
         energy, magnetization = mcmc.record(chain, length, rng)
         runs.append((energy / coupling, magnetization / n_sites))
         s = mcmc.sample(chain, n, rng).configurations
-        E = ising.energy(s)
-        sets.append((E, ising.magnetization(s) / n_sites, hamiltonian.energy(s) - coupling * E))
+        E, m, excess = _seen(s, beyond)
+        steps = min(anneal, round(4 * np.var(excess / T)))
+        reached, log_w = (E, m, excess), -excess / T
+        if steps > 1:
+            _, log_w = delayed_acceptance.anneal(s, T, rng, beyond, coupling, steps)
+            reached = _seen(s, beyond)
+        sets.append((E, m, excess))
+        targets.append((*reached, log_w, steps > 1))
     E, m, excess = (np.concatenate(parts) for parts in zip(*sets, strict=True))
     model = _Excess(E / n_sites, m, excess)
     estimates, log_z = [], []
-    for T, (E_run, m_run), (E, m, excess) in zip(temperatures, runs, sets, strict=True):
+    for T, (E_run, m_run), (E, m, _), target in zip(temperatures, runs, sets, targets, strict=True):
         known_run, known = model(E_run / n_sites, m_run), model(E / n_sites, m)
         E0 = E_run.mean()  # E and H are taken relative to these: no digits are lost
         H0 = coupling * E0 + known_run.mean()
@@ -210,10 +233,13 @@ def ising_by_surrogate(hamiltonian, L, temperatures, n, seed, length=40):
         averages = sums.sum(axis=0)[1:] / sums.sum(axis=0)[0]
         _, run_error = jackknife(lambda total, phases=phases: phases(total[1:] / total[0]), sums)
         control = Control(averages, observables(E, known, m), -known / T)
-        found = reweight(observables(E, excess, m), -excess / T, phases, control=control)
+        E, m, excess, log_w, annealed = target
+        found = reweight(observables(E, excess, m), log_w, phases, control=control)
+        if annealed:  # they may have moved far from the configurations of the control
+            found = _better(found, reweight(observables(E, excess, m), log_w, phases))
         estimates.append(found._replace(error=np.hypot(found.error, run_error)))
         # ln Z_theta / Z_s in the same two steps
-        ratio = log_mean_weight(-(excess - known) / T, weights=-known / T)
+        ratio = log_mean_weight(log_w + known / T, weights=-known / T)
         log_z.append(ratio + np.log(w.mean()) - known_run.mean() / T)
     moments = np.array([(coupling * E.mean(), coupling**2 * E.var()) for E, _ in runs])
     log_z = np.array(log_z) + _integrate(temperatures, moments)

@@ -6,6 +6,10 @@ is in detailed balance with exp(-J E / T). Accepting s' with probability min(1, 
 detailed balance with exp(-H / T), exactly, and the dear function is evaluated once for `flips` updates. Reweighting
 needs D / T to vary little over a whole configuration; this needs it to vary little over a few flips.
 This is delayed acceptance, after J. A. Christen and C. Fox, Markov chain Monte Carlo using an approximation (2005).
+
+Where the excess varies too much to reweight from J E to H at once, it is switched on in steps, lambda = 1/n ... 1, with
+such an update at each and the weights of the steps multiplied: annealed importance sampling, R. M. Neal, Statistics and
+Computing 11, 125 (2001). The weighted averages are exact in the limit of many configurations, however few the steps.
 """
 
 from typing import NamedTuple
@@ -46,6 +50,23 @@ def step(state, T, rng, function, coupling, flips=64):
     accepted = rng.random(len(spins)) < np.exp(np.minimum(0.0, -(new - excess) / T))
     spins[accepted], excess[accepted] = proposed[accepted], new[accepted]
     return accepted
+
+
+def anneal(spins, T, rng, function, coupling, steps, flips=64):
+    """Configurations drawn from exp(-J E / T) led to exp(-H / T), the excess switched on in `steps`.
+
+    spins: int8 [n, L, L], changed in place; the rest as in `step`, T a number. Returns D [n] of where they end, and the
+    log weights [n] that make their averages those of exp(-H / T); the mean weight is the ratio of partition functions.
+    """
+    excess, log_w = np.asarray(function(spins), dtype=float), np.zeros(len(spins))
+    everywhere = np.full(len(spins), float(T))
+    for k in range(1, steps + 1):
+        log_w -= excess / (steps * T)
+        part = k / steps
+        scaled = part * excess
+        step((spins, scaled), everywhere, rng, lambda s, part=part: part * function(s), coupling, flips)
+        excess = scaled / part
+    return excess, log_w
 
 
 class Heated(NamedTuple):

@@ -141,6 +141,12 @@ def spin_made(source, seed, _, hidden=(512,), odd=False):
     return MADE(site_shape=(source.L, source.L), head=Bernoulli(), hidden=hidden, odd=odd, seed=seed)
 
 
+def spin_convolution(source, seed, _, width=32):
+    """The masked convolution of spins, the torus closed."""
+    closed = {"periodic_columns": True, "closure": True, "uniform_first": False}
+    return MaskedConvolution(source.L, Bernoulli(), width=width, seed=seed, **closed)
+
+
 def markov_lattice(source, seed, _, rows=1, odd=True):
     """The Markov lattice of spins; rows: of context before the site and at the beginning."""
     return MarkovLattice(source.L, Bernoulli(), odd=odd, last_sites=rows * source.L, first_rows=rows, seed=seed)

@@ -57,6 +57,30 @@ def test_phase_structure_by_surrogate():
     assert np.abs((values - wrong) / errors).max() > limit
 
 
+def test_a_network_far_from_any_surrogate_is_annealed():
+    """A random field on top of the Ising model: plain weights leave few samples, annealed ones more."""
+    signs = np.random.default_rng(5).choice([-1.0, 1.0], (4, 4))
+    h = Known({"nn": 1.0})
+    exact_h = h.log_prob
+
+    def in_field(s):
+        return exact_h(s) + 1.2 * (s * signs).sum((1, 2)) / T0 - shift
+
+    shift = 0.0
+    shift = np.logaddexp.reduce(in_field(STATES))
+    h.log_prob = in_field
+    T = np.array([1.9, T0, 3.1])
+    plain, annealed = (reweighting.ising_by_surrogate(h, 4, T, 2000, 1, anneal=steps) for steps in (0, 30))
+    exact = [h.exact(t) for t in T]
+    values, errors = (np.array([x[name] for name in reweighting.ISING]).T for x in (annealed.values, annealed.errors))
+    z = (values - np.array([e[0] for e in exact])) / errors
+    assert np.abs(z).max() < stats.norm.isf(ALPHA / 2 / z.size)
+    np.testing.assert_allclose(annealed.log_z, [e[1] for e in exact], atol=0.15)
+    assert (annealed.ess > 1.3 * plain.ess).all()
+    without = np.array([Known({"nn": 1.0}).exact(t)[0] for t in T])  # the field left out fails the same test
+    assert np.abs((values - without) / errors).max() > 8
+
+
 def test_phase_structure_by_reweighting_and_direct():
     h = Known({"nn": 1.0})
     T = np.array([2.2, T0, 2.6])

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from lib.analysis.reweighting import effective_sample_size
 from lib.samplers import delayed_acceptance
 from lib.systems import ising
 
@@ -47,6 +48,32 @@ def test_step_keeps_the_excess_up_to_date():
     for _ in range(20):
         delayed_acceptance.step((spins, kept), T, rng, excess, 0.8, flips=5)
     np.testing.assert_allclose(kept, excess(spins))
+
+
+def test_annealing_gives_averages_and_partition_function():
+    """4 x 4, an excess too large to reweight to at once: its mean and the ratio of Z; unweighted, not."""
+    signs = RNG(7).choice([-1.0, 1.0], (4, 4))  # a random field, which the proposals do not know
+
+    def far(s):
+        return -1.2 * (s * signs).sum((1, 2))
+
+    states, T = ising.enumerate_states(4), 2.5
+    log_s = ising.nearest(states) / T
+    log_h = log_s - far(states) / T
+    p, q = (np.exp(x - np.logaddexp.reduce(x)) for x in (log_s, log_h))
+    spins = states[RNG(8).choice(len(states), 20_000, p=p)]
+    at_once = far(spins)
+    excess, log_w = delayed_acceptance.anneal(spins, T, RNG(9), far, 1.0, 12, flips=8)
+    np.testing.assert_allclose(excess, far(spins))
+    w = np.exp(log_w - log_w.max())
+    average = (w * excess).sum() / w.sum()
+    error = np.sqrt((w**2 * (excess - average) ** 2).sum()) / w.sum()
+    assert abs(average - q @ far(states)) < 4 * error < 1
+    assert abs(excess.mean() - q @ far(states)) > 8 * error
+    ratio = np.log(w.mean()) + log_w.max()
+    exact = np.logaddexp.reduce(log_h) - np.logaddexp.reduce(log_s)
+    assert abs(ratio - exact) < 4 * w.std() / w.mean() / np.sqrt(len(w)) < 0.1
+    assert effective_sample_size(log_w) > 1.5 * effective_sample_size(-at_once / T)
 
 
 @pytest.mark.parametrize("L, T", [(1, [2.0]), (4, [0.0]), (4, [-1.0])])
