@@ -52,11 +52,6 @@ def states(S, block=2):
     return ((S + block**2) // 2).astype(np.int8)
 
 
-def multiplicity(block=2):
-    """Number of spin configurations of one block for each of its states, float [block^2 + 1]: 1, 4, 6, 4, 1."""
-    return np.array([comb(block**2, k) for k in range(block**2 + 1)], dtype=float)
-
-
 def majority(s, rng, block=2):
     """The sign of every block's sum, ties decided at random: int8 [n, L / block, L / block].
 

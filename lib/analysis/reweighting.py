@@ -8,7 +8,7 @@ many samples, whatever the surrogate; a poor one shows in the effective sample s
 (1) ln Z_theta(T) - ln Z_s(T) = ln <w>_s. (2) Something close to the target, whose averages are known far better,
 serves as a control variate: only its difference from the target is taken from the few evaluations of a network.
 
-What comes out are `Curves` against T. Of spins and block spins, with E = -sum of the bonds (an observable like any
+What comes out are `Curves` against T. Of spins, with E = -sum of the bonds (an observable like any
 other) and m the magnetisation per site (`ISING`):
 
     e = <E> / N,  C = Var(H_theta) / (N T^2) = (1/N) d<H_theta>/dT,  <|m|>,  chi = N (<m^2> - <|m|>^2) / T,
@@ -21,10 +21,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lib.analysis import blocking, couplings
-from lib.samplers import chains, delayed_acceptance, mcmc, population_annealing
+from lib.analysis import couplings
+from lib.samplers import chains, delayed_acceptance, mcmc
 from lib.statistics import block_sums, jackknife, over_networks
-from lib.systems import block_spins, ising, xy
+from lib.systems import ising, xy
 
 ISING = ("energy", "specific_heat", "abs_m", "susceptibility", "binder")
 XY = ("energy", "helicity", "vortices")
@@ -337,78 +337,3 @@ def xy_direct(L, temperatures, n_sweeps, seed, surrogate=None):
         found = run.energy(), run.helicity(), run.vortex_density()
         estimates.append(Reweighted(*np.transpose(found), 1.0))
     return Curves.of(XY, temperatures, estimates)
-
-
-# ---------------------------------------------------------------- block spins
-
-GROUPS = 25  # of a population that is annealed; their scatter is the error
-ENOUGH = 100  # smallest effective sample size that is shown
-
-
-class BlockSurrogate:
-    """The block-spin model that stands in for a learned p(S) of block sums at any T.
-
-    configurations: states [n, L, L] drawn at T0, on which the couplings are read; the rest as in `blocks_by_surrogate`.
-    """
-
-    def __init__(self, hamiltonian, configurations, keep_multiplicity, seed):
-        self.hamiltonian = hamiltonian
-        tried = couplings.try_moves(
-            hamiltonian, configurations, block_spins.operators, block_spins.names(), block_spins.change_one,
-            moves=24, seed=seed,
-        )  # fmt: skip
-        self.K = couplings.read_moves(tried, 1.0).values
-        self.log_g = np.log(blocking.multiplicity()) if keep_multiplicity else np.zeros(5)
-
-    def tables(self, T):
-        """`block_spins.Tables` of ln w at temperature T."""
-        ratio = self.hamiltonian.T0 / T
-        return block_spins.tables(ratio * self.K, one=(1 - ratio) * self.log_g)
-
-    def change(self, states, T, T_next):
-        """ln w(T_next) - ln w(T) [n] of the surrogate."""
-        scaled = block_spins.log_weight(states, block_spins.tables(self.K, one=-self.log_g))
-        return self.hamiltonian.T0 * (1 / T_next - 1 / T) * scaled
-
-    def reweight(self, states, T):
-        """`Reweighted` of ISING under the network at T, from states [n, L, L] of the surrogate at T."""
-        n_sites, T0 = states[0].size, self.hamiltonian.T0
-        log_p = self.hamiltonian.log_prob(states)
-        log_w = T0 / T * (log_p - block_spins.log_weight(states, block_spins.tables(self.K)))
-        ess = effective_sample_size(log_w)
-        if ess * len(states) < ENOUGH:
-            return Reweighted(*np.full((2, len(ISING)), np.nan), ess)
-        bonds, m = blocking.order(states)
-        columns = np.column_stack([bonds, _moments(-T0 * (log_p - log_p.mean()), m)])
-        return reweight(columns, log_w, lambda means: _phases(-means[0], means[1:], T, n_sites), blocks=GROUPS)
-
-
-def blocks_by_surrogate(hamiltonian, configurations, temperatures, keep_multiplicity, seed, sweeps=20):
-    """`Curves` of block sums under a learned p(S)^(T0 / T).
-
-    hamiltonian: a `LearnedHamiltonian` on states 0 ... 4.
-    configurations: states [n, L, L] drawn at T0, also the population that is annealed, up and down from T0.
-    temperatures: must contain T0.
-    keep_multiplicity: p(S) contains the number of spin configurations behind a block, g(S) = prod_i (1, 4, 6, 4, 1),
-        which is not an energy: it is there at any temperature. So there are two ways,
-            False   ln w = (T0 / T) ln p                    (everything scaled, as the talk does)
-            True    ln w = (T0 / T) (ln p - ln g) + ln g    (multiplicities kept: free spins as T -> infinity)
-    sweeps: between two temperatures.
-
-    energy: minus the mean of S S' / 16 over bonds; m = mean S / 4. Values whose effective sample size is below `ENOUGH`
-    are nan. Errors: jackknife over independent groups; the spread between networks is not in them.
-    """
-    T, T0 = np.asarray(temperatures, float), hamiltonian.T0
-    if not np.isclose(T, T0).any():
-        raise ValueError(f"temperatures: T0 = {T0:g} must be one of them, annealing starts there")
-    surrogate = BlockSurrogate(hamiltonian, configurations[:250], keep_multiplicity, seed)
-    rng = np.random.default_rng([seed, 5])
-    start = configurations.copy()
-    population_annealing.sweep(start, surrogate.tables(T0), rng, 3 * sweeps)
-    found = {}
-    for path in (T[T >= T0 - 1e-9], T[T <= T0 + 1e-9][::-1]):
-        steps = population_annealing.anneal(
-            start, path, surrogate.change, surrogate.tables, rng, sweeps=sweeps, groups=GROUPS
-        )
-        found |= {t: surrogate.reweight(states, t) for t, states in zip(path, steps, strict=True)}
-    return Curves.of(ISING, T, [found[t] for t in T])

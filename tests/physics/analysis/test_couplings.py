@@ -5,11 +5,8 @@ import pytest
 from scipy import stats
 
 from lib.analysis import couplings
-from lib.analysis.couplings import read_moves, try_moves
-from lib.systems import block_spins, ising
+from lib.systems import ising
 from tests.physics.standins import ALPHA, NEAR, STATES, T0, Known, StandIn
-from tests.physics.systems.test_block_spins import NAMES, random_states
-from tests.physics.systems.test_block_spins import couplings as random_couplings
 
 
 def test_couplings_of_a_known_hamiltonian_come_back_exactly():
@@ -71,8 +68,7 @@ def test_a_coupling_that_one_block_decides_is_not_known():
 
 
 def test_couplings_of_a_known_model_come_back():
-    K = random_couplings(8)
-    h, s = StandIn(lambda s: -block_spins.operators(s) @ K), random_states(400, 4)
-    tried = try_moves(h, s, block_spins.operators, NAMES, block_spins.change_one, moves=24, seed=1)
-    read = read_moves(tried, 1.0)
-    assert read.values == pytest.approx(K, abs=1e-8) and read.residual < 1e-8
+    J = np.random.default_rng(8).normal(0, 0.3, len(ising.OPERATORS))
+    h, s = StandIn(lambda s: -ising.operators(s) @ J), np.random.default_rng(4).choice(np.int8([-1, 1]), (400, 4, 4))
+    read = couplings.read_network(h, s, ising.OPERATORS, ising.flip_one, moves=24, seed=1)
+    assert read.values == pytest.approx(J, abs=1e-8) and read.residual < 1e-8

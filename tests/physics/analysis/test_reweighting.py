@@ -4,11 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lib.analysis import blocking, reweighting
-from lib.samplers import population_annealing
-from lib.systems import block_spins, ising, xy, xy_exact
+from lib.analysis import reweighting
+from lib.systems import ising, xy, xy_exact
 from tests.physics.standins import ALPHA, NEAR, STATES, T0, Known, StandIn
-from tests.physics.systems.test_block_spins import couplings, random_states
 
 
 def test_reweighting_with_and_without_control():
@@ -106,42 +104,3 @@ def test_surrogate_and_weights_give_the_exact_lattice():
     assert adapted.ess == pytest.approx(1)  # the right couplings are found
     bare = reweighting.xy_direct(4, [T], 4000, 2, {"nn": 0.93, "nnn": 0.03})
     assert abs(bare.values["energy"][0] - exact.energy) > 4 * bare.errors["energy"][0]
-
-
-def block_hamiltonian(K):
-    return StandIn(lambda s: -2.27 * (block_spins.operators(s) @ K), 2.27)
-
-
-@pytest.mark.parametrize("keep", [False, True])
-def test_scaling_the_temperature_both_ways(keep):
-    """At T = 2 T0 against the same model sampled for long, with the weights written out by hand."""
-    K = couplings(9, 0.05)
-    K[:2] = -1.0, -1.5  # the multiplicities, roughly
-    states = random_states(1000, 4, 7)
-    population_annealing.sweep(states, block_spins.tables(K), np.random.default_rng(1), 200)
-    T = np.array([2.27, 3.2, 4.54])
-    curves = reweighting.blocks_by_surrogate(block_hamiltonian(K), states, T, keep, seed=2)
-    assert curves.ess == pytest.approx(1, abs=1e-6)  # the surrogate is the model itself
-    log_g = np.log([1, 4, 6, 4, 1])
-    one = 0.5 * log_g if keep else None
-    long = random_states(4000, 4, 8)
-    population_annealing.sweep(long, block_spins.tables(0.5 * K, one=one), np.random.default_rng(3), 300)
-    _, m = blocking.order(long)
-    error = np.hypot(m.std() / np.sqrt(len(m)), curves.errors["abs_m"][2])
-    assert abs(curves.values["abs_m"][2] - m.mean()) < 4 * error
-    other = random_states(4000, 4, 8)
-    population_annealing.sweep(
-        other, block_spins.tables(0.5 * K, one=None if keep else 0.5 * log_g), np.random.default_rng(3), 300
-    )
-    assert abs(curves.values["abs_m"][2] - blocking.order(other)[1].mean()) > 4 * error
-    with pytest.raises(ValueError, match="T0 = 2.27"):
-        reweighting.blocks_by_surrogate(block_hamiltonian(K), states, [2.0, 3.0], keep, seed=2)
-
-
-def test_too_small_an_effective_sample_is_not_shown():
-    K = couplings(9, 0.05)
-    far = StandIn(lambda s: -2.27 * (block_spins.operators(s) @ K + 3 * np.sin(37.0 * s[:, 0]).sum(axis=1)), 2.27)
-    states = random_states(300, 4, 7)
-    curves = reweighting.blocks_by_surrogate(far, states, [2.27, 2.5], False, seed=2)
-    assert curves.ess.max() * 300 < reweighting.ENOUGH
-    assert np.isnan(curves.values["abs_m"]).all() and np.isnan(curves.errors["binder"]).all()
