@@ -10,7 +10,6 @@ live on a lattice of side L / d. d = b tiles the lattice; d < b overlaps. A sum 
 Source: the talk (2x2 spin-block); the majority rule is the one of T. Kennedy, arXiv:0905.2601.
 """
 
-from math import comb
 from typing import NamedTuple
 
 import numpy as np
