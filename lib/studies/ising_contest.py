@@ -9,8 +9,9 @@ edge. In nats, from 9000 configurations unless said otherwise:
 
     Markov lattice     rate 5e-3, 1e-2, 2e-2:  .170 .124 .104 (batch 64)    .118 .091 .072 (32)
                        rate 4e-2 .081 (32), 2e-2 .072 (16)
-    MADE               rate 1e-3, 3e-3, 1e-2:  3.40 2.02 2.83 (128 units)   5.15 2.59 3.19 (512);  3e-3 1.89 (64)
-       100 000                                 2.74 .541 .548               4.43 1.07 .753
+    MADE               rate 1e-3, 3e-3, 1e-2:  3.40 2.02 2.83 (128 units)   5.15 2.59 3.19 (512),  stopped early;
+                       to the end, best average kept, 3e-3:  1.98 1.89 1.79 1.74 (128, 64, 32, 16 units)
+       100 000                                 2.74 .541 .548               4.43 1.07 .753;  to the end, 5e-3: .466 (128)
     MADE, symmetric                            2.72 .464 .412               4.42 .984 .606;  2e-2 .525, batch 32 .574
        100 000                                 2.70 .422 .390               4.39 .948 .582
     convolution        rate 3e-3, 1e-2, 3e-2:  2.69 1.59 1.25 (16 channels) 4.61 2.04 1.69 (32)
@@ -53,10 +54,10 @@ class Fitted(NamedTuple):
 
 # ---------------------------------------------------------------- networks
 
-SYMMETRIC = Recipe(partial(spin_made, hidden=(128,)), flip_and_move, learning_rate=1e-2, share=1.8)
-PLAIN = replace(SYMMETRIC, augment=None, learning_rate=3e-3, held_out=0.1, checks=20)
+SYMMETRIC = Recipe(partial(spin_made, hidden=(128,)), flip_and_move, learning_rate=1e-2, share=1.65)
+PLAIN = replace(SYMMETRIC, augment=None, learning_rate=5e-3, held_out=0.1)
 LATTICE = Recipe(markov_lattice, flip_and_move, learning_rate=2e-2, batch=32)
-CONVOLUTION = Recipe(partial(spin_convolution, width=16), flip_and_move, learning_rate=3e-2, batch=16, share=0.75)
+CONVOLUTION = Recipe(partial(spin_convolution, width=16), flip_and_move, learning_rate=3e-2, batch=16, share=0.78)
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class ContestSpins(Spins):
 
     networks = {
         "made": PLAIN,
-        "made_narrow": replace(PLAIN, build=partial(spin_made, hidden=(64,)), share=2.2),
+        "made_narrow": replace(PLAIN, build=partial(spin_made, hidden=(16,)), learning_rate=3e-3, share=3.0),
         "made_symmetric": SYMMETRIC,
         "convolution": CONVOLUTION,
         "markov_lattice": LATTICE,
@@ -175,7 +176,8 @@ def estimate(name, source, n, seed):
 
 # ---------------------------------------------------------------- restricted Boltzmann machine
 
-RBM = {"n_hidden": 256, "learning_rate": 3e-3, "batch": 32, "rounds": 1, "share": 2.6}
+UNKNOWN = 2.0  # difference of two annealings, in nats, from which ln Z is not known
+RBM = {"n_hidden": 256, "learning_rate": 3e-3, "batch": 32, "rounds": 1, "share": 2.8}
 
 
 def boltzmann_machine(source, n, n_steps, seed, recipe=None):
@@ -198,27 +200,31 @@ def boltzmann_machine(source, n, n_steps, seed, recipe=None):
     return Fitted(hamiltonian, kl, seconds)
 
 
-def log_partition_function(hamiltonian, source, rng, n=1000, steps=100):
+def log_partition_function(hamiltonian, source, rng, n=1000, steps=400):
     """ln Z of a Hamiltonian at T0, an `Estimate`, by annealing n configurations of the true one, whose ln Z is known.
 
-    A quarter of the steps, on as many configurations, has to agree within three errors, else it is nan.
+    Few configurations carry the weight, and the likeliest ones may be missed, which the scatter of the others does not
+    show. So the same is done with a quarter of the steps, and the difference is part of the error; nan if it is above
+    two, then ln Z is not known.
     """
-    found = []
+    found, flips = [], max(1, source.n_sites // 16)
     for part in (steps // 4, steps):
         s = source.configurations(n, int(rng.integers(2**31)), "thermodynamics")
 
         def beyond(s):
             return hamiltonian.energy(s) - ising.energy(s)
 
-        _, log_w = delayed_acceptance.anneal(s, source.T, rng, beyond, 1.0, part)
+        _, log_w = delayed_acceptance.anneal(s, source.T, rng, beyond, 1.0, part, flips)
         w = np.exp(log_w - log_w.max())
         columns = np.stack([np.ones_like(w), w], axis=1)
         ratio = jackknife(lambda total: np.log(total[1] / total[0]), block_sums(columns, BLOCKS))
         found.append(Estimate(ratio.value + log_w.max(), ratio.error))
     fast, slow = found
-    agree = abs(fast.value - slow.value) < 3 * np.hypot(fast.error, slow.error)
+    apart = abs(fast.value - slow.value)
+    if apart > UNKNOWN:
+        return Estimate(np.nan, np.nan)
     known = ising.log_partition_function(source.L, source.T)
-    return Estimate(known + slow.value, slow.error) if agree else Estimate(np.nan, np.nan)
+    return Estimate(float(known + slow.value), float(np.hypot(slow.error, apart)))
 
 
 # ---------------------------------------------------------------- the same measurements for all

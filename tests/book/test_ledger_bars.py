@@ -46,7 +46,8 @@ BARS = {
         "contest.one_coupling_over_bound": ({"kind": "missed", "asked": {"kind": "at_most", "value": 1.5}}, 1),
         "contest.five_couplings_over_bound": ({"kind": "at_most", "value": 1.5}, 1),
         "contest.screening_over_bound": ({"kind": "at_most", "value": 1.5}, 1),
-        "contest.network_over_classical": ({"kind": "at_least", "value": 10}, None),
+        "contest.network_over_one": ({"kind": "at_least", "value": 10}, None),
+        "contest.network_over_five": ({"kind": "reported"}, None),
     },
     "ising_temperature": {
         "temperature.information": ({"kind": "at_most", "value": 4}, 0),
