@@ -11,7 +11,7 @@ edge. In nats, from 9000 configurations unless said otherwise:
                        rate 4e-2 .081 (32), 2e-2 .072 (16)
     MADE               rate 1e-3, 3e-3, 1e-2:  3.40 2.02 2.83 (128 units)   5.15 2.59 3.19 (512),  stopped early;
                        to the end, best average kept, 3e-3:  1.98 1.89 1.79 1.74 (128, 64, 32, 16 units)
-       100 000                                 2.74 .541 .548               4.43 1.07 .753;  to the end, 5e-3: .466 (128)
+       100 000                                 2.74 .541 .548               4.43 1.07 .753;  to the end 5e-3 .466
     MADE, symmetric                            2.72 .464 .412               4.42 .984 .606;  2e-2 .525, batch 32 .574
        100 000                                 2.70 .422 .390               4.39 .948 .582
     convolution        rate 3e-3, 1e-2, 3e-2:  2.69 1.59 1.25 (16 channels) 4.61 2.04 1.69 (32)
