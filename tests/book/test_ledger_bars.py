@@ -47,7 +47,7 @@ BARS = {
         "contest.five_couplings_over_bound": ({"kind": "at_most", "value": 1.5}, 1),
         "contest.screening_over_bound": ({"kind": "at_most", "value": 1.5}, 1),
         "contest.network_over_one": ({"kind": "at_least", "value": 10}, None),
-        "contest.network_over_five": ({"kind": "reported"}, None),
+        "contest.network_over_five": ({"kind": "at_least", "value": 1}, None),
     },
     "ising_temperature": {
         "temperature.information": ({"kind": "at_most", "value": 4}, 0),
