@@ -3,7 +3,7 @@
 A contestant is anything that comes to a Hamiltonian of spins: a `task.Learned`, or a `Fitted`. Each of several seeds
 has configurations of its own, the same for every contestant, and the spread over the seeds is the error.
 
-Tuning. Every network got the same effort: six trials of half the default time, three learning rates times two widths
+Tuning. Every network got the same effort: six trials of about the default time, three learning rates times two widths
 or batches, judged by KL at data seed 990, none of the chapter's; two or three trials more where the best was at the
 edge. In nats, from 9000 configurations unless said otherwise:
 
@@ -200,7 +200,7 @@ def boltzmann_machine(source, n, n_steps, seed, recipe=None):
     return Fitted(hamiltonian, kl, seconds)
 
 
-def log_partition_function(hamiltonian, source, rng, n=1000, steps=400):
+def log_partition_function(hamiltonian, source, rng, n=500, steps=400):
     """ln Z of a Hamiltonian at T0, an `Estimate`, by annealing n configurations of the true one, whose ln Z is known.
 
     Few configurations carry the weight, and the likeliest ones may be missed, which the scatter of the others does not
@@ -237,7 +237,7 @@ class Measured(NamedTuple):
     curves: reweighting.Curves
 
 
-def measure(hamiltonian, source, temperatures, seed, n=300, length=20, anneal=120):
+def measure(hamiltonian, source, temperatures, seed, n, length, anneal):
     """`Measured` of a Hamiltonian; n, length, anneal: see `reweighting.ising_by_surrogate`."""
     s = couplings.both_signs(source.configurations(200, seed))
     read = couplings.read_network(hamiltonian, s, {"nn": ising.nearest}, ising.flip_one, seed=seed)
@@ -245,15 +245,19 @@ def measure(hamiltonian, source, temperatures, seed, n=300, length=20, anneal=12
     return Measured(float(read.values[0]), curves)
 
 
-def measure_all(found, source, temperatures, seed, n=300):
+def measure_all(found, source, temperatures, seed, n=250):
     """dict name -> list of `Measured`, side by side; found: dict name -> list of contestants, one for each seed.
 
     Each has random numbers of its own, and the true Hamiltonian competes: what is left of it is the noise of measuring.
     """
     known = Fitted(OfCouplings({"nn": 1.0}, source.T), Estimate(0.0, 0.0), 0.0)
+    length, anneal = 15, {"masked convolution": 10}  # it takes ten times as long to evaluate as the others
     found = found | {"the true Hamiltonian": [known] * max(len(group) for group in found.values())}
     calls = {
-        name: [(measure, each.hamiltonian, source, temperatures, 100 * seed + k, n) for k, each in enumerate(group)]
+        name: [
+            (measure, each.hamiltonian, source, temperatures, 100 * seed + k, n, length, anneal.get(name, 60))
+            for k, each in enumerate(group)
+        ]
         for name, group in found.items()
     }
     return parallel.run_all(calls)
