@@ -33,6 +33,7 @@ FEASIBLE = {
 # together with each other: nearly frozen on a small lattice, few of everything
 PAIRS = {
     "ising": [{"T0": 1.0, "L": 8}, {"T0": 1.0, "n_train": 1000}, {"T0": 1.5}, {"T0": 5.0, "n_steps": 10}],
+    "ising_contest": [{"L": 6, "n_steps": 100}, {"T0": 2.0, "n_few": 1000}],
     "ising_temperature": [{"L": 6, "n_steps": 10}],
     "ising_blocks": [{"T0": 1.0, "L": 6}, {"T0": 5.0, "n_steps": 30}],
     "xy": [{"T0": 0.3, "n_train": 500}, {"T0": 0.3, "L": 8}],
