@@ -8,6 +8,7 @@ transpose), `shift` is a translation `(rows, columns)`.
 
 from typing import NamedTuple
 
+import numba
 import numpy as np
 import torch
 
@@ -81,14 +82,31 @@ def random_transform(configurations, generator, points=tuple(range(8)), translat
     n, side, _ = configurations.shape
     point = torch.tensor(points)[torch.randint(len(points), (n,), generator=generator)]
     shift = torch.randint(side if translations else 1, (2, n), generator=generator)
-    site = torch.arange(side)
-    row, column = ((site - by[:, None]) % side for by in shift)  # where the image takes its rows and columns from
-    a, b = row[:, :, None], column[:, None, :]
-    transposed = (point & 4).bool()[:, None, None]
-    a, b = torch.where(transposed, b, a), torch.where(transposed, a, b)
-    a = torch.where((point & 1).bool()[:, None, None], side - 1 - a, a)
-    b = torch.where((point & 2).bool()[:, None, None], side - 1 - b, b)
-    return configurations.reshape(n, -1).gather(1, (a * side + b).reshape(n, -1)).reshape(configurations.shape)
+    moved = torch.empty_like(configurations, memory_format=torch.contiguous_format)
+    _move(configurations.numpy(), point.numpy(), shift.numpy(), moved.numpy())
+    return moved
+
+
+@numba.njit(cache=True)
+def _move(configurations, points, shifts, moved):
+    """Fill `moved` [n, L, L]: configuration k under the group element points[k], shifts[:, k]."""
+    n, side, _ = configurations.shape
+    row, column = np.empty(side, np.int64), np.empty(side, np.int64)
+    for k in range(n):
+        point, old, new = points[k], configurations[k], moved[k]
+        by_row, by_column = shifts[0, k], shifts[1, k]
+        if point & 4:
+            by_row, by_column = by_column, by_row
+        for i in range(side):  # where the image takes its rows and columns from
+            row[i] = (i - by_row) % side
+            column[i] = (i - by_column) % side
+            if point & 1:
+                row[i] = side - 1 - row[i]
+            if point & 2:
+                column[i] = side - 1 - column[i]
+        for i in range(side):
+            for j in range(side):
+                new[i, j] = old[row[j], column[i]] if point & 4 else old[row[i], column[j]]
 
 
 def subgroup(side):

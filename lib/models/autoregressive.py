@@ -34,6 +34,7 @@ class Autoregressive(torch.nn.Module, ABC):
             raise ValueError(f"order must be a permutation of the {self.n_sites} sites")
         self.register_buffer("order", order)
         self.register_buffer("inverse_order", order.argsort())
+        self.row_by_row = torch.equal(order, torch.arange(self.n_sites))
 
     @abstractmethod
     def conditionals(self, values):
@@ -53,9 +54,10 @@ class Autoregressive(torch.nn.Module, ABC):
     def dtype(self):
         return next(self.parameters()).dtype
 
-    def flatten(self, configurations):
+    def flatten(self, configurations, check=True):
         """Configurations [n, *site_shape] (array or tensor) -> values [n, N] in drawing order, in the model's dtype.
 
+        check: False for values that were looked at before.
         Raises ValueError when the shape does not fit or a value is outside the head's range (NaN included).
         """
         values = torch.as_tensor(configurations)
@@ -64,16 +66,20 @@ class Autoregressive(torch.nn.Module, ABC):
                 f"configurations of shape {tuple(values.shape)}: this network was built for [n, {self.site_shape}]"
             )
         values = values.reshape(len(values), -1).to(self.dtype)
-        self.head.check(values)
-        return values[:, self.order]
+        if check:
+            self.head.check(values)
+        return values if self.row_by_row else values[:, self.order]
 
     def unflatten(self, values):
         """Values [n, N] in drawing order -> configurations [n, *site_shape]."""
         return values[:, self.inverse_order].reshape(-1, *self.site_shape)
 
-    def log_prob(self, configurations):
-        """ln p(s) of configurations [n, *site_shape], as a tensor [n]; differentiable in the network's weights."""
-        values = self.flatten(configurations)
+    def log_prob(self, configurations, check=True):
+        """ln p(s) of configurations [n, *site_shape], as a tensor [n]; differentiable in the network's weights.
+
+        check: see `flatten`.
+        """
+        values = self.flatten(configurations, check)
         return self.head.log_prob(self.conditionals(values), values).sum(-1)
 
     @torch.no_grad()

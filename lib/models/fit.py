@@ -105,7 +105,8 @@ def fit(
         weights = torch.as_tensor(np.asarray(weights) / np.sum(weights), dtype=model.dtype)
         if len(weights) != len(data) or augment is not None:
             raise ValueError(f"{len(weights)} weights for {len(data)} configurations: one each is needed, no augment")
-    model.flatten(data[:100_000])  # refuses wrong shapes and values before any work is done
+    for part in data.split(10_000):  # refuses wrong shapes and values before any work is done
+        model.flatten(part)
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, betas=(0.9, 0.99), fused=True)
     average = WeightAverage(model, steps, window)
@@ -117,12 +118,12 @@ def fit(
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * learning_rate_factor(step - 1, steps)
         if weights is not None:
-            loss = -(weights * model.log_prob(data)).sum() / model.n_sites
+            loss = -(weights * model.log_prob(data, check=False)).sum() / model.n_sites
         else:
             chosen = data[torch.randint(len(data), (batch,), generator=generator)]
             if augment is not None:
                 chosen = augment(chosen, generator)
-            loss = -model.log_prob(chosen).mean() / model.n_sites
+            loss = -model.log_prob(chosen, check=step == 1).mean() / model.n_sites
         since.append(loss.detach())
         if step in noted:
             batch_history.append((step, float(torch.stack(since).mean()) * model.n_sites))
