@@ -377,7 +377,7 @@ def linear_gaussian() -> Drawing:
         picture.line((x, 204), (x, y + 20), ROSE, 2, arrow=True)
         picture.text((x, 218), f"ε_{k + 1}", colour=ROSE, anchor="middle")
         picture.circle((x, y), 19, NOW if k == 3 else SEEN if k < 3 else EMPTY, f"φ_{k + 1}")
-    picture.text((WIDTH / 2, 250), "φ_i = Σ_{j<i} A_{ij} φ_j + s_i ε_i", anchor="middle")
+    picture.text((WIDTH / 2, 250), "φ_i = Σ_{j<i} A_{ij} φ_j + √v_i ε_i", anchor="middle")
     return picture
 
 
