@@ -81,7 +81,7 @@ def test_average_of_a_known_path():
     class Counting(MADE):
         """Every evaluation in training moves the weight by one; the optimiser, at rate 0, does not."""
 
-        def log_prob(self, configurations):
+        def log_prob(self, configurations, check=True):
             if torch.is_grad_enabled():
                 with torch.no_grad():
                     self.biases[-1] += 1
@@ -113,3 +113,13 @@ def test_bad_input_is_refused_before_any_work():
     broken.conditionals = lambda values: values[..., None] * broken.weights[0].sum() * math.inf
     with pytest.raises(FloatingPointError, match="lower learning_rate"):
         fit(broken, DATA, steps=5, batch=4)
+
+
+def test_all_configurations_are_looked_at_and_what_augment_makes_of_the_first():
+    last = np.repeat(DATA, 40, axis=0)
+    last[-1, 0] = 0
+    model = MADE(site_shape=(3,), head=Bernoulli(), hidden=())
+    with pytest.raises(ValueError, match="holds the value 0"):
+        fit(model, last, steps=1, batch=4)
+    with pytest.raises(ValueError, match="holds the value -?2"):
+        fit(model, DATA, steps=1, batch=4, augment=lambda batch, _: batch * 2)
