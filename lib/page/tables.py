@@ -11,7 +11,7 @@ def value_text(value: float | None, error: float | None = None) -> str:
     if error and math.isfinite(error):
         from uncertainties import ufloat
 
-        return f"{ufloat(value, error):S}"
+        return f"{ufloat(value, error):{'f' if 1 <= error < 1e6 else ''}S}"  # 413(241), not 4.1(2.4)e+02
     return f"{value:d}" if isinstance(value, int) else f"{value:.6g}"
 
 

@@ -8,8 +8,7 @@ from lib import parallel
 from lib.analysis import couplings, kerr
 from lib.models.learned import LearnedHamiltonian
 from lib.statistics import over_networks
-from lib.studies.recipes import FILM
-from lib.studies.sources import Film
+from lib.studies.imaged_film import FILM, Film
 from lib.studies.task import train
 from lib.systems import film, ising
 from lib.systems.camera import Camera

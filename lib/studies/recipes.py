@@ -14,9 +14,6 @@ SPINS
                       the last two rows and the first (`stride_2`)
 MAJORITY
     majority          a Markov lattice of majority blocks, two rows of context: block couplings reach further
-FILM
-    film, film_wider  the Markov lattice of film images; one that looks twice as far
-    patch             the same for patches of a larger film: no field excluded, rotations and reflections only
 ANGLES
     made_beta         MADE, Beta mixtures of theta / 2 pi: nothing, as in the talk
     can               masked convolution, Beta mixtures, as in Chin. Phys. Lett. 39, 120502: that space is flat
@@ -106,11 +103,6 @@ def flip_and_move(s, generator):
     return images
 
 
-def turn(s, generator):
-    """Rotations and reflections only: a patch of a larger film has edges, which translations would move."""
-    return lattice.random_transform(s, generator, translations=False)
-
-
 def rotate_and_move(theta, generator):
     """A random symmetry of the XY model on a batch of angles: lattice group, rotation, and reflection of half of it."""
     theta = lattice.random_transform(theta, generator)
@@ -188,14 +180,6 @@ SPINS = {
 }
 
 MAJORITY = {"majority": Recipe(majority_blocks, window=0.1, sites=64)}
-
-FILM = {
-    "film": replace(MARKOV_LATTICE, held_out=0.1, checks=10),
-    "film_wider": replace(MARKOV_LATTICE, build=partial(markov_lattice, rows=2), held_out=0.1, checks=10),
-    "patch": replace(
-        MARKOV_LATTICE, build=partial(markov_lattice, rows=2, odd=False), augment=turn, held_out=0.1, checks=10
-    ),
-}
 
 # the noise of the gradient matters more than in a training from data: larger batches, a longer average
 REVERSE = Recipe(markov_lattice, energy=ising.energy, batch=256, learning_rate=1.5e-2, window=0.1)

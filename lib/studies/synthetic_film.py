@@ -25,7 +25,7 @@ from lib.analysis.structure_factor import StructureFactor, structure_factor
 from lib.models.fit import FitResult
 from lib.models.learned import LearnedHamiltonian
 from lib.statistics import Estimate, or_nan, over_networks
-from lib.studies.sources import Film, StripeFilm
+from lib.studies.imaged_film import Film, StripeFilm
 from lib.studies.task import Task, learn_all
 from lib.systems import film, ising
 from lib.systems.camera import Camera

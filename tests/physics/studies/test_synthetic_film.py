@@ -12,7 +12,7 @@ from lib.analysis import kerr
 from lib.analysis.couplings import cramer_rao, pseudolikelihood
 from lib.analysis.reweighting import ising_direct
 from lib.samplers import chains, mcmc
-from lib.studies import film_heating, film_patches, sources, synthetic_film
+from lib.studies import film_heating, film_patches, imaged_film, synthetic_film
 from lib.systems import film, ising
 from lib.systems.camera import Camera, render
 from tests.physics.standins import ALPHA, StandIn
@@ -65,7 +65,7 @@ def test_the_curie_temperature_comes_back(outcomes):
 def test_blur_makes_the_film_look_colder():
     blurred = synthetic_film.Experiment(**SMALL, camera=Camera(blur=2.0))
     truth, frames = images(blurred)
-    spins = sources.recover(frames, 4, 8)
+    spins = imaged_film.recover(frames, 4, 8)
     assert (spins != truth).mean() > 0.003
     assert synthetic_film.curie_classical(spins, 296.0)[0] > 1.2 * 427.4
 

@@ -12,7 +12,8 @@ from lib.analysis.hamiltonian_error import symmetry_violation
 from lib.models.fit import fit
 from lib.studies import ising as study
 from lib.studies import recipes, rg, synthetic_film, task
-from lib.studies.sources import Angles, Film, Paths, Spins
+from lib.studies.imaged_film import FILM, Film, turn
+from lib.studies.sources import Angles, Paths, Spins
 from lib.studies.task import Task, WithoutData, learn, learn_all, replicas
 from lib.systems import double_well, ising
 from lib.systems.camera import Camera
@@ -34,7 +35,7 @@ def rows(configurations):
 
 
 def test_every_recipe_for_data_is_tried_here():
-    tables = [recipes.SPINS, recipes.MAJORITY, recipes.FILM, recipes.ANGLES, recipes.PATHS]
+    tables = [recipes.SPINS, recipes.MAJORITY, FILM, recipes.ANGLES, recipes.PATHS]
     assert [source.networks for source in SOURCES] == tables
 
 
@@ -172,12 +173,12 @@ def test_symmetries_that_are_shown_keep_the_energy():
     generator = torch.Generator().manual_seed(1)
     s = Spins(4, 2.6).configurations(32, 1, "train")
     assert np.array_equal(ising.energy(recipes.flip_and_move(s, generator).numpy()), ising.energy(s))
-    turned = recipes.turn(torch.as_tensor(s), generator).numpy()
+    turned = turn(torch.as_tensor(s), generator).numpy()
     assert np.array_equal(ising.energy(turned), ising.energy(s))
     corner = {(0, 0), (0, 3), (3, 0), (3, 3)}  # no translation: corners stay corners
     marked = np.zeros((64, 4, 4), np.int8)
     marked[:, 0, 0] = 1
-    moved = recipes.turn(torch.as_tensor(marked), generator).numpy()
+    moved = turn(torch.as_tensor(marked), generator).numpy()
     assert {tuple(map(int, place[1:])) for place in np.argwhere(moved)} == corner
     x = torch.as_tensor(Paths(9.0, 12).configurations(50, 1, "train"))
     moved = recipes.move_path(x, generator)
