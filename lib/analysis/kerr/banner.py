@@ -54,14 +54,10 @@ def _bars(image, banner):
     low, high, film = inside.min(), inside.max(), np.median(inside)
     near = 8 / 255 * (high - low)  # what JPEG does to a saturated bar
     runs = np.zeros(image.shape, bool)
-    runs[:, 1:] = ndimage.binary_opening(alike, np.ones((1, 19)))
-    runs[:, :-1] |= runs[:, 1:]
+    runs[:, 1:] = alike
+    runs[:, :-1] |= alike
     for candidate in (runs, image >= high - near, image <= low + near):
-        candidate = candidate & ~banner
-        if np.count_nonzero(candidate) < 40:
-            continue
-        labels, _ = ndimage.label(ndimage.binary_opening(candidate, np.ones((2, 20))))
-        for box in ndimage.find_objects(labels):
+        for box in _boxes(candidate & ~banner):
             level = np.median(image[box])
             if _is_bar(image, box, level, film, near):
                 around = tuple(slice(max(0, s.start - 60), s.stop + 60) for s in box)
@@ -71,16 +67,22 @@ def _bars(image, banner):
     return found & ~banner
 
 
+def _boxes(candidate):
+    """Bounds of the parts at least 20 pixels long and 2 high."""
+    count = np.cumsum(candidate, axis=1, dtype=np.int32)
+    if not (count[:, 20:] - count[:, :-20] == 20).any():  # the usual frame, in a tenth of the time
+        return []
+    return ndimage.find_objects(ndimage.label(ndimage.binary_opening(candidate, np.ones((2, 20))))[0])
+
+
 def _is_bar(image, box, level, film, near):
     """A full rectangle with sharp sides: optics blur what is bright in the sample itself, and its outline is uneven."""
     height, width = (s.stop - s.start for s in box)
     if not (2 <= height <= 20 and width >= max(20, 3 * height)):
         return False
     rows, columns = box
-    ring = np.concatenate([
-        image[max(0, rows.start - 1) : rows.stop + 1, [max(0, columns.start - 1), min(image.shape[1] - 1, columns.stop)]].ravel(),
-        image[[max(0, rows.start - 1), min(image.shape[0] - 1, rows.stop)], columns].ravel(),
-    ])  # fmt: skip
+    grown = image[max(0, rows.start - 1) : rows.stop + 1, max(0, columns.start - 1) : columns.stop + 1]
+    ring = np.concatenate([grown[0], grown[-1], grown[:, 0], grown[:, -1]])
     full = np.mean(np.abs(image[box] - level) <= near)
     outside = np.mean(np.abs(ring - level) > 0.5 * abs(level - film))
     return full > 0.97 and outside > 0.9
