@@ -7,7 +7,7 @@ import numpy as np
 from scipy import ndimage
 
 LARGEST = 1 / 3  # of the frame: a strip that is wider is no banner
-EQUAL = 0.3  # of neighbours: frames with as little noise as this cannot tell what was drawn
+EQUAL = 0.2  # of neighbours: frames with as little noise as this cannot tell what was drawn
 MARGIN = 2  # pixels around what was found
 
 
@@ -52,16 +52,19 @@ def _bars(image, banner):
     if not inside.size or alike[~banner[:, 1:]].mean() > EQUAL:
         return found
     low, high, film = inside.min(), inside.max(), np.median(inside)
-    near = 8 / 255 * (high - low)  # what JPEG does to a saturated bar
+    near = 16 / 255 * (high - low)  # what JPEG does to a saturated bar
     runs = np.zeros(image.shape, bool)
     runs[:, 1:] = alike
     runs[:, :-1] |= alike
     for candidate in (runs, image >= high - near, image <= low + near):
+        if candidate is not runs and candidate.mean() > 0.06:  # the brighter or darker domains
+            continue
         for box in _boxes(candidate & ~banner):
             level = np.median(image[box])
             if _is_bar(image, box, level, film, near):
                 around = tuple(slice(max(0, s.start - 60), s.stop + 60) for s in box)
-                found[around] |= np.abs(image[around] - level) <= near
+                labels, _ = ndimage.label(np.abs(image[around] - level) < 0.35 * abs(level - film), np.ones((3, 3)))
+                found[around] |= (np.bincount(labels.ravel()) >= 3)[labels] & (labels > 0)  # fewer are noise
     if found.any():
         found = ndimage.binary_dilation(found, iterations=MARGIN)
     return found & ~banner

@@ -15,6 +15,7 @@ from lib.errors import BookError
 
 SMALLEST = 64  # pixels: a frame must have at least this side
 FEW = 4  # grey values: an image with no more is a label
+ONE_VALUE = 0.7  # of the pixels: a camera's noise leaves no more than this with one grey value
 
 
 def heard(function, *arguments, **options):
@@ -47,9 +48,9 @@ def read_folder(folder, smallest=SMALLEST):
         TIFF are frames; subfolders and hidden files are left out
     smallest: side in pixels that a frame must have
 
-    A frame that cannot be read, is empty, constant, negative, too small, a label, the copy of another or of another size
-    than most is skipped, with one warning that names it. BookError where there is no folder, no image or none that is
-    usable, or where no size is the most common.
+    A frame that cannot be read, is empty, constant, negative, too small, a label, a copy or not of the most common size
+    is skipped, with one warning that names it; of two frames of different sizes the larger stays. BookError where there
+    is no folder, no image or none that is usable, or where two sizes are equally common.
     """
     folder = Path(folder)
     images, masks, skipped, seen = {}, {}, {}, {}
@@ -152,8 +153,8 @@ def _unusable(image, smallest):
         return "is constant; check the exposure", None
     if len(np.unique(film[::97])) <= FEW and len(values := np.unique(film)) <= FEW:  # few of the pixels tell mostly
         return f"looks like labels: only {len(values)} grey values", None
-    if np.mean(film == np.median(film)) > 0.9:
-        return "is constant but for a few pixels; check the exposure", None
+    if (share := np.mean(film == np.median(film))) > ONE_VALUE:
+        return f"has one grey value in {share:.0%} of its pixels; check the exposure, or whether it is a label", None
     return "", mask
 
 
