@@ -35,7 +35,7 @@ def _strip(image):
     typical = np.median(equal)
     allowed = int(LARGEST * len(image))
     flat = equal[:allowed] >= max(0.75, 1.5 * typical)
-    if typical > 0.5 or not flat[:8].any():
+    if typical > 0.4 or not flat[:8].any():
         return 0
     ground, film = np.median(middle[:allowed][flat]), np.median(middle)
     # rows of text have less of one value; JPEG leaves ripples at the rim, but hardly moves the median
