@@ -15,11 +15,11 @@ antiferromagnetic.
 """
 
 from lib.analysis.kerr.flat_field import Settings, denoise, noise
-from lib.analysis.kerr.frames import Frames, heard, read_folder
+from lib.analysis.kerr.frames import Frames, heard, read_folder, read_reference
 from lib.analysis.kerr.patches import Patches, check_block, coarse_grain, domain_period
 from lib.analysis.kerr.segmentation import SEPARATED, Steps, iou, remove_specks, segment, segment_stack, threshold
 
 __all__ = [
     "SEPARATED", "Frames", "Patches", "Settings", "Steps", "check_block", "coarse_grain", "denoise", "domain_period",
-    "heard", "iou", "noise", "read_folder", "remove_specks", "segment", "segment_stack", "threshold",
+    "heard", "iou", "noise", "read_folder", "read_reference", "remove_specks", "segment", "segment_stack", "threshold",
 ]  # fmt: skip

@@ -12,7 +12,6 @@ from skimage import filters, io, measure
 from lib import paths
 from lib.analysis import kerr
 from lib.analysis.structure_factor import structure_factor
-from lib.errors import BookError
 from lib.samplers import chains, mcmc
 from lib.systems import film
 from lib.systems.camera import Camera, render
@@ -37,74 +36,6 @@ def photograph(spins, *, contrast=0.15, noise=0.1, uneven=0.4, seed=1):
     slope = 1 - uneven * np.linspace(0, 1, spins.shape[1])
     frame = 0.5 * slope * (1 + contrast * spins)
     return (frame * (1 + noise * RNG(seed).normal(size=spins.shape))).astype(np.float32)
-
-
-# Reading --------------------------------------------------------------------------------------------------
-
-
-def save(path, image):
-    io.imsave(path, image, check_contrast=False)
-
-
-def test_every_kind_of_frame_is_read(tmp_path):
-    grey = (photograph(discs()) * 255).clip(0, 255).astype(np.uint8)
-    save(tmp_path / "a.png", grey)
-    save(tmp_path / "b.png", grey.astype(np.uint16) * 257)
-    save(tmp_path / "c.png", np.repeat(grey[..., None], 3, 2))
-    save(tmp_path / "d.tif", grey.astype(np.uint16) * 257)
-    save(tmp_path / "e.TIFF", grey[:100, :80])
-    save(tmp_path / "f.tif", np.stack([grey[:70, :90], grey[:70, :90], grey[:70, :90], grey[:70, :90], grey[:70, :90]]))
-    save(tmp_path / "g.png", np.dstack([grey, grey, grey, np.full_like(grey, 255)]))
-    (tmp_path / "notes.txt").write_text("no image")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        frames = kerr.read_folder(tmp_path)
-    pages = tuple(f"f.tif[{k}]" for k in range(5))
-    assert frames.names == ("a.png", "b.png", "c.png", "d.tif", "e.TIFF", *pages, "g.png") and frames.skipped == ()
-    for image in (*frames.images[:4], frames.images[-1]):
-        assert image.dtype == np.float32 and image.ndim == 2
-        np.testing.assert_allclose(image, grey / 255, atol=1e-5)
-    np.testing.assert_allclose(frames.images[4], grey[:100, :80] / 255, atol=1e-6)
-
-
-def test_bad_frames_are_named_and_skipped(tmp_path):
-    good = (photograph(discs()) * 255).astype(np.uint8)
-    save(tmp_path / "good.png", good)
-    save(tmp_path / "constant.png", np.full((100, 100), 7, np.uint8))
-    save(tmp_path / "small.png", good[:40])
-    save(tmp_path / "minus.tif", good.astype(np.float32) - 100)
-    save(tmp_path / "nan.tif", np.where(good > 100, np.nan, good).astype(np.float32))
-    (tmp_path / "corrupt.png").write_bytes((tmp_path / "good.png").read_bytes()[:300])
-    (tmp_path / "nothing.png").write_bytes(b"")
-    with pytest.warns(UserWarning) as caught:
-        frames = kerr.read_folder(tmp_path)
-    assert frames.names == ("good.png",)
-    reasons = dict(frames.skipped)
-    assert set(reasons) == {"constant.png", "small.png", "minus.tif", "nan.tif", "corrupt.png", "nothing.png"}
-    for name, word in {
-        "constant.png": "constant",
-        "small.png": "too small, 256 x 40 pixels",
-        "minus.tif": "negative",
-        "nan.tif": "no numbers",
-        "corrupt.png": "cannot be read",
-        "nothing.png": "empty",
-    }.items():
-        assert word in reasons[name]
-        assert len([w for w in caught if str(w.message).startswith(f"skipped {name}: it ")]) == 1
-    with pytest.warns(UserWarning, match="skipped"):
-        assert kerr.read_folder(tmp_path, smallest=40).names == ("good.png", "small.png")
-
-
-def test_no_usable_frame_is_an_error(tmp_path):
-    for folder, message in ((tmp_path / "none", "no such folder"), (tmp_path, "no PNG or TIFF file")):
-        with pytest.raises(BookError, match=message):
-            kerr.read_folder(folder)
-    save(tmp_path / "constant.png", np.zeros((100, 100), np.uint8))
-    with (
-        pytest.warns(UserWarning, match="skipped constant.png"),
-        pytest.raises(BookError, match="none of 1 frames is usable; constant.png is constant"),
-    ):
-        kerr.read_folder(tmp_path)
 
 
 # One frame ------------------------------------------------------------------------------------------------
