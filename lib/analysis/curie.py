@@ -261,14 +261,21 @@ def spread(fits, names=None):
 
 
 def leave_one_out(T, M, fit=power_law):
-    """The fit repeated without each point in turn, a list [n] of `CurieFit`; fit: function (T, M) -> `CurieFit`.
+    """The fit repeated without each point in turn, a list [n] of `CurieFit`, None where the others do not determine T_C.
 
-    ValueError with fewer than 5 points, `Undetermined` where those that are left do not determine T_C.
+    fit: function (T, M) -> `CurieFit`. ValueError with fewer than 5 points.
     """
     T, M = _check(T, M)
     if len(T) <= FEWEST:
         raise ValueError(f"{len(T)} points: leaving one out needs at least {FEWEST + 1}")
-    return [fit(np.delete(T, k), np.delete(M, k)) for k in range(len(T))]
+    return [_or_none(fit, np.delete(T, k), np.delete(M, k)) for k in range(len(T))]
+
+
+def _or_none(fit, T, M):
+    try:
+        return fit(T, M)
+    except Undetermined:
+        return None
 
 
 # Points above T_C ------------------------------------------------------------------------------------------

@@ -137,7 +137,7 @@ def _lines(path):
     except (OSError, UnicodeDecodeError) as problem:
         what = f"cannot be read as text ({type(problem).__name__})"
         raise BookError(f"{path}: {what}; give the path of a csv file, or of an instrument's .dat") from None
-    numbered = enumerate(text.splitlines(), start=1)
+    numbered = enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), start=1)
     return [(k, line) for k, line in numbered if line.strip() and not line.lstrip().startswith("#")]
 
 

@@ -178,6 +178,9 @@ def test_leave_one_out():
     assert [round(f.t_c, 1) for f in fits] == [424.9, 429.9, 429.6, 428.8, 428.8, 432.8]
     assert round(fits[0].error, 1) == 1.3 and len(fits[0].residuals) == 5
     assert len(curie.leave_one_out(FILM.T, FILM.M, curie.kuzmin)) == 6
+    # without the first of these M does not fall
+    humped = curie.leave_one_out(T[:5], np.array([1000.0, 800, 800, 800, 800]))
+    assert humped[0] is None and humped[-1] is not None
     with pytest.raises(ValueError, match="at least 5"):
         curie.leave_one_out(FILM.T[:4], FILM.M[:4])
 
