@@ -261,7 +261,7 @@ def spread(fits, names=None):
 
 
 def leave_one_out(T, M, fit=power_law):
-    """The fit repeated without each point in turn, a list [n] of `CurieFit`, None where the others do not determine T_C.
+    """The fit repeated without each point in turn: a list [n] of `CurieFit`, or None where T_C is not determined then.
 
     fit: function (T, M) -> `CurieFit`. ValueError with fewer than 5 points.
     """
