@@ -28,9 +28,7 @@ from lib.errors import BookError
 
 FEWEST = 4  # points: one more than the largest number of parameters
 NEAR = 1e-3  # relative distance of T_C from the last point below which the fit is refused
-NOISE = (
-    0.05  # of the largest M. Where a power law 1/3 is that small, T_C is nearer than 0.02 %: no M_s is measured there
-)
+NOISE = 0.05  # of the largest M. A power law 1/3 is that small within 0.02 % of T_C: no M_s is measured there
 NOISE_ERRORS = 3  # M within so many errors of zero is noise, too
 
 

@@ -232,6 +232,8 @@ def with_tail(tail, errors=None):
         ([(431, -3), (440, 2), (460, -1)], "431, 440, 460"),
         ([(440, 0)], "440"),
         ([(440, 60), (470, 55), (500, 52)], "440, 470, 500"),  # above noise: the fit
+        ([(695, 144)], "695"),  # the fit with T_C above it has a minimum, too
+        ([(535, 160), (555, 155), (600, 144)], "535, 555, 600"),
         ([(440 + k, 1) for k in range(30)], "440 to 469"),
     ],
 )
@@ -246,7 +248,8 @@ def test_points_above_t_c_are_left_out_by_name(tail, left_out):
 def test_points_below_t_c_stay():
     close = [(428, 1000 * (1 - 428 / 430) ** (1 / 3))]
     assert curie.below_t_c(with_tail(close)).T[-1] == 428 and curie.below_t_c(with_tail(close)).notes == ()
-    within = curie.below_t_c(with_tail([(440, 70)], errors=25.0))  # three errors: noise
+    assert curie.below_t_c(with_tail([(429, 120)], errors=30.0)).T[-1] == 429
+    within = curie.below_t_c(with_tail([(429, 120)], errors=45.0))  # three errors: noise
     assert within.T[-1] == 400 and len(within.errors) == len(BELOW)
 
 
