@@ -290,10 +290,12 @@ def below_t_c(data):
     not determine the T_C of that power law.
     """
     T, M, errors = data.T, data.M, data.errors
-    noise = NOISE * M.max() if M.max() > 0 else np.inf
-    small = M <= (noise if errors is None else np.maximum(noise, NOISE_ERRORS * errors))
+    noise = np.full(len(T), NOISE * M.max() if M.max() > 0 else np.inf)
+    if errors is not None:
+        noise = np.maximum(noise, NOISE_ERRORS * errors)
+    small = M <= noise
     end = int(np.argmax(small)) if small.any() else len(T)
-    again = np.flatnonzero(M[end:] > 2 * noise) + end
+    again = np.flatnonzero(M[end:] > 2 * noise[end:]) + end
     if len(again):
         where = f"M = {M[end]:g} at {T[end]:g} K is noise, but M = {M[again[0]]:g} at {T[again[0]]:g} K is not"
         raise Undetermined(f"{data.source}: {where}; correct the file")
