@@ -98,7 +98,8 @@ BARS = {
         "rg.response_identity": ({"kind": "at_most", "value": 1e-8}, 0),
     },
     "moke": {
-        "moke.tc_fit": ({"kind": "sigma", "value": 1.0, "cap": 8}, 427.4),
+        "moke.tc_fit": ({"kind": "absolute", "value": 1.0}, 427.4),
+        "moke.tc_fit_error": ({"kind": "absolute", "value": 0.6}, 2.9),
         "moke.twin_tc": ({"kind": "relative", "value": 0.02, "sigmas": 3}, 427.4),
     },
     "xy": {
@@ -277,7 +278,7 @@ EVERYWHERE = {
     "autoregressive_networks": {"chain.chi2", "gaussian.uv_modes_lost"},
     "ising": {"ising.z2_violation"},
     "renormalisation": {"rg.response_identity"},
-    "moke": {"moke.tc_fit"},
+    "moke": {"moke.tc_fit", "moke.tc_fit_error"},
     "xy": {"xy.o2_spread"},
     "rerun": {"rerun.differing"},
 }
