@@ -34,6 +34,7 @@ class Camera:
 
     pixels_per_spin: side of the square of pixels that shows one spin
     blur: standard deviation of the optics, in pixels
+    drift: standard deviation of the displacement of the film, in pixels per axis, another in every frame
     photons: mean number per pixel
     contrast: c in brightness 1 + c s; dark is s = -1
     uneven: the light falls by this fraction from the brightest to the darkest corner
@@ -42,6 +43,7 @@ class Camera:
 
     pixels_per_spin: int = 4
     blur: float = 1.0
+    drift: float = 0.0
     photons: float = 2000.0
     contrast: float = 0.1
     uneven: float = 0.3
@@ -52,6 +54,8 @@ class Camera:
             raise ValueError(f"pixels_per_spin = {self.pixels_per_spin}: give a whole number from 1 to 64")
         if not 0 <= self.blur <= 100:
             raise ValueError(f"blur = {self.blur}: give 0 to 100 pixels")
+        if not 0 <= self.drift <= 100:
+            raise ValueError(f"drift = {self.drift}: give 0 to 100 pixels")
         if not 1 <= self.photons <= 1e7:
             raise ValueError(f"photons = {self.photons}: give 1 to 10 million a pixel")
         if not 0 < self.contrast < 1:
@@ -70,6 +74,16 @@ def illumination(shape, camera, rng):
     return (light / light.mean()).astype(np.float32)
 
 
+def _displaced(images, by):
+    """Images [n, h, w], each displaced by (rows, columns) pixels [n, 2], wrapped around; a pixel is an average."""
+    for axis in (0, 1):
+        whole = np.floor(by[:, axis]).astype(int)
+        share = (by[:, axis] - whole).astype(np.float32)
+        for k, (shift, part) in enumerate(zip(whole, share, strict=True)):
+            images[k] = (1 - part) * np.roll(images[k], shift, axis) + part * np.roll(images[k], shift + 1, axis)
+    return images
+
+
 def render(spins, camera, rng):
     """Simulated Kerr images, uint16 [n, p L, p L] with p = pixels_per_spin, of spins +-1 [n, L, L].
 
@@ -86,6 +100,8 @@ def render(spins, camera, rng):
     gain = 2**14 / camera.photons
     for start in range(0, n, 256):  # a quarter of a gigabyte at most for 256 frames of 512 x 512
         part = spins[start : start + 256].astype(np.float32).repeat(p, axis=1).repeat(p, axis=2)
+        if camera.drift:
+            part = _displaced(part, camera.drift * rng.standard_normal((len(part), 2)))
         if camera.blur:
             part = gaussian_filter(part, (0, camera.blur, camera.blur), mode="wrap")
         counts = rng.poisson(camera.photons * light * (1 + np.float32(camera.contrast) * part))

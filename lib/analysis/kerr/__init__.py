@@ -14,12 +14,15 @@ the domain period aliases the pattern (`check_block` warns), and neighbours in a
 antiferromagnetic.
 """
 
+from lib.analysis.kerr.classes import SEPARATED, Threshold, two_classes
 from lib.analysis.kerr.flat_field import Settings, denoise, noise
 from lib.analysis.kerr.frames import Frames, heard, read_folder, read_reference
 from lib.analysis.kerr.patches import Patches, check_block, coarse_grain, domain_period
-from lib.analysis.kerr.segmentation import SEPARATED, Steps, iou, remove_specks, segment, segment_stack, threshold
+from lib.analysis.kerr.segmentation import Steps, iou, remove_specks, segment
+from lib.analysis.kerr.series import Series, for_blocks, segment_series
 
 __all__ = [
-    "SEPARATED", "Frames", "Patches", "Settings", "Steps", "check_block", "coarse_grain", "denoise", "domain_period",
-    "heard", "iou", "noise", "read_folder", "read_reference", "remove_specks", "segment", "segment_stack", "threshold",
+    "SEPARATED", "Frames", "Patches", "Series", "Settings", "Steps", "Threshold", "check_block", "coarse_grain", "denoise",
+    "domain_period", "for_blocks", "heard", "iou", "noise", "read_folder", "read_reference", "remove_specks", "segment", "segment_series",
+    "two_classes",
 ]  # fmt: skip

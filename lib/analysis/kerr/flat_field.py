@@ -13,7 +13,10 @@ import numpy as np
 from skimage import filters, morphology, restoration, transform
 
 COARSE = 4  # the background is computed on every fourth pixel
-LIMITS = dict(smooth=(0, 20), tv=(0, 10), radius=(8, 500), edge=(0.001, 1), small=(0, 0.999), sigmas=(0, 10))
+FEWEST_OUTSIDE = 0.01  # of the pixels
+LIMITS = dict(
+    smooth=(0, 20), coarse=(0.5, 50), tv=(0, 10), radius=(8, 500), edge=(0.001, 1), small=(0, 0.999), sigmas=(0, 10)
+)
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,7 @@ class Settings:
     """Lengths in pixels. The defaults are for domains 6 to 40 pixels wide; change them for all frames, not for one.
 
     smooth: sigma of the Gaussian.
+    coarse: sigma of the one that shows rare domains, a quarter of the smallest domain.
     tv: weight of the total variation, in units of the noise of the frame (0 switches it off).
     radius: dark areas wider than 2 radius are background.
     edge: relative step of the illumination within radius that counts as the edge of the sample (subtract the camera's
@@ -31,6 +35,7 @@ class Settings:
     """
 
     smooth: float = 1.5
+    coarse: float = 3.0
     tv: float = 0.25
     radius: int = 24
     edge: float = 0.2
@@ -74,18 +79,38 @@ def sample_edge(frame, settings=Settings()):
     return _enlarge(step, frame.shape) > settings.edge
 
 
-def mean_outside(image, outside, sigma):
-    """Gaussian mean (sigma in pixels) of the pixels of image [h, w] where `outside` [h, w] is true, everywhere."""
+def light_outside(image, outside, sigma):
+    """Light [h, w] everywhere from the pixels of an image where `outside` [h, w] is true.
+
+    A cubic surface by least squares, times the Gaussian mean (sigma in pixels) of what it leaves: without the surface
+    the mean would flatten a slope at the border. Ones where hardly a pixel is outside.
+    """
+    if outside.mean() < FEWEST_OUTSIDE:
+        return np.ones_like(image)
     weight = outside.astype(np.float32)
     total, count = (
-        filters.gaussian(filters.gaussian(values, 2)[::COARSE, ::COARSE], sigma / COARSE, mode="nearest")
-        for values in (image * weight, weight)
+        filters.gaussian(values, 2, mode="reflect")[::COARSE, ::COARSE] for values in (image * weight, weight)
     )
-    seen = count > 1e-3
-    if not seen.any():
-        return np.ones_like(image)
-    mean = np.where(seen, total / np.maximum(count, 1e-3), np.median(total[seen] / count[seen]))
-    return _enlarge(mean, image.shape)
+    seen = count > 0.05
+    mean = np.where(seen, total / np.maximum(count, 0.05), 1)
+    surface = np.maximum(_cubic(mean, seen), 0.1 * np.median(mean[seen]))
+    total, count = (filters.gaussian(values, sigma / COARSE, mode="reflect") for values in (total / surface, count))
+    rest = np.where(count > 1e-3, total / np.maximum(count, 1e-3), 1)
+    return _enlarge(rest * surface, image.shape)
+
+
+def surface(image):
+    """Cubic surface [h, w] through an image [h, w] by least squares, on every COARSE-th pixel; positive."""
+    coarse = filters.gaussian(image, 2, mode="reflect")[::COARSE, ::COARSE]
+    fitted = _enlarge(_cubic(coarse, np.ones(coarse.shape, bool)), image.shape)
+    return np.maximum(fitted, 0.1 * max(float(np.median(fitted)), 1e-9)).astype(np.float32)
+
+
+def _cubic(image, where):
+    """Cubic polynomial of row and column, everywhere, fitted to an image [h, w] where `where` is true."""
+    y, x = np.meshgrid(*(np.linspace(-1, 1, n) for n in image.shape), indexing="ij")
+    terms = np.stack([x**i * y**j for i in range(4) for j in range(4 - i)], -1)
+    return terms @ np.linalg.lstsq(terms[where], image[where], rcond=None)[0]
 
 
 def noise(image):
@@ -103,5 +128,5 @@ def total_variation(image, scale, settings):
 def denoise(image, settings=Settings()):
     """Gaussian of width `smooth`, then total variation of weight `tv` times the noise of the image [h, w] given."""
     scale = noise(image)
-    smooth = filters.gaussian(image, settings.smooth, mode="nearest")
+    smooth = filters.gaussian(image, settings.smooth, mode="reflect")
     return total_variation(smooth, scale, settings) if settings.tv and scale else smooth
