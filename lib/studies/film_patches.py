@@ -1,4 +1,7 @@
-"""Patches cut from images of a real film, where nothing is known: couplings by pseudolikelihood and from a network."""
+"""Patches cut from images of a film: couplings of the inner sites, by pseudolikelihood and from a network.
+
+Patches are windows of a larger film. At their edges neighbours are missing, so only inner sites are read.
+"""
 
 from typing import NamedTuple
 
@@ -28,7 +31,7 @@ class SegmentedFrame(NamedTuple):
 
 def segment_frames(frames, settings):
     """`SegmentedFrame` of every one of some `kerr.Frames`."""
-    steps = [kerr.segment(image, settings) for image in frames.images]
+    steps = [kerr.segment(image, settings, mask) for image, mask in zip(frames.images, frames.masks, strict=True)]
     periods = [kerr.domain_period(s.spins, s.mask).period for s in steps]
     return [SegmentedFrame(*each) for each in zip(frames.names, steps, periods, strict=True)]
 
@@ -53,12 +56,19 @@ def cut_frames(segmented, L, pixel_um):
     return patches, lines
 
 
-def _flip_inside(s, rng):
-    """Copies of s [n, L, L] with one random spin of each flipped that is MARGIN or more from the edge."""
-    after, inside = s.copy(), s.shape[1] - 2 * MARGIN
-    rows, columns = MARGIN + rng.integers(inside, size=(2, len(s)))
+def flip_inside(s, rng, margin=MARGIN):
+    """Copies of s [n, L, L] with one random spin of each flipped that is `margin` or more from the edge."""
+    after, inside = s.copy(), s.shape[1] - 2 * margin
+    rows, columns = margin + rng.integers(inside, size=(2, len(s)))
     after[np.arange(len(s)), rows, columns] *= -1
     return after
+
+
+def inner(sums, margin=MARGIN):
+    """Local sums [n, N, a] of the sites of patches [n, L, L] that are `margin` or more from the edge."""
+    n, n_sites, a = sums.shape
+    side = round(n_sites**0.5)
+    return sums.reshape(n, side, side, a)[:, margin:-margin, margin:-margin].reshape(n, -1, a)
 
 
 def patches_classical(patches):
@@ -66,23 +76,21 @@ def patches_classical(patches):
 
     Inner sites only: at the edges neighbours are missing.
     """
-    n, L, _ = patches.shape
-    sums = film.shell_local_sums(patches, PATCH_SHELLS).reshape(n, L, L, -1)
-    sums = np.concatenate([sums, patches[..., None]], axis=3)
-    inner = sums[:, MARGIN:-MARGIN, MARGIN:-MARGIN].reshape(n, -1, sums.shape[3])
-    return couplings.pseudolikelihood(inner, 1.0, (*map(str, PATCH_SHELLS), "field"), blocks=min(20, n))
+    n = len(patches)
+    sums = np.concatenate([film.shell_local_sums(patches, PATCH_SHELLS), patches.reshape(n, -1, 1)], axis=2)
+    return couplings.pseudolikelihood(inner(sums), 1.0, (*map(str, PATCH_SHELLS), "field"), blocks=min(20, n))
 
 
 def read_patches(patches, n_steps, seed):
     """The same read from a network trained on the patches, which may have a net magnetisation."""
-    recipe, L = FILM["patch"], patches.shape[-1]
+    recipe, L = FILM["film_field"], patches.shape[-1]
     data = patches[np.random.default_rng(seed).permutation(len(patches))]
     model = recipe.build(Film(Camera(), L, film.T_IMAGES, film.T_CURIE), seed, data)
     train(recipe, model, data, n_steps, seed)
     hamiltonian = LearnedHamiltonian(model, 1.0)
     operators = film.shell_operators(PATCH_SHELLS) | {"field": ising.magnetization}
     some = patches[:500]
-    return couplings.read_network(hamiltonian, some, operators, _flip_inside, moves=32, blocks=min(20, len(some)))
+    return couplings.read_network(hamiltonian, some, operators, flip_inside, moves=32, blocks=min(20, len(some)))
 
 
 def read_networks(patches, n_steps, n_networks, seed):

@@ -22,6 +22,7 @@ from lib.studies.sources import Lattice
 from lib.systems import film
 from lib.systems.camera import Camera, render
 
+SATURATED = 100  # images of the saturated film, averaged
 AROUND = 2  # spins of film beyond each side of a window: more than any blur reaches
 
 
@@ -39,7 +40,7 @@ FILM = {
 }
 
 
-def recover(frames, block, L, settings=kerr.Settings(), reference=None):
+def recover(frames, block, L, settings=kerr.DEFAULT, reference=None):
     """Spins int8 [m, L, L] of blocks from frames [n, h, w] of one place, as a reader's images are treated."""
     series = kerr.segment_series(frames, kerr.for_blocks(settings, block), reference)
     return kerr.coarse_grain(series.votes, block, L, mask=series.mask).spins
@@ -50,13 +51,14 @@ class ImagedFilm(Lattice):
     """Spins int8 [n, L, L] recovered from SIMULATED images of a film. The same seed gives the same ones every time.
 
     spins(n, rng): true spins [n, l, l] of the film, l = L or, for a window, more. streams: numbers of the random
-    streams of spins and camera. whole: the film is imaged whole.
+    streams of spins and camera. whole: the film is imaged whole. reference: so is the saturated film, for its light.
     """
 
     camera: Camera
     L: int
     networks = FILM
     whole = True
+    reference = False
 
     @property
     def side(self):
@@ -80,14 +82,15 @@ class ImagedFilm(Lattice):
         return mean[edge : len(mean) - edge, edge : len(mean) - edge].astype(np.float32)
 
     def configurations(self, n, seed, purpose="test"):
-        return recover(self.images(n, seed)[1], self.camera.pixels_per_spin, self.L)
+        reference = self.saturated(SATURATED, seed) if self.reference else None
+        return recover(self.images(n, seed)[1], self.camera.pixels_per_spin, self.L, reference=reference)
 
 
 @dataclass(frozen=True)
 class Film(ImagedFilm):
     """An Ising film at `kelvin`, below its Curie temperature t_c in kelvin.
 
-    T: reduced, the Hamiltonian is in units of J. whole: see `ImagedFilm`.
+    T: reduced, the Hamiltonian is in units of J. whole, reference: see `ImagedFilm`.
     random_sign: the whole film turns over between frames, as no film does; else its magnetisation is fixed, upwards.
     pinned: share of the sites that never change.
     """
@@ -97,6 +100,7 @@ class Film(ImagedFilm):
     whole: bool = False
     random_sign: bool = False
     pinned: float = 0.0
+    reference: bool = False
     streams = (0, 1)
 
     @property

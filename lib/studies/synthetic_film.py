@@ -4,7 +4,8 @@ r"""The twin experiment: a SIMULATED film of known Curie temperature, imaged at 
 
 Everything that a real experiment would know enters: frames and the temperature T0 in kelvin. What only the simulation
 knows comes out beside it: the fraction of wrong spins, and T_C itself (427.4 K), which was put in. Beside the
-network, the same spins are read by pseudolikelihood, the classical estimate of a coupling.
+network, the same spins are read by pseudolikelihood, the classical estimate of a coupling. The film keeps the sign of
+its magnetisation, and the frames are windows of it; both go the way of a reader's own images (`imaged_film`).
 
 Well below T_c the flipped spins are few and mostly single; operators beyond nearest neighbours are then nearly
 multiples of each other, and only the nearest-neighbour coupling is read. A network trained longer on 3000 images
@@ -14,6 +15,7 @@ The same with stripes: a SIMULATED dipolar film, whose couplings J(r) are known 
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +27,7 @@ from lib.analysis.structure_factor import StructureFactor, structure_factor
 from lib.models.fit import FitResult
 from lib.models.learned import LearnedHamiltonian
 from lib.statistics import Estimate, or_nan, over_networks
+from lib.studies.film_patches import flip_inside, inner
 from lib.studies.imaged_film import Film, StripeFilm
 from lib.studies.task import Task, learn_all
 from lib.systems import film, ising
@@ -37,6 +40,8 @@ class Experiment:
 
     T, t_c: temperature of the images, and the Curie temperature that the film was given, in kelvin.
     start: an experiment from whose network this one starts; a scan of a camera need not begin from nothing.
+    whole, random_sign, pinned: of the film, see `imaged_film.Film`.
+    reference: the light is taken from images of the saturated film.
     """
 
     camera: Camera = Camera()
@@ -48,6 +53,10 @@ class Experiment:
     seed: int = 1
     network: int = 0
     start: "Experiment | None" = None
+    whole: bool = False
+    random_sign: bool = False
+    pinned: float = 0.0
+    reference: bool = False
 
     def __post_init__(self):
         if self.n_images < 100:
@@ -58,10 +67,12 @@ class Experiment:
     @property
     def task(self):
         """The training, as a `Task`."""
-        source = Film(self.camera, self.L, self.T, self.t_c)
+        source = Film(self.camera, self.L, self.T, self.t_c, self.whole, self.random_sign, self.pinned, self.reference)
         start = None if self.start is None else self.start.task
         seed = 100 * self.seed + self.network
-        return Task("film", source, self.n_images, self.n_steps, seed, start, data_seed=self.seed)
+        return Task(
+            "whole" if self.whole else "film", source, self.n_images, self.n_steps, seed, start, data_seed=self.seed
+        )
 
 
 class FilmOutcome(NamedTuple):
@@ -102,7 +113,7 @@ class Stripes:
     def task(self):
         """The training, as a `Task`."""
         source = StripeFilm(self.camera, self.L, self.T, self.g)
-        name, seed = "film_wider" if self.wider else "film", 1000 * self.seed + self.network
+        name, seed = "whole_wider" if self.wider else "whole", 1000 * self.seed + self.network
         return Task(name, source, self.n_images, self.n_steps, seed, data_seed=self.seed)
 
 
@@ -125,16 +136,21 @@ class StripesOutcome(NamedTuple):
     fit: FitResult
 
 
-def curie_of(hamiltonian, spins, T, moves=16):
-    """(T_C, error) in K from the coupling of a learned Hamiltonian, read on up to 500 of the spins; T: its T0 in K."""
+def curie_of(hamiltonian, spins, T, margin=0, moves=16):
+    """(T_C, error) in K from the coupling of a learned Hamiltonian, read on up to 500 of the spins [n, L, L].
+
+    T: its T0 in K. margin: sites nearer than this to an edge are not read, 0 on a torus.
+    """
     both = couplings.both_signs(spins[:500])
-    read = couplings.read_network(hamiltonian, both, {"nn": ising.nearest}, ising.flip_one, moves=moves)
+    move = partial(flip_inside, margin=margin) if margin else ising.flip_one
+    read = couplings.read_network(hamiltonian, both, {"nn": ising.nearest}, move, moves=moves)
     return film.curie_temperature(read.values[0] / hamiltonian.T0, read.errors[0] / hamiltonian.T0, T)
 
 
-def curie_classical(spins, T):
-    """(T_C, error) in K from the spins themselves, by maximum pseudolikelihood; T in K."""
-    read = couplings.pseudolikelihood(ising.local_sums(spins, ("nn",)), 1.0, ("nn",))
+def curie_classical(spins, T, margin=0):
+    """(T_C, error) in K from the spins [n, L, L] themselves, by maximum pseudolikelihood; T, margin: see `curie_of`."""
+    sums = ising.local_sums(spins, ("nn",))
+    read = couplings.pseudolikelihood(inner(sums, margin) if margin else sums, 1.0, ("nn",))
     return film.curie_temperature(read.values[0], read.errors[0], T)
 
 
@@ -143,16 +159,19 @@ def networks(experiment, n):
     return [replace(experiment, network=k) for k in range(n)]
 
 
-def scans(clean, *, blur, photons, images):
+def scans(clean, *, blur, photons, images, drift=(), pinned=()):
     """Experiments in which one thing differs from a `clean` one: dict of lists.
 
-    blur, photons: of the camera. Another camera, the same film: a quarter of the steps, from the clean network.
+    blur, photons, drift: of the camera. pinned: share of the sites, half of them down. Another camera, the same film: a
+        quarter of the steps, from the clean network.
     images: their number.
     """
     tuned = replace(clean, n_steps=max(10, clean.n_steps // 4), start=clean)
     return {
         "blur": [replace(tuned, camera=replace(clean.camera, blur=x)) for x in blur],
         "photons": [replace(tuned, camera=replace(clean.camera, photons=x)) for x in photons],
+        "drift": [replace(tuned, camera=replace(clean.camera, drift=x)) for x in drift],
+        "pinned": [replace(tuned, pinned=x, reference=True) for x in pinned],
         "images": [replace(clean, n_images=n) for n in images if n != clean.n_images],
     }
 
@@ -180,7 +199,8 @@ def _outcome_of(e, learned):
     wrong = float((spins != truth).mean()) if spins.shape == truth.shape else float("nan")
     if isinstance(e, Stripes):
         return _read_stripes(e, wrong, spins, learned)
-    network, classical = curie_of(learned.hamiltonian, spins, e.T), curie_classical(spins, e.T)
+    margin = 0 if e.whole else 1
+    network, classical = curie_of(learned.hamiltonian, spins, e.T, margin), curie_classical(spins, e.T, margin)
     return FilmOutcome(e, wrong, network, classical, learned.hamiltonian, learned.fit)
 
 
@@ -243,6 +263,8 @@ def combine_stripes(outcomes):
 VARIED = {
     "blur": lambda e: e.camera.blur / e.camera.pixels_per_spin,
     "photons": lambda e: e.camera.photons,
+    "drift": lambda e: e.camera.drift / e.camera.pixels_per_spin,
+    "pinned": lambda e: e.pinned,
     "images": lambda e: e.n_images,
 }
 
@@ -250,7 +272,7 @@ VARIED = {
 class Scan(NamedTuple):
     """T_C in K along one of `scans`, the clean film included, x ascending; all [n].
 
-    x: blur in sides of a spin, photons a pixel, or number of images.
+    x: blur or drift in sides of a spin, photons a pixel, share of pinned sites, or number of images.
     network, error: from one network a point; the error holds the spread between networks and the accident of the
         images.
     classical, classical_error: by pseudolikelihood.
@@ -276,8 +298,8 @@ def scan(name, clean, outcomes):
 
 
 def fewest(scan, truth, allowed=0.02):
-    """Smallest x from which on |T_C / truth - 1| of the network stays within `allowed`, nan if it never does."""
-    right = np.abs(scan.network / truth - 1) <= allowed
+    """Smallest x from which on |T_C / truth - 1| is within `allowed` and its error within half of that; nan if none."""
+    right = (np.abs(scan.network / truth - 1) <= allowed) & (scan.error / truth <= allowed / 2)
     return next((int(x) for k, x in enumerate(scan.x) if right[k:].all()), np.nan)
 
 

@@ -34,20 +34,20 @@ class Camera:
 
     pixels_per_spin: side of the square of pixels that shows one spin
     blur: standard deviation of the optics, in pixels
-    drift: standard deviation of the displacement of the film, in pixels per axis, another in every frame
     photons: mean number per pixel
     contrast: c in brightness 1 + c s; dark is s = -1
     uneven: the light falls by this fraction from the brightest to the darkest corner
     pattern: standard deviation of the gains of the pixels, the same in every frame
+    drift: standard deviation of the displacement of the film, in pixels per axis, another in every frame
     """
 
     pixels_per_spin: int = 4
     blur: float = 1.0
-    drift: float = 0.0
     photons: float = 2000.0
     contrast: float = 0.1
     uneven: float = 0.3
     pattern: float = 0.02
+    drift: float = 0.0
 
     def __post_init__(self):
         if int(self.pixels_per_spin) != self.pixels_per_spin or not 1 <= self.pixels_per_spin <= 64:

@@ -100,6 +100,9 @@ BARS = {
     "moke": {
         "moke.tc_fit": ({"kind": "absolute", "value": 1.0}, 427.4),
         "moke.tc_fit_error": ({"kind": "absolute", "value": 0.6}, 2.9),
+        "moke.iou_check": ({"kind": "missed", "asked": {"kind": "at_least", "value": 0.88}}, 1),
+        "moke.iou_film": ({"kind": "at_least", "value": 0.88}, 1),
+        "moke.iou_film_worst": ({"kind": "at_least", "value": 0.5}, 1),
         "moke.twin_tc": ({"kind": "relative", "value": 0.02, "sigmas": 3}, 427.4),
     },
     "xy": {
@@ -278,7 +281,7 @@ EVERYWHERE = {
     "autoregressive_networks": {"chain.chi2", "gaussian.uv_modes_lost"},
     "ising": {"ising.z2_violation"},
     "renormalisation": {"rg.response_identity"},
-    "moke": {"moke.tc_fit", "moke.tc_fit_error"},
+    "moke": {"moke.tc_fit", "moke.tc_fit_error", "moke.iou_check", "moke.iou_film", "moke.iou_film_worst"},
     "xy": {"xy.o2_spread"},
     "rerun": {"rerun.differing"},
 }

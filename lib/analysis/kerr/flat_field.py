@@ -49,6 +49,9 @@ class Settings:
                 raise ValueError(f"{name} = {getattr(self, name)}: give {low} to {high}")
 
 
+DEFAULT = Settings()
+
+
 def _envelope(frame, settings):
     """Envelope of a frame over discs of this radius, on every COARSE-th pixel: dark domains filled, bright ones cut."""
     smooth = filters.gaussian(frame, 3, mode="nearest")[::COARSE, ::COARSE]
@@ -62,13 +65,13 @@ def _enlarge(coarse, shape):
     return transform.resize(coarse, shape, order=1, mode="edge", anti_aliasing=False)
 
 
-def background(frame, settings=Settings()):
+def background(frame, settings=DEFAULT):
     """First estimate of the illumination I_0 [h, w] of a frame [h, w]: its envelope, smoothed; positive everywhere."""
     light = _enlarge(filters.gaussian(_envelope(frame, settings), settings.radius / 8, mode="nearest"), frame.shape)
     return np.maximum(light, 1e-6 * max(float(light.max()), 1e-9))
 
 
-def sample_edge(frame, settings=Settings()):
+def sample_edge(frame, settings=DEFAULT):
     """Where I_0 changes by more than `edge` within `radius`: edge of the sample or a blot, not light. bool [h, w]."""
     closed = _envelope(frame, settings)
     pad = settings.radius // COARSE
@@ -125,7 +128,7 @@ def total_variation(image, scale, settings):
     return scale * restoration.denoise_tv_chambolle(image / scale, weight=settings.tv, max_num_iter=100)
 
 
-def denoise(image, settings=Settings()):
+def denoise(image, settings=DEFAULT):
     """Gaussian of width `smooth`, then total variation of weight `tv` times the noise of the image [h, w] given."""
     scale = noise(image)
     smooth = filters.gaussian(image, settings.smooth, mode="reflect")

@@ -15,7 +15,7 @@ from skimage import measure, morphology
 
 from lib.analysis.kerr import classes, flat_field
 from lib.analysis.kerr.classes import Threshold
-from lib.analysis.kerr.flat_field import Settings, denoise, noise
+from lib.analysis.kerr.flat_field import DEFAULT, denoise, noise
 
 
 def grown(above, seeds):
@@ -71,7 +71,7 @@ class Steps(NamedTuple):
     noise: float
 
 
-def segment(frame, settings=Settings(), ignore=None):
+def segment(frame, settings=DEFAULT, ignore=None):
     """One frame [h, w] through light, denoising, classes and mask -> `Steps`.
 
     settings: the radius must be larger than half the width of a domain.

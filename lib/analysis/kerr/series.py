@@ -9,8 +9,8 @@ the I_0 comes from:
     smooth      of the mean over the frames, segmented like one frame. The pattern of the camera stays
 
 The mean is used where it shows no domains itself: `in_mean`, the standard deviation of its contrast over half the
-distance of the classes in the frames, is below PINNED. Where it is larger, domains do not move, and the mean is a picture
-of them. n independent frames leave 1 / sqrt n of the contrast in it.
+distance of the classes in the frames, is below PINNED. Where it is larger, domains do not move, and the mean is a
+picture of them. n independent frames leave 1 / sqrt n of the contrast in it.
 
 One threshold for all frames, halfway between the cores of the classes, so that a frame may be all of one sign; rare
 domains may be the darker or the brighter class. The sign is known up to a global flip: dark is -1.
@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lib.analysis.kerr.classes import Threshold, smoothed, two_classes
-from lib.analysis.kerr.flat_field import Settings, light_outside, noise
+from lib.analysis.kerr.flat_field import DEFAULT, light_outside, noise
 from lib.analysis.kerr.segmentation import segment
 
 FEWEST = 16  # frames
@@ -58,7 +58,7 @@ class Series(NamedTuple):
         return np.float32(self.threshold.value) - self.contrast
 
 
-def segment_series(frames, settings=Settings(), reference=None, ignore=None):
+def segment_series(frames, settings=DEFAULT, reference=None, ignore=None):
     """Frames [n, h, w] of one place, n >= 16 -> `Series`.
 
     settings: of these smooth, coarse and bright matter; smooth must be small against what is to be seen.
