@@ -81,9 +81,14 @@ class ImagedFilm(Lattice):
         edge = 0 if self.whole else AROUND * self.camera.pixels_per_spin
         return mean[edge : len(mean) - edge, edge : len(mean) - edge].astype(np.float32)
 
-    def configurations(self, n, seed, purpose="test"):
+    def recovered(self, n, seed):
+        """True spins [n, L, L], and those that are found in their images [m, L, L]: fewer, where a block is masked."""
+        truth, frames = self.images(n, seed)
         reference = self.saturated(SATURATED, seed) if self.reference else None
-        return recover(self.images(n, seed)[1], self.camera.pixels_per_spin, self.L, reference=reference)
+        return truth, recover(frames, self.camera.pixels_per_spin, self.L, reference=reference)
+
+    def configurations(self, n, seed, purpose="test"):
+        return self.recovered(n, seed)[1]
 
 
 @dataclass(frozen=True)

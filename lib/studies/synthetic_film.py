@@ -192,9 +192,7 @@ def run_all(experiments):
 
 
 def _outcome_of(e, learned):
-    source = e.task.source
-    truth, _ = source.images(e.n_images, e.seed)
-    spins = source.configurations(e.n_images, e.seed)
+    truth, spins = e.task.source.recovered(e.n_images, e.seed)
     # dead pixels can make a block unusable, and its patch is dropped; the camera here has none
     wrong = float((spins != truth).mean()) if spins.shape == truth.shape else float("nan")
     if isinstance(e, Stripes):

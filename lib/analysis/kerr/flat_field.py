@@ -102,11 +102,15 @@ def light_outside(image, outside, sigma):
     return _enlarge(rest * surface, image.shape)
 
 
-def surface(image):
-    """Cubic surface [h, w] through an image [h, w] by least squares, on every COARSE-th pixel; positive."""
-    coarse = filters.gaussian(image, 2, mode="reflect")[::COARSE, ::COARSE]
-    fitted = _enlarge(_cubic(coarse, np.ones(coarse.shape, bool)), image.shape)
-    return np.maximum(fitted, 0.1 * max(float(np.median(fitted)), 1e-9)).astype(np.float32)
+def slope(frame, settings=DEFAULT):
+    """Cubic surface [h, w] through the envelope of a frame; ones where it leaves steps, which are no light."""
+    envelope = _envelope(frame, settings)
+    fitted = _cubic(envelope, np.ones(envelope.shape, bool))
+    fitted = np.maximum(fitted, 0.1 * max(float(np.median(fitted)), 1e-9))
+    low, high = np.quantile(envelope / fitted, (0.01, 0.99))
+    if high - low > settings.edge:
+        return np.ones_like(frame)
+    return np.maximum(_enlarge(fitted, frame.shape), 1e-9).astype(np.float32)
 
 
 def _cubic(image, where):

@@ -85,7 +85,7 @@ def segment(frame, settings=DEFAULT, ignore=None):
     sign = 1 if settings.bright else -1
     if ignore is not None and ignore.any():  # no step between the film and what is not film
         frame = np.where(ignore, flat_field.light_outside(frame, ~ignore, settings.radius), frame)
-    slope = flat_field.surface(frame)
+    slope = flat_field.slope(frame, settings)
     frame = frame / slope
     light, edge = flat_field.background(frame, settings), flat_field.sample_edge(frame, settings)
     if ignore is not None:

@@ -27,7 +27,7 @@ from lib.analysis.kerr.segmentation import segment
 
 FEWEST = 16  # frames
 PINNED = 0.4
-SHOWN = 500  # frames from which the classes are taken
+SHOWN = 250  # frames from which the classes are taken
 DEFECT = 0.25, 4  # changes of a pixel, relative to the typical one, that a sound one does not have
 
 
@@ -70,22 +70,23 @@ def segment_series(frames, settings=DEFAULT, reference=None, ignore=None):
     ignore = np.zeros(frames.shape[1:], bool) if ignore is None else ignore
     mean = np.maximum(frames.mean(axis=0, dtype=np.float64), 1e-9).astype(np.float32)
     every = slice(None, None, max(1, len(frames) // SHOWN))
+    mask = ignore | _defects(frames[every], mean)
 
-    def classes_under(light, chosen=every):
-        contrast = _contrast(frames[chosen], light, settings)
-        mask = ignore | _defects(contrast)
-        return two_classes(contrast, mask, coarse=settings.coarse, far=4.5, halfway=True, both_sides=True), mask
+    def classes_under(light):
+        contrast = _contrast(frames[every], light, settings)
+        contrast[:, mask] = 0
+        return two_classes(contrast, mask, coarse=settings.coarse, far=4.5, halfway=True, both_sides=True)
 
     light, source = (mean, "mean") if reference is None else (np.maximum(reference, 1e-9), "reference")
-    found, mask = classes_under(light)
+    found = classes_under(light)
     in_mean = _in_mean(mean, found, settings, ignore)
-    if source == "mean" and in_mean > PINNED:
-        light, source = segment(mean, settings, ignore).background, "smooth"
-        found, mask = classes_under(light)
+    if source == "mean" and in_mean > PINNED and (of_mean := segment(mean, settings, ignore)).threshold.found:
+        light, source = of_mean.background, "smooth"
+        found = classes_under(light)
     if source == "mean" and found.found:
         for _ in range(2):
             light = _light(frames, light, found, settings)
-            found, mask = classes_under(light)
+            found = classes_under(light)
     contrast = _contrast(frames, light, settings)
     contrast[:, mask] = 0
     spins = np.where(contrast > np.float32(found.value), np.int8(-1), np.int8(1))
@@ -101,9 +102,9 @@ def _contrast(frames, light, settings):
     return smoothed(contrast, settings.smooth) if settings.smooth else contrast
 
 
-def _defects(contrast):
-    """Pixels that hardly change, or change far too much. bool [h, w]."""
-    changes = contrast.std(axis=0)
+def _defects(frames, mean):
+    """Pixels that hardly change, or change far too much, in their own brightness. bool [h, w]."""
+    changes = frames.std(axis=0) / mean
     low, high = DEFECT[0] * np.median(changes), DEFECT[1] * np.median(changes)
     return (changes < low) | (changes > high)
 
@@ -127,7 +128,7 @@ def _light(frames, light, found, settings):
         above = _contrast(part, light, settings) > found.value
         total += part.sum(axis=0, dtype=np.float64)
         weight += (1 + sign * (middle + depth * (2.0 * above - 1))).sum(axis=0)
-    return (total / weight).astype(np.float32)
+    return np.maximum(total / weight, 1e-9).astype(np.float32)
 
 
 def for_blocks(settings, block):
