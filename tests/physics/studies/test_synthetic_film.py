@@ -58,16 +58,56 @@ def test_the_curie_temperature_comes_back(outcomes):
     assert again.network == outcomes[0].network
     # the classical error is near the smallest possible
     s = images(outcomes[0].experiment)[0]
+    # (that of all sites; the inner ones are 36 of 64)
     bound = film.curie_temperature(0, cramer_rao(ising.operators(s, ("nn",)), 1.0, len(s))[0])[1]
     assert 0.6 * bound < outcomes[0].classical[1] < 3 * bound
 
 
-def test_blur_makes_the_film_look_colder():
-    blurred = synthetic_film.Experiment(**SMALL, camera=Camera(blur=2.0))
-    truth, frames = images(blurred)
-    spins = imaged_film.recover(frames, 4, 8)
-    assert (spins != truth).mean() > 0.003
-    assert synthetic_film.curie_classical(spins, 296.0)[0] > 1.2 * 427.4
+SOURCE = imaged_film.Film(Camera(), 8, 296.0, 427.4)
+
+
+def test_the_film_keeps_its_sign_and_is_a_window():
+    truth, frames = SOURCE.images(200, 1)
+    assert truth.shape == (200, 8, 8) and frames.shape == (200, 32, 32)
+    assert truth.mean() == pytest.approx(0.98, abs=0.01) and (truth.mean((1, 2)) > 0).all()
+    turning = replace(SOURCE, random_sign=True).images(200, 1)[0]
+    assert 0.2 < (turning.mean((1, 2)) > 0).mean() < 0.8
+    whole = replace(SOURCE, whole=True)
+    assert whole.side == 8 and SOURCE.side == 12
+    # across the edge of a window there is no bond
+    first_last = [
+        (s[:, 0].astype(int) * s[:, -1]).mean() for s in (whole.images(3000, 1)[0], SOURCE.images(3000, 1)[0])
+    ]
+    assert first_last[0] > first_last[1] + 0.001
+
+
+@pytest.mark.parametrize("change", [{}, {"random_sign": True}, {"reference": True}, {"whole": True}])
+def test_spins_come_back_whatever_the_film_does(change):
+    truth, found = replace(SOURCE, **change).recovered(300, 2)
+    assert np.array_equal(truth, found)
+
+
+def test_the_wrong_sites_would_be_read_at_the_edges():
+    """Sites of a window without all their neighbours give another coupling; those inside give the true one."""
+    truth = replace(SOURCE, kelvin=410.0).images(2000, 3)[0]
+    right, wrong = (synthetic_film.curie_classical(truth, 410.0, margin) for margin in (1, 0))
+    assert abs(right[0] - 427.4) < 4 * right[1] < 15
+    assert abs(wrong[0] - 427.4) > 4 * wrong[1]
+
+
+def test_blur_and_drift_make_the_film_look_colder():
+    clean = replace(SOURCE, L=16)
+    for camera in (Camera(blur=2.5), Camera(drift=1.5)):
+        truth, spins = replace(clean, camera=camera).recovered(1000, 4)
+        t_c, error = synthetic_film.curie_classical(spins, 296.0, margin=1)
+        assert (spins != truth).mean() > 0.003 and t_c > 427.4 + 2 * error
+
+
+def test_pinned_spins_make_the_film_look_hotter():
+    truth, spins = replace(SOURCE, L=16, pinned=0.03, reference=True).recovered(500, 5)
+    never = (truth == truth[0]).all(axis=0) & (truth[0] < 0)
+    assert 1 <= never.sum() <= 8 and (spins[:, never] == -1).mean() > 0.99
+    assert synthetic_film.curie_classical(spins, 296.0, margin=1)[0] < 410
 
 
 def test_errors_of_several_networks(outcomes):
@@ -91,9 +131,11 @@ def test_experiments_that_cannot_be(change, message):
 
 def test_scans_differ_from_the_clean_film_in_one_thing():
     clean = synthetic_film.Experiment(**SMALL)
-    found = synthetic_film.scans(clean, blur=(2.0,), photons=(100,), images=(1000, 300))
+    found = synthetic_film.scans(clean, blur=(2.0,), photons=(100,), images=(1000, 300), drift=(1.0,), pinned=(0.01,))
     assert found["blur"] == [replace(clean, n_steps=50, start=clean, camera=Camera(blur=2.0))]
     assert found["photons"] == [replace(clean, n_steps=50, start=clean, camera=Camera(photons=100))]
+    assert found["drift"] == [replace(clean, n_steps=50, start=clean, camera=Camera(drift=1.0))]
+    assert found["pinned"] == [replace(clean, n_steps=50, start=clean, pinned=0.01, reference=True)]
     assert found["images"] == [replace(clean, n_images=300)]
 
 
@@ -104,8 +146,9 @@ def test_a_scan_is_in_order_and_holds_the_clean_film(outcomes):
     spread = abs(outcomes[0].network[0] - outcomes[1].network[0]) / np.sqrt(2)
     assert scan.x.tolist() == [300, 1000] and scan.network.tolist() == [500, value]
     np.testing.assert_allclose(scan.error, [np.hypot(few.classical[1], spread), error])
-    assert synthetic_film.fewest(scan, value) == 1000
+    assert synthetic_film.fewest(scan._replace(error=scan.error * 0), value) == 1000
     assert synthetic_film.fewest(scan, value, allowed=1.0) == 300
+    assert np.isnan(synthetic_film.fewest(scan._replace(error=scan.error * 0 + 0.02 * value), value))
     assert np.isnan(synthetic_film.fewest(scan, 100.0))
 
 
@@ -208,7 +251,7 @@ def test_frames_become_patches_and_a_small_one_is_named():
     """Stripes 16 pixels wide: the period is 32 and a block 8 pixels; 2 x 2 patches of 8 x 8 blocks fit in a frame."""
     stripes = np.where(np.arange(32) // 4 % 2, 1, -1).astype(np.int8) * np.ones((1, 32, 1), np.int8)
     large = render(stripes, Camera(), np.random.default_rng(3))[0].astype(np.float32)
-    frames = kerr.Frames(("large", "small"), [large, large[:64, :50]], ())
+    frames = kerr.Frames(("large", "small"), [large, large[:64, :50]], [large < 0, large[:64, :50] < 0], ())
     segmented = film_patches.segment_frames(frames, kerr.Settings())
     assert segmented[0].name == "large" and segmented[0].period == pytest.approx(32, rel=0.1)
     patches, lines = film_patches.cut_frames(segmented, 8, 0.5)

@@ -95,3 +95,17 @@ def test_render_refuses_what_is_no_spin():
     for bad in (np.ones((4, 4)), np.zeros((2, 4, 4))):
         with pytest.raises(ValueError, match="give \\+-1 configurations"):
             render(bad, Camera(), RNG(1))
+
+
+def test_drift_moves_every_frame_by_a_part_of_a_pixel():
+    """A pixel of a displaced film is the average over its area; the mean displacement is zero."""
+    spins = np.ones((400, 8, 8), np.int8)
+    spins[:, 4, 4] = -1
+    camera = Camera(blur=0, photons=1e6, drift=0.5, **FLAT)
+    dark = 1 - render(spins, camera, RNG(27)) / 2**14 / 1.1
+    still = 1 - render(spins, Camera(blur=0, photons=1e6, **FLAT), RNG(27)) / 2**14 / 1.1
+    assert dark.sum((1, 2)) == pytest.approx(still.sum((1, 2)), rel=0.04)  # nothing is lost
+    rows = (dark.sum(2) * np.arange(32)).sum(1) / dark.sum((1, 2))
+    assert np.std(rows) == pytest.approx(0.5, rel=0.15) and abs(np.mean(rows) - 17.5) < 4 * 0.5 / np.sqrt(400)
+    with pytest.raises(ValueError, match="drift = -1"):
+        Camera(drift=-1)
