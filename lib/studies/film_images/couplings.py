@@ -1,6 +1,6 @@
-"""Patches -> couplings in units of T0: by pseudolikelihood, and from networks. Inner sites only: at the edges of a patch
-neighbours are missing, which a network on a torus does not know.
+"""Patches -> couplings in units of T0: by pseudolikelihood, and from networks.
 
+Inner sites only: at the edges of a patch neighbours are missing, which a network on a torus does not know.
 MARGIN blocks from the edge for all shells, one for nearest neighbours alone.
 """
 

@@ -186,4 +186,3 @@ def check_parameters(folder, reference, T0, block, L, second, T1, bright, togeth
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 cut(imaged, side, L)
-

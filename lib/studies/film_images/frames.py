@@ -1,47 +1,27 @@
-"""A folder of Kerr frames -> spins: light and classes, drift between frames, size of a block, patches.
+"""A folder of Kerr frames -> spins: light and classes, size of a block, patches.
 
 16 or more frames of one place are segmented together (`kerr.segment_series`); fewer, or frames of different places,
 each on its own (`kerr.segment`).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from skimage.registration import phase_cross_correlation
 
 from lib.analysis import kerr
 from lib.analysis.kerr.series import FEWEST as FEWEST_TOGETHER
 from lib.errors import BookError
 from lib.paths import ROOT
+from lib.studies.film_images.drift import Drift, registered
 
 LARGEST = 120_000_000  # pixels of all frames; the analysis takes about 20 bytes for each
 FEWEST = 20  # patches from which anything can be learned
-ALIKE = 0.5  # overlap of two frames, put on top of each other, above which their displacement means anything
-FURTHEST = 0.25  # of the side of a frame: drift beyond it is not corrected
 SHOWN = 100  # frames from which the domain period is taken
 
 
 class ImagesRefused(BookError):
     """Images that cannot be learned from; the message names what is wrong and the remedy."""
-
-
-@dataclass(frozen=True)
-class Drift:
-    """Displacement of the film against the first frame.
-
-    position: [n, 2], rows and columns in pixels, nan where successive frames have too little in common to tell.
-    corrected: whether the frames were moved back, by whole pixels.
-    """
-
-    position: np.ndarray
-    corrected: bool
-
-    @property
-    def largest(self):
-        """In pixels; nan where it is not known."""
-        known = self.position[np.isfinite(self.position).all(1)]
-        return float(np.hypot(*known.T).max()) if len(known) > 1 else float("nan")
 
 
 @dataclass(frozen=True)
@@ -161,69 +141,6 @@ def _period(spins, mask, together):
     return float(np.median(finite)) if 2 * len(finite) >= len(periods) else float("inf")
 
 
-# ---------------------------------------------------------------- drift
-
-
-def overlap(a, b, keep=True):
-    """Overlap of two arrays of spins [h, w] or more: (<a b> - <a> <b>) over the root of their variances; nan for one
-    without domains. keep: bool of their shape."""
-    a, b = (np.asarray(x, float)[np.broadcast_to(keep, np.shape(x))] for x in (a, b))
-    scale = a.std() * b.std() if a.size else 0.0
-    return float((a * b).mean() - a.mean() * b.mean()) / scale if scale > 0 else float("nan")
-
-
-def displacements(spins, mask):
-    """Displacement [n - 1, 2] in pixels of each frame of spins [n, h, w] against the one before it.
-
-    By cross-correlation; nan where two frames, put on top of each other, overlap less than ALIKE. mask: bool [n, h, w].
-    """
-    found = np.full((len(spins) - 1, 2), np.nan)
-    centred = [np.where(m, 0, s - s[~m].mean()) if not m.all() else 0.0 * s for s, m in zip(spins, mask, strict=True)]
-    for k in range(len(found)):
-        before, after = centred[k], centred[k + 1]
-        if not (before.any() and after.any()):
-            continue
-        moved, *_ = phase_cross_correlation(after, before, upsample_factor=5, normalization=None)
-        whole = np.rint(moved).astype(int)
-        keep = ~(_rolled(mask[k], whole) | mask[k + 1])
-        if overlap(np.roll(spins[k], whole, (0, 1)), spins[k + 1], keep) > ALIKE:
-            found[k] = moved
-    return found
-
-
-def _rolled(mask, by):
-    """A mask [h, w] moved by (rows, columns); what comes in from outside is masked."""
-    moved = np.roll(mask, by, (0, 1))
-    for axis, step in enumerate(by):
-        edge = slice(0, step) if step > 0 else slice(len(mask) + step if axis == 0 else mask.shape[1] + step, None)
-        if step:
-            moved[edge if axis == 0 else (slice(None), edge)] = True
-    return moved
-
-
-def registered(imaged):
-    """The same `Imaged` with `drift`, and moved back by it where all successive frames tell, by whole pixels.
-
-    The border that comes in is masked. Beyond FURTHEST of a side the drift is reported only.
-    """
-    steps = displacements(imaged.spins, imaged.mask)
-    position = np.concatenate([np.zeros((1, 2)), np.cumsum(steps, axis=0)])
-    whole = np.rint(np.nan_to_num(position)).astype(int)
-    known, side = np.isfinite(steps).all(), np.array(imaged.frame.shape)
-    if not known or not whole.any() or (np.abs(whole) > FURTHEST * side).any():
-        return replace(imaged, drift=Drift(position, False))
-
-    def back(arrays):
-        return np.stack([np.roll(a, -by, (0, 1)) for a, by in zip(arrays, whole, strict=True)])
-
-    mask = np.stack([_rolled(m, -by) for m, by in zip(imaged.mask, whole, strict=True)])
-    moved = {name: back(getattr(imaged, name)) for name in ("contrast", "votes", "spins")}
-    return replace(imaged, drift=Drift(position, True), mask=mask, **moved)
-
-
-# ---------------------------------------------------------------- blocks and patches
-
-
 def block_side(imaged, block=0):
     """Side of a block in pixels: as given, or a quarter of the domain period. ImagesRefused where there is neither."""
     if block:
@@ -241,10 +158,9 @@ def cut(imaged, block, L, pixel_um=float("nan"), seed=0):
     except ValueError as problem:
         raise ImagesRefused(f"{problem}; {remedy}") from None
     if len(patches.spins) < FEWEST:
-        dropped = f", {patches.dropped} are masked" if patches.dropped else ""
-        raise ImagesRefused(
-            f"{len(patches.spins)} patches of {L} x {L} blocks of {block} pixels{dropped}, fewer than {FEWEST}: {remedy}"
-        )
+        masked = f", {patches.dropped} are masked" if patches.dropped else ""
+        found = f"{len(patches.spins)} patches of {L} x {L} blocks of {block} pixels{masked}"
+        raise ImagesRefused(f"{found}, fewer than {FEWEST}: {remedy}")
     return patches
 
 

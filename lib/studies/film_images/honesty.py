@@ -8,8 +8,8 @@ import numpy as np
 
 from lib.analysis.kerr import SEPARATED
 from lib.analysis.kerr.series import PINNED
+from lib.studies.film_images.drift import ALIKE
 from lib.studies.film_images.findings import SATURATED
-from lib.studies.film_images.frames import ALIKE
 from lib.studies.own.honesty import Warned
 
 FROZEN = 0.2  # overlap of successive frames
@@ -48,7 +48,9 @@ def of_the_frames(f):
     imaged = f.imaged
     if imaged.skipped:
         name, reason = imaged.skipped[0]
-        yield Warned("skipped", len(imaged.skipped), f"{len(imaged.skipped)} not used; the first is {name}: it {reason}")
+        yield Warned(
+            "skipped", len(imaged.skipped), f"{len(imaged.skipped)} not used; the first is {name}: it {reason}"
+        )
     if not imaged.found:
         yield Warned("saturated", 0.0, f"{SATURATED}; nothing can be learned from them")
         return
@@ -93,7 +95,9 @@ def of_independence(f):
             f"{worth.n_effective:.0f}; of a frozen pattern there is one configuration, however many pictures",
         )
     if worth.stuck > STUCK:
-        yield Warned("stuck", worth.stuck, f"{100 * worth.stuck:.0f} % of the blocks have one sign in all frames: pinned")
+        yield Warned(
+            "stuck", worth.stuck, f"{100 * worth.stuck:.0f} % of the blocks have one sign in all frames: pinned"
+        )
     per_frame = len(f.patches.spins) / worth.n
     if worth.n_effective * per_frame < FEW:
         yield Warned(
@@ -120,14 +124,15 @@ def of_the_blocks(f):
         yield Warned(
             "noise",
             blocks.wrong,
-            f"noise alone decides the sign of about {100 * blocks.wrong:.2g} % of the blocks; what blur does is not in it",
+            f"noise alone decides the sign of about {100 * blocks.wrong:.2g} % of the blocks; what blur does to them is "
+            "not in this number",
         )
     if blocks.lone_contrast < FAINT:
         yield Warned(
             "faint",
             blocks.lone_contrast,
-            f"the middle of lone blocks is {blocks.lone_contrast:.2f} deep (1: as a domain, 0: halfway); blur loses them at "
-            "about 0.3, and the film then looks colder than it is",
+            f"the middle of lone blocks is {blocks.lone_contrast:.2f} deep (1: as a domain, 0: halfway); blur loses "
+            "them at about 0.3, and the film then looks colder than it is",
         )
 
 
@@ -143,7 +148,9 @@ def of_the_reading(f):
         )
     missing = [name for name, j in (r.networks | {"nn alone": r.alone}).items() if not np.isfinite(j.value)]
     if missing:
-        yield Warned("not_identified", len(missing), f"{', '.join(missing)} cannot be told apart: too few flipped blocks")
+        yield Warned(
+            "not_identified", len(missing), f"{', '.join(missing)} cannot be told apart: too few flipped blocks"
+        )
     further = {name: _pull(j) for name, j in r.networks.items() if name not in ("nn", "field")}
     worst = max(further, key=further.get)
     if further[worst] > ERRORS:

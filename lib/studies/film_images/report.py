@@ -61,7 +61,7 @@ def premise_rows(f):
 
 
 def records(f, warned):
-    """Everything of `Findings` and the box as records for `lib.page.records.store`; without domains `not applicable`."""
+    """`Findings` and the box as records for `lib.page.records.store`; `not applicable` without domains."""
     extra = sum(w.name not in ALWAYS for w in warned)
     made = [
         *_of_frames(f),
@@ -114,7 +114,7 @@ def _of_domains(f):
 
 
 def _nothing():
-    names = ("t_c", "coupling.nn", "pseudolikelihood.nn", "block_um", "n_patches", "n_effective", "wrong", "overlap", "field")
+    names = "t_c coupling.nn pseudolikelihood.nn block_um n_patches n_effective wrong overlap field".split()
     return [
         replace(record(f"learned.{name}", None), status="not applicable", reason=SATURATED, statement="no domains")
         for name in names
