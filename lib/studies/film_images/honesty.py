@@ -124,8 +124,8 @@ def of_the_blocks(f):
         yield Warned(
             "noise",
             blocks.wrong,
-            f"noise alone decides the sign of about {100 * blocks.wrong:.2g} % of the blocks; what blur does to them is "
-            "not in this number",
+            f"noise alone decides the sign of about {100 * blocks.wrong:.2g} % of the blocks; what blur does is not "
+            "in this number",
         )
     if blocks.lone_contrast < FAINT:
         yield Warned(

@@ -1,5 +1,6 @@
 """Tables and machine-readable records of what `learn_images` found."""
 
+import math
 from dataclasses import replace
 
 from lib.page.records import record
@@ -21,8 +22,8 @@ def frame_rows(f):
         ["distance of the classes, in widths of one", f"{imaged.separation:.1f}"],
         ["contrast in the mean over the frames, of all", f"{imaged.in_mean:.2f}"],
         ["masked area", f"{100 * imaged.mask.mean():.1f} %"],
-        ["drift, at most", f"{imaged.drift.largest * um:.2g} micrometres"],
-        ["domain period", f"{imaged.period * um:.3g} micrometres"],
+        ["drift, at most", _length(imaged.drift.largest, um, "not known")],
+        ["domain period", _length(imaged.period, um, "none")],
     ]
     if f.readings:
         rows += [
@@ -33,8 +34,12 @@ def frame_rows(f):
             ["depth of lone blocks, 1 as a domain, 0 halfway", f"{f.blocks.lone_contrast:.2f}"],
             ["blocks whose sign is the noise's, estimated", f"{f.blocks.wrong:.1e}"],
         ]
-    return [[name, value.replace("inf micrometres", "none").replace("nan micrometres", "not known")]
-            if isinstance(value, str) else [name, value] for name, value in rows]  # fmt: skip
+    return rows
+
+
+def _length(pixels, um, nothing):
+    """`2.1 micrometres`, or `nothing` where it is not finite."""
+    return f"{pixels * um:.3g} micrometres" if math.isfinite(pixels) else nothing
 
 
 def coupling_rows(f):
