@@ -102,9 +102,10 @@ def _contrast(frames, light, settings):
 
 
 def _defects(contrast):
-    """Pixels that hardly change, or change far too much. bool [h, w]."""
+    """Pixels that hardly change, or change far too much, also for the wall of a domain that moves. bool [h, w]."""
     changes = contrast.std(axis=0)
-    low, high = DEFECT[0] * np.median(changes), DEFECT[1] * np.median(changes)
+    half = np.ptp(np.quantile(contrast[:: max(1, len(contrast) // 50)], (0.005, 0.995))) / 2  # of all contrast
+    low, high = DEFECT[0] * np.median(changes), max(DEFECT[1] * np.median(changes), half)
     return (changes < low) | (changes > high)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import expit
 
 from lib.analysis import kerr
 from lib.analysis.premise import Premise
@@ -94,9 +94,22 @@ def blocks_of(imaged, side):
         flipped=min(up, int(spins[:, keep].size) - up),
         lone=int(lone.sum()),
         lone_contrast=contrast,
-        wrong=float(norm.sf(np.abs(mean[:, keep]) * side / max(imaged.noise, 1e-12)).mean()) if keep.any() else 0.5,
+        wrong=_wrong(mean[:, 1:-1, 1:-1], own * (aligned + 5), inner, imaged.noise / side),
         aliased=tuple(kerr.heard(kerr.check_block, side, imaged.period)[1]),
     )
+
+
+def _wrong(mean, environment, inner, noise):
+    """Part of blocks whose sign is the noise's, from mean votes [n, R, C] with this noise.
+
+    A level +-d of the vote and normal noise: given the vote v, the sign is wrong with 1 / (1 + exp(2 d |v| / noise^2)).
+    d: median of |v| where sign and neighbours are alike (`environment`, integers [n, R, C]). inner: bool [R, C].
+    """
+    v, environment, total = np.abs(mean[:, inner]).ravel(), environment[:, inner].ravel(), 0.0
+    for each in np.unique(environment):
+        here = v[environment == each]
+        total += expit(-2 * np.median(here) * here / max(noise, 1e-12) ** 2).sum()
+    return float(total / len(v)) if len(v) else float("nan")
 
 
 def look(imaged, block):

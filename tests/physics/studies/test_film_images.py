@@ -104,15 +104,16 @@ def test_frames_of_different_places_are_segmented_each(tmp_path):
     assert worth.tau_int == 0.5 and np.isnan(worth.overlap) and worth.n_effective == 3
 
 
-def test_estimated_noise_grows_with_the_true_one(tmp_path):
-    found = []
-    for photons in (20.0, 60.0):
-        spins = np.where(RNG.random((40, SIDE, SIDE)) < 0.3, -1, 1).astype(np.int8)
-        images = render(spins, Camera(photons=photons, blur=0.3, contrast=0.2), np.random.default_rng(1))
-        blocks, _ = findings.look(frames.image_folder(folder_of(images, tmp_path / str(photons)), block=4), 4)
-        found.append((blocks.wrong, (blocks.spins != spins).mean()))
-    assert found[0][0] > 5 * found[1][0]
-    assert all(true / 3 < estimate < 3 * true for estimate, true in found[:1])
+def test_the_estimate_of_wrong_blocks_is_theirs(tmp_path):
+    """Noise alone, no blur: half a percent, and a tenth of that, of 40 000 blocks of 2 x 2 pixels, within a third."""
+    rng = np.random.default_rng(7)
+    for photons in (25.0, 40.0):
+        spins = np.where(rng.random((40, 32, 32)) < 0.3, -1, 1).astype(np.int8)
+        camera = Camera(pixels_per_spin=2, photons=photons, blur=0.0, contrast=0.3)
+        images = render(spins, camera, np.random.default_rng(1))
+        blocks, _ = findings.look(frames.image_folder(folder_of(images, tmp_path / str(photons)), block=2), 2)
+        true = (blocks.spins != spins).mean()
+        assert abs(blocks.wrong - true) < true / 3 and true > 0
 
 
 # What is no series of independent frames -------------------------------------------------------------------
@@ -168,20 +169,23 @@ def test_pinned_blocks_are_seen(tmp_path):
 def drifting_frames(n, step):
     """A frozen pattern that moves by `step` pixels (rows, columns) a frame under light that stays."""
     spins = mcmc.sample(chains.Ising(32, 2.2), 1, np.random.default_rng(5)).configurations
-    whole = render(spins, Camera(pixels_per_spin=6, uneven=0, pattern=0), np.random.default_rng(5))[0].astype(float)
-    light = illumination((128, 128), Camera(), np.random.default_rng(6))
+    rng = np.random.default_rng(5)
+    whole = render(spins, Camera(pixels_per_spin=6, photons=1e6, uneven=0, pattern=0), rng)[0].astype(float)
+    light = illumination((128, 128), Camera(), rng)
     starts = [np.rint(32 - k * np.array(step)).astype(int) for k in range(n)]
     cut = np.stack([whole[a : a + 128, b : b + 128] for a, b in starts])
-    return np.rint(cut * light).astype(np.uint16), np.array([starts[0] - s for s in starts])
+    images = cut * light * (1 + 0.02 * rng.standard_normal(cut.shape))
+    return np.rint(images).astype(np.uint16), np.array([starts[0] - s for s in starts])
 
 
 def test_a_drifting_pattern_is_moved_back(tmp_path):
     images, true = drifting_frames(20, (0.7, -0.4))
     imaged = frames.image_folder(folder_of(images, tmp_path / "frames"), block=6)
     assert imaged.drift.corrected and np.abs(imaged.drift.position - true).max() < 1
+    assert not imaged.mask[0].any()  # the wall of a domain that moves is no defect
     inside = ~(imaged.mask[0] | imaged.mask[-1])
     assert drift.overlap(imaged.spins[0], imaged.spins[-1], inside) > 0.9
-    assert imaged.mask[-1].mean() > 0.1 and 15 < imaged.drift.largest * np.sqrt(1) < 16.5
+    assert imaged.mask[-1].mean() > 0.1 and imaged.drift.largest == pytest.approx(np.hypot(*true[-1]), abs=1)
 
 
 def test_large_drift_is_reported_only(tmp_path):
