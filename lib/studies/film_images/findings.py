@@ -1,5 +1,6 @@
 """All of it together: `learn_images` gives `Findings`, `check_parameters` refuses what would give none."""
 
+import io
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from scipy.special import expit
 
+from lib import files
 from lib.analysis import kerr
 from lib.analysis.premise import Premise
 from lib.errors import BookError
@@ -162,17 +164,24 @@ def learn_images(imaged, T0, *, pixel_um, block, L, n_networks, steps, seed, sec
 
 
 def save_spins(imaged, save):
-    """Write names [n], spins int8 [n, h, w] (0 where there is no class) and mask bool [n, h, w] to a new .npz file.
+    """Write names [n], spins int8 [n, h, w] and mask bool [n, h, w] to a new .npz file, or nothing without a path.
 
-    Nothing is written without a path, or over a file.
+    BookError where there is a file already, or it cannot be written.
     """
     if not save:
         return
+    _check_new(save)
+    packed = io.BytesIO()
+    np.savez_compressed(packed, names=np.array(imaged.names), spins=imaged.spins, mask=np.asarray(imaged.mask))
     try:
-        with Path(save).open("xb") as file:
-            np.savez_compressed(file, names=np.array(imaged.names), spins=imaged.spins, mask=np.asarray(imaged.mask))
+        files.write_bytes(Path(save), packed.getvalue())
     except OSError as error:
         raise BookError(f"cannot write {save}: {error.strerror}; give the path of a new file") from None
+
+
+def _check_new(save):
+    if save and Path(save).exists():
+        raise ImagesRefused(f"{save} exists already; name a new file")
 
 
 # ---------------------------------------------------------------- what is refused before anything runs
@@ -180,8 +189,7 @@ def save_spins(imaged, save):
 
 def check_parameters(folder, reference, T0, block, L, second, T1, bright, together, save, **_):
     """The parameters of the chapter `your_images`: both folders are read and segmented, the patches counted."""
-    if save and Path(save).exists():
-        raise ImagesRefused(f"{save} exists already; name a new file")
+    _check_new(save)
     if not folder:
         if reference or second:
             raise ImagesRefused(f"{'reference' if reference else 'second'}: give a folder of frames as well")

@@ -344,6 +344,17 @@ def test_what_cannot_be_simulated_is_refused():
             findings.check_parameters(T0=T, block=block, save=save, **given)
 
 
+def test_spins_are_never_written_over_a_file(film, tmp_path):
+    findings.save_spins(film[2].imaged, tmp_path / "spins.npz")
+    before = (tmp_path / "spins.npz").read_bytes()
+    with refused("exists already; name a new file"):
+        findings.save_spins(film[2].imaged, tmp_path / "spins.npz")
+    with refused("cannot write", "give the path of a new file"):
+        findings.save_spins(film[2].imaged, tmp_path / "no" / "spins.npz")
+    findings.save_spins(film[2].imaged, "")
+    assert (tmp_path / "spins.npz").read_bytes() == before and len(list(tmp_path.iterdir())) == 1
+
+
 def test_images_of_ones_own_from_end_to_end(tmp_path):
     folder_of(film_frames(30, 4)[1], tmp_path / "frames")
     arguments = ["learn", "frames", "--kind", "kerr", "--T0", "350", "--pixel-um", "0.5", "--block", "4", "--L", "8"]
