@@ -6,6 +6,7 @@ import numpy as np
 from skimage.registration import phase_cross_correlation
 
 ALIKE = 0.5  # overlap of two frames, put on top of each other, above which their displacement means anything
+MOST = 0.5  # of the pairs of successive frames that must be alike: a few lone blocks are, by chance
 FURTHEST = 0.25  # of the side of a frame: drift beyond it is not corrected
 
 
@@ -67,9 +68,11 @@ def _rolled(mask, by):
 def registered(imaged):
     """The same `Imaged` with `drift`, and moved back by it where all successive frames tell, by whole pixels.
 
-    The border that comes in is masked. Beyond FURTHEST of a side the drift is reported only.
+    Without drift where fewer than MOST of them do. The border that comes in is masked. Beyond FURTHEST of a side the drift is reported only.
     """
     steps = displacements(imaged.spins, imaged.mask)
+    if np.isfinite(steps).all(1).mean() < MOST:
+        return imaged
     position = np.concatenate([np.zeros((1, 2)), np.cumsum(steps, axis=0)])
     whole = np.rint(np.nan_to_num(position)).astype(int)
     known, side = np.isfinite(steps).all(), np.array(imaged.frame.shape)

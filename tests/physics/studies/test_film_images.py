@@ -198,7 +198,13 @@ def test_large_drift_is_reported_only(tmp_path):
 
 
 def test_independent_frames_have_no_drift(film):
-    assert np.isnan(film[2].imaged.drift.largest) and not film[2].imaged.drift.corrected
+    imaged = film[2].imaged
+    assert np.isnan(imaged.drift.largest) and not imaged.drift.corrected
+    spins = imaged.spins.copy()  # two frames that happen to be alike do not tell either
+    spins[:2] = 1
+    spins[0, 20:24, 20:24] = spins[1, 30:34, 20:24] = -1
+    assert drift.displacements(spins, imaged.mask)[0] == pytest.approx([10, 0], abs=0.5)
+    assert np.isnan(drift.registered(replace(imaged, spins=spins)).drift.largest)
 
 
 # Field, and two temperatures -------------------------------------------------------------------------------
