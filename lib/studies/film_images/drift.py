@@ -68,10 +68,11 @@ def _rolled(mask, by):
 def registered(imaged):
     """The same `Imaged` with `drift`, and moved back by it where all successive frames tell, by whole pixels.
 
-    Without drift where fewer than MOST of them do. The border that comes in is masked. Beyond FURTHEST of a side the drift is reported only.
+    Without drift where fewer than MOST of them do. The border that comes in is masked. Beyond FURTHEST of a side the
+    drift is reported only.
     """
     steps = displacements(imaged.spins, imaged.mask)
-    if np.isfinite(steps).all(1).mean() < MOST:
+    if not len(steps) or np.isfinite(steps).all(1).mean() < MOST:
         return imaged
     position = np.concatenate([np.zeros((1, 2)), np.cumsum(steps, axis=0)])
     whole = np.rint(np.nan_to_num(position)).astype(int)
