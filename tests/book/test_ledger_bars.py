@@ -176,9 +176,14 @@ BARS = {
         "own.kl": ({"kind": "reported", "floor": 0}, None),
         "own.energy": ({"kind": "absolute", "value": 0.03, "sigmas": 3}, -0.991516951597014),
     },
+    "your_images": {
+        "images.t_c": ({"kind": "relative", "value": 0.05, "sigmas": 3}, 427.4),
+        "images.t_c_classical": ({"kind": "relative", "value": 0.05, "sigmas": 3}, 427.4),
+        "images.wrong": ({"kind": "at_most", "value": 0.001}, None),
+    },
 }
 EVERY = [(chapter, key) for chapter, bars in BARS.items() for key in bars]
-FREE = {"seed", "image_dir", "csv", "pixel_um"}  # parameters that no bar depends on
+FREE = {"seed", "csv", "pixel_um", "save"}  # parameters that no bar depends on
 
 
 def looser(tolerance: dict, promised: dict) -> bool:

@@ -103,9 +103,10 @@ def _contrast(frames, light, settings):
 
 
 def _defects(frames, mean):
-    """Pixels that hardly change, or change far too much, in their own brightness. bool [h, w]."""
+    """Pixels that hardly change, or far too much, also for the wall of a domain that moves. bool [h, w]."""
     changes = frames.std(axis=0) / mean
-    low, high = DEFECT[0] * np.median(changes), DEFECT[1] * np.median(changes)
+    half = np.ptp(np.quantile(frames[:: max(1, len(frames) // 50)] / mean, (0.005, 0.995))) / 2  # of all contrast
+    low, high = DEFECT[0] * np.median(changes), max(DEFECT[1] * np.median(changes), half)
     return (changes < low) | (changes > high)
 
 

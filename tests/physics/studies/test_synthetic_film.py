@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lib.analysis import kerr
 from lib.analysis.couplings import cramer_rao, pseudolikelihood
 from lib.analysis.reweighting import ising_direct
 from lib.samplers import chains, mcmc
-from lib.studies import film_heating, film_patches, imaged_film, synthetic_film
+from lib.studies import film_heating, imaged_film, synthetic_film
 from lib.systems import film, ising
-from lib.systems.camera import Camera, render
+from lib.systems.camera import Camera
 from tests.physics.standins import ALPHA, StandIn
 
 pytestmark = pytest.mark.xdist_group("film")  # what the module builds is built once, in one process
@@ -219,44 +218,6 @@ def test_a_film_with_stripes():
     mean = synthetic_film.combine_stripes([a, a])
     assert np.array_equal(mean.couplings.value, a.network.values)
     assert mean.at_zero.value == pytest.approx(a.structure.mean[0] / a.data.mean[0])
-
-
-# Patches of a larger film ----------------------------------------------------------------------------------
-
-
-def test_patches_of_a_larger_film_give_its_couplings():
-    """8 x 8 patches without periodic boundaries from 24 x 24 films at T = 3: K = 1/3, no other coupling, no field."""
-    s = mcmc.sample(chains.Ising(24, 3.0), 300, np.random.default_rng(1)).configurations
-    patches = kerr.coarse_grain(s, 1, 8).spins
-    assert patches.shape == (2700, 8, 8)
-    found = film_patches.patches_classical(patches)
-    assert found.names == ("(0, 1)", "(1, 1)", "(0, 2)", "field")
-    assert np.all(np.abs(found.values - [1 / 3, 0, 0, 0]) < 4 * found.errors) and found.errors.max() < 0.01
-    network = film_patches.read_patches(patches, 200, 1)
-    assert network.values[0] == pytest.approx(1 / 3, abs=0.05)
-    assert np.abs(network.values[1:]).max() < 0.05
-
-
-def test_patches_with_a_field_show_it():
-    s = mcmc.sample(
-        chains.Ising(24, 3.0, couplings={"nn": 1.0, "field": 0.3}), 200, np.random.default_rng(2)
-    ).configurations
-    patches = kerr.coarse_grain(s, 1, 8).spins
-    found = film_patches.patches_classical(patches)
-    assert np.all(np.abs(found.values - [1 / 3, 0, 0, 0.1]) < 4 * found.errors)
-    assert film_patches.read_patches(patches, 200, 1).values[3] == pytest.approx(0.1, abs=0.05)
-
-
-def test_frames_become_patches_and_a_small_one_is_named():
-    """Stripes 16 pixels wide: the period is 32 and a block 8 pixels; 2 x 2 patches of 8 x 8 blocks fit in a frame."""
-    stripes = np.where(np.arange(32) // 4 % 2, 1, -1).astype(np.int8) * np.ones((1, 32, 1), np.int8)
-    large = render(stripes, Camera(), np.random.default_rng(3))[0].astype(np.float32)
-    frames = kerr.Frames(("large", "small"), [large, large[:64, :50]], [large < 0, large[:64, :50] < 0], ())
-    segmented = film_patches.segment_frames(frames, kerr.Settings())
-    assert segmented[0].name == "large" and segmented[0].period == pytest.approx(32, rel=0.1)
-    patches, lines = film_patches.cut_frames(segmented, 8, 0.5)
-    assert len(patches) == 1 and patches[0].spins.shape[1:] == (8, 8) and 6 <= patches[0].block <= 9
-    assert lines[0].startswith("blocks of ") and lines[-1].startswith("small: 8 blocks of ")
 
 
 def test_pseudolikelihood_of_the_twin_returns_its_curie_temperature():
