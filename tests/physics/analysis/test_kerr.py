@@ -260,6 +260,16 @@ def test_domains_that_do_not_move_are_seen_in_the_mean():
     assert (kerr.coarse_grain(lost, 4, 32).spins != still).mean() > 0.2
 
 
+def test_a_field_sweep_gives_its_spins_back():
+    """Every pixel turns once, each at a field of its own: the mean spin differs from place to place."""
+    switching = filters.gaussian(RNG(20).normal(size=(32, 32)), 3, mode="wrap")
+    switching /= switching.std()
+    spins = np.where(np.linspace(-3, 3, 60)[:, None, None] > switching, 1, -1).astype(np.int8)
+    series, found = recovered(render(spins, Camera(), RNG(21)), 32)
+    assert spins.mean(0).std() > 0.3 and series.source == "mean" and 0.1 < series.in_mean < 0.4
+    assert (found != spins).mean() < 0.001
+
+
 def test_an_image_of_the_saturated_film_is_its_light():
     """Spins that never change are pixels of other brightness in any mean, and flipped spins beside the reference."""
     spins = mcmc.sample(chains.Ising(16, 1.6), 200, RNG(18)).configurations
