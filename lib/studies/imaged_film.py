@@ -10,7 +10,7 @@ are windows of a larger film, with edges. A film may also be imaged `whole`, as 
 """
 
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -83,12 +83,17 @@ class ImagedFilm(Lattice):
 
     def recovered(self, n, seed):
         """True spins [n, L, L], and those that are found in their images [m, L, L]: fewer, where a block is masked."""
-        truth, frames = self.images(n, seed)
-        reference = self.saturated(SATURATED, seed) if self.reference else None
-        return truth, recover(frames, self.camera.pixels_per_spin, self.L, reference=reference)
+        return tuple(spins.copy() for spins in _recovered(self, n, seed))
 
     def configurations(self, n, seed, purpose="test"):
         return self.recovered(n, seed)[1]
+
+
+@lru_cache(maxsize=32)  # the networks of one film, and what reads them, see the same images; a megabyte each
+def _recovered(source, n, seed):
+    truth, frames = source.images(n, seed)
+    reference = source.saturated(SATURATED, seed) if source.reference else None
+    return truth, recover(frames, source.camera.pixels_per_spin, source.L, reference=reference)
 
 
 @dataclass(frozen=True)
