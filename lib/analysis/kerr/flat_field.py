@@ -1,7 +1,8 @@
 """Illumination I_0 and noise of one frame: flat-field and denoise.
 
-I_0 starts as the upper envelope of the frame, a morphological closing, which fills dark domains narrower than 2
-`radius`, and becomes (in `segmentation.segment`, twice) the smooth mean of the pixels outside the domains found so far.
+A cubic surface takes out the slope of the light (`slope`), unless it leaves steps: the edge of the sample. Then I_0
+starts as the upper envelope of the frame, a morphological closing, which fills dark domains narrower than 2 `radius`,
+and becomes (in `segmentation.segment`, twice) the smooth light outside the domains found so far (`light_outside`).
 Denoising is a narrow Gaussian, then total variation, which keeps edges; its weight is in units of the noise of the
 frame. Sources: A. Chambolle, J. Math. Imaging Vis. 20, 89 (2004), for the functional of Rudin, Osher and Fatemi;
 noise: J. Immerkaer, Comput. Vis. Image Underst. 64, 300 (1996).
