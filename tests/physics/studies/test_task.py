@@ -150,6 +150,8 @@ def test_larger_lattices_have_smaller_batches():
         *replicas("can", Angles(4, 1.0), 10, 1, 1, 1, options=(("n_components", 2),)),
         *replicas("kinetic_ring", Paths(10.0, 16), 10, 1, 1, 1),
         *replicas("markov_lattice", Spins(4, 2.0), 0, 1, 1, 1, without_data=WithoutData(field=0.1)),
+        synthetic_film.Experiment(start=synthetic_film.Experiment()).task,
+        synthetic_film.Stripes().task,
         Task("majority", rg.MajorityBlocks(16, 2.27), 10, 1, 1),
     ],
     ids=lambda one: one.network,
@@ -158,14 +160,6 @@ def test_what_was_learned_can_be_kept(one):
     """Every kind of task has a value by which the cache knows it, another for another seed."""
     key = cache.key(learn, one)
     assert key is not None and key == cache.key(learn, replace(one)) != cache.key(learn, replace(one, seed=77))
-
-
-@pytest.mark.parametrize(
-    "one", [synthetic_film.Experiment().task, synthetic_film.Stripes().task], ids=["film", "whole"]
-)
-def test_networks_of_films_are_not_kept(one):
-    """The image room imports Pillow and tifffile, whose code no key stands for; they are learned anew every time."""
-    assert cache.key(learn, one) is None
 
 
 def test_an_unknown_network_is_refused():
