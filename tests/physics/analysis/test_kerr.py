@@ -278,13 +278,8 @@ def test_an_image_of_the_saturated_film_is_its_light():
     frames = render(spins, Camera(), RNG(19))
     saturated = render(np.ones((50, 16, 16), np.int8), Camera(), RNG(19)).mean(axis=0)
     series, found = recovered(frames, 16, saturated)
-    assert series.source == "reference" and np.array_equal(found[:, :4], spins[:, :4])
-    sound = ~series.mask[16:24, 16:24]
-    assert (
-        (series.spins[:, 16:24, 16:24][:, sound] == -1).mean() > 0.95
-        if sound.any()
-        else series.mask[16:24, 16:24].all()
-    )
+    assert series.source == "reference" and not series.mask.any() and np.array_equal(found, spins)
+    assert not np.array_equal(recovered(frames, 16)[1], spins)
 
 
 # Blocks ---------------------------------------------------------------------------------------------------
@@ -391,10 +386,10 @@ def scores(frames, red, settings):
 
 
 def test_real_frames_against_hand_labels(labelled):
-    """One set of parameters for all frames; mean IoU 0.86, worst 0.71. These twelve are development frames."""
+    """One set of parameters for all frames; mean IoU 0.868, worst 0.79. These twelve are development frames."""
     frames, red = labelled
     found = scores(frames, red, kerr.DEFAULT)
-    assert found.mean() >= 0.84 and found.min() > 0.65
+    assert found.mean() >= 0.85 and found.min() > 0.75
     # without the care for the edge of the sample, and without denoising, it is less
     assert scores(frames, red, kerr.Settings(edge=1.0)).mean() < found.mean()
     assert scores(frames, red, kerr.Settings(smooth=0, tv=0)).mean() < 0.84
