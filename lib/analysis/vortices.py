@@ -17,8 +17,6 @@ without. Since a vortex costs energy, any measure of energy has a high AUC; the 
 squares of the same energy only.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 import torch
 from scipy.optimize import linear_sum_assignment
@@ -97,17 +95,16 @@ def auc_at_equal(score, positive, energy, bins=30):
     return total / weight if weight else float("nan")
 
 
-class Pairs(NamedTuple):
-    """Vortices matched with antivortices so that the total distance is least.
+def neighbourhood_energy(theta):
+    """Sum over the four corners of every square of the energies of these sites, -sum cos over their four bonds each.
 
-    distance: mean distance of a pair, averaged over the configurations that have any; nan if none has.
-    random: that of as many charges put down at random.
-    configurations: how many have vortices.
+    What a sum over four corners can know without any network: twelve bonds, those of the square twice. [n, L, L].
     """
+    steps = ((0, 1), (1, 0), (0, -1), (-1, 0))
+    return around_squares(-sum(np.cos(theta - lattice.neighbour(theta, *step)) for step in steps))
 
-    distance: float
-    random: float
-    configurations: int
+
+# ---------------------------------------------------------------- pairs
 
 
 def _distance(a, b, L):
@@ -116,19 +113,30 @@ def _distance(a, b, L):
     return np.hypot(*np.moveaxis(np.minimum(d, L - d), -1, 0))
 
 
-def pairs(theta, rng):
-    """`Pairs` of configurations [n, L, L]; the assignment problem is solved exactly (scipy)."""
-    L = theta.shape[-1]
-    found, chance = [], []
-    for v in xy.vorticity(theta):
+def _matched(plus, minus, L):
+    """Sum of the distances of vortices [k, 2] from antivortices [k, 2], matched so that it is least (scipy)."""
+    d = _distance(plus, minus, L)
+    return d[linear_sum_assignment(d)].sum()
+
+
+def matched_pairs(theta):
+    """Pairs of each configuration [n, L, L], and the sum of the distances of vortices from their antivortices: [n, 2].
+
+    They are matched so that the total distance is least, an assignment problem that is solved exactly.
+    """
+    found = np.zeros((len(theta), 2))
+    for k, v in enumerate(xy.vorticity(theta)):
         plus, minus = np.argwhere(v > 0), np.argwhere(v < 0)
-        if len(plus) == 0:
-            continue
-        d = _distance(plus, minus, L)
-        found.append(d[linear_sum_assignment(d)].mean())
-        places = np.stack(divmod(rng.permutation(L * L)[: 2 * len(plus)], L), axis=1)
-        d = _distance(places[::2], places[1::2], L)
-        chance.append(d[linear_sum_assignment(d)].mean())
-    if not found:
-        return Pairs(np.nan, np.nan, 0)
-    return Pairs(float(np.mean(found)), float(np.mean(chance)), len(found))
+        if len(plus):
+            found[k] = len(plus), _matched(plus, minus, theta.shape[-1])
+    return found
+
+
+def random_pairs(numbers, L, rng):
+    """The same for as many charges put down at random; numbers: of pairs in each configuration, [n]."""
+    found = np.zeros((len(numbers), 2))
+    for k, number in enumerate(np.asarray(numbers, int)):
+        if number:
+            places = np.stack(divmod(rng.permutation(L * L)[: 2 * number], L), axis=1)
+            found[k] = number, _matched(places[::2], places[1::2], L)
+    return found
