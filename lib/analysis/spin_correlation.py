@@ -36,13 +36,12 @@ def logarithm(L):
 def decay_exponent(G):
     """eta from G(r) at r = 0 ... R, [..., R + 1]: a straight line through ln G from r = NEAREST on; L = 2 R. -> [...].
 
-    nan where G is not positive. ValueError if fewer than three distances are left.
+    nan where G is not positive, and on lattices below L = 8, which leave fewer than three distances.
     """
     G = np.asarray(G, float)
-    side = 2 * (G.shape[-1] - 1)
     if G.shape[-1] < NEAREST + 3:
-        raise ValueError(f"L = {side}: a fit of the decay needs a lattice of side {2 * (NEAREST + 2)} or more")
-    x = logarithm(side)[NEAREST:]
+        return np.full(G.shape[:-1], np.nan)
+    x = logarithm(2 * (G.shape[-1] - 1))[NEAREST:]
     x = x - x.mean()
     used = G[..., NEAREST:]
     return -(np.log(np.where(used > 0, used, np.nan)) @ x) / (x @ x)

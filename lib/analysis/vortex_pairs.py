@@ -23,7 +23,7 @@ import torch
 
 from lib import lattice
 from lib.samplers import vortex_sector
-from lib.statistics import Estimate, mean, over_networks
+from lib.statistics import Estimate, over_networks
 from lib.systems import xy
 
 SWEEPS = 300  # from the harmonic field to a spin-wave background
@@ -105,18 +105,6 @@ class Interaction(NamedTuple):
         """`Estimate` over networks of the learned pair energy relative to r = 0, [R]."""
         exact, excess = self.relative(self.exact), self.relative(self.excess)
         return over_networks(exact.value + excess.value, shared=np.hypot(exact.error, excess.error.mean(0)))
-
-
-def interaction(hamiltonians, L, T, n, seed):
-    """`Interaction` from n backgrounds at every distance. hamiltonians: objects with energy(theta) [n] -> [n]."""
-    U = potential(L)
-    exact, excess = [], []
-    for r in range(1 + len(U)):
-        theta, energy = backgrounds(L, T, r, n, np.random.default_rng([seed, 9, r]))
-        true = xy.energy(theta)
-        exact.append(mean(energy))
-        excess.append([mean(h.energy(theta) - true) for h in hamiltonians])
-    return Interaction(U, Estimate(*np.transpose(exact)), Estimate(*np.transpose(excess, (2, 1, 0))))
 
 
 class Line(NamedTuple):

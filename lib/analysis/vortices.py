@@ -7,14 +7,14 @@ that angle, in nats,
 
     u_i = - ln q_g(theta_i | before i),
 
-is large where the neighbours did not announce it. delta q of a square is the sum of u over its four corners. Beside it
-the excess surprise, u_i minus that of the most probable angle: the difference of two conditional log probabilities. One
+is large where the neighbours did not announce it. delta q of a square is the sum of u over its four corners. One
 direction sees a vortex best at its last corner; the symmetrised score averages over 16 directions, the lattice
 symmetries of `lattice.subgroup`.
 
 A score is judged by the area under its ROC curve (AUC): the probability that a square with a vortex gets more than one
-without. Since a vortex costs energy, any measure of energy has a high AUC; the AUC at equal plaquette energy compares
-squares of the same energy only.
+without. Since a vortex costs energy, any measure of energy has a high AUC. The AUC at equal energy compares squares of
+the same energy only. delta q sums over four corners and sees twelve bonds, four of the square and eight around it; so
+what a score of energy alone could know is `neighbourhood_energy`, and that is what has to be held fixed.
 """
 
 import numpy as np
@@ -25,35 +25,25 @@ from scipy.stats import mannwhitneyu
 from lib import lattice
 from lib.systems import xy
 
-ANGLES = 64  # grid on which the most probable angle is looked for
-
 
 @torch.no_grad()
-def surprise(hamiltonian, theta, excess=False, batch=64):
-    """u_i [n, L, L] in the network's own drawing direction.
-
-    excess: relative to the most probable angle of a grid, never below zero; for heads that see the angle itself.
-    """
+def surprise(hamiltonian, theta, batch=64):
+    """u_i [n, L, L] of angles [n, L, L] in the network's own drawing direction."""
     model, maps = hamiltonian.model, []
-    grid = torch.arange(ANGLES, dtype=model.dtype) * (xy.TWO_PI / ANGLES)
     for start in range(0, len(theta), batch):
         values = model.flatten(hamiltonian.preprocess(theta[start : start + batch]))
         parameters = model.conditionals(values)
-        log_q = model.head.log_prob(parameters, values)
-        if excess:
-            best = model.head.log_prob(parameters[..., None, :], grid).amax(-1)
-            log_q = log_q - torch.maximum(best, log_q)
-        maps.append(model.unflatten(-log_q))
+        maps.append(model.unflatten(-model.head.log_prob(parameters, values)))
     return torch.cat(maps).double().numpy()
 
 
-def symmetrised_surprise(hamiltonian, theta, excess=False):
-    """u_i averaged over 16 drawing directions, [n, L, L]; arguments as in `surprise`."""
+def symmetrised_surprise(hamiltonian, theta):
+    """u_i averaged over 16 drawing directions, [n, L, L]."""
     L = theta.shape[-1]
     images = lattice.subgroup(L)
     sites, total = np.arange(L * L).reshape(1, L, L), np.zeros((len(theta), L * L))
     for image in images:
-        u = surprise(hamiltonian, image(theta), excess)
+        u = surprise(hamiltonian, image(theta))
         total[:, image(sites).reshape(-1)] += u.reshape(len(theta), -1)
     return (total / len(images)).reshape(theta.shape)
 

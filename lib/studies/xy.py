@@ -1,4 +1,4 @@
-"""What the chapter on angles measures: direct Monte Carlo, and learned Hamiltonians of the XY model.
+"""What the chapter on angles measures: distance from the truth, vortices, and their interaction.
 
 The trainings are tasks (`task.py`) with `sources.Angles`.
 """
@@ -7,46 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lib import lattice, parallel
-from lib.analysis import couplings, finite_size, vortices
+from lib import parallel
+from lib.analysis import image_average, vortex_pairs, vortex_sign, vortices
 from lib.analysis.divergence import kl_divergence
-from lib.analysis.reweighting import XY, Curves, effective_sample_size, log_mean_weight, xy_by_surrogate, xy_direct
-from lib.models.learned import LearnedHamiltonian
-from lib.samplers import chains, mcmc
-from lib.statistics import Estimate, over_blocks, over_networks, owners
+from lib.analysis.reweighting import effective_sample_size, log_mean_weight
+from lib.statistics import Estimate, mean, over_blocks, over_networks, owners
 from lib.studies.sources import Angles
 from lib.systems import xy
-
-# ---------------------------------------------------------------- the reference
-
-
-def sizes_for_transition(L):
-    """The lattices whose networks give T_BKT: half of L, three quarters of it, and L; L alone where half is below 8,
-    where the formula of Weber and Minnhagen has no meaning."""
-    return [L // 2, 3 * L // 4, L] if L >= 16 and L % 4 == 0 else [L]
-
-
-def monte_carlo(temperatures, n_sweeps, seed):
-    """Dict L -> `Curves` of direct Monte Carlo.
-
-    temperatures: dict L -> [t].
-    n_sweeps: on a lattice of L = 16; 16 / L times as many on the others, but at least 100.
-    """
-    order = sorted(temperatures, reverse=True)  # the longest first
-    jobs = [(xy_direct, L, temperatures[L], max(100, n_sweeps * 16 // L), seed) for L in order]
-    return dict(zip(order, parallel.run(jobs), strict=True))
-
-
-def transition(curves, window):
-    """`finite_size.KosterlitzThouless` from a dict L -> `Curves`, at the temperatures of the window [t]; NaN from fewer
-    than three lattices."""
-    if len(curves) < 3:
-        return finite_size.KosterlitzThouless(*[np.nan] * len(finite_size.KosterlitzThouless._fields))
-    near = {L: np.isin(curve.T, window) for L, curve in curves.items()}
-    values = {L: curve.values["helicity"][near[L]] for L, curve in curves.items()}
-    errors = {L: curve.errors["helicity"][near[L]] for L, curve in curves.items()}
-    return finite_size.kosterlitz_thouless(window, values, errors)
-
 
 # ---------------------------------------------------------------- distance from the truth
 
@@ -62,47 +29,39 @@ def divergence_given_log_z(hamiltonian, theta, log_z):
 
 
 class Assessed(NamedTuple):
-    """KL of the exact distribution from a network's; of its own draws with weights p / p_theta the effective sample
-    size
-    per draw, and ln Z."""
+    """Networks of one T0 together, `Estimate`s: KL of the exact distribution from theirs; of their own draws with
+    weights p / p_theta the effective sample size per draw, and ln Z, which KL is taken with."""
 
     kl: Estimate
-    ess: float
+    ess: Estimate
     log_z: Estimate
 
 
-def assess(hamiltonian, log_z, seed, n=2000, n_draws=1000):
-    """`Assessed` on n new configurations at T0 and n_draws of the network. log_z: (value, error) of ln Z."""
-    theta = Angles(hamiltonian.model.site_shape[0], hamiltonian.T0).configurations(n, seed)
-    distance = divergence_given_log_z(hamiltonian, theta, log_z)
-    drawn, log_q = hamiltonian.sample(n_draws, seed)
+def _own_log_z(hamiltonian, n, seed):
+    """(effective sample size / n, ln Z, its error) from n draws of a network with weights p / p_theta."""
+    drawn, log_q = hamiltonian.sample(n, seed)
     log_w = xy.log_density(drawn, hamiltonian.T0, 0.0) - log_q
     ess = effective_sample_size(log_w)
-    return Assessed(distance, ess, Estimate(log_mean_weight(log_w), float(np.sqrt((1 / ess - 1) / n_draws))))
+    return ess, log_mean_weight(log_w), float(np.sqrt((1 / ess - 1) / n))
 
 
-def assess_all(learned, log_z, seed):
-    """Dict name -> list of `Assessed`, side by side.
+def _divergence(hamiltonian, log_z, n, seed):
+    """KL, an `Estimate`, on n new configurations at T0, given ln Z."""
+    theta = Angles(hamiltonian.model.site_shape[0], hamiltonian.T0).configurations(n, seed)
+    return divergence_given_log_z(hamiltonian, theta, (log_z, 0.0))
 
-    learned: dict name -> list of `Learned`. log_z: dict T -> (value, error) of ln Z. seed: of the first of a list.
+
+def assess(hamiltonians, seed, n=2000, n_draws=2000):
+    """`Assessed` networks, side by side; ln Z is the mean of what they say themselves.
+
+    n: new configurations for each. n_draws: of each network. seed: of the first.
     """
-    jobs = [
-        (one.hamiltonian, log_z[one.task.source.T], seed + k)
-        for group in learned.values()
-        for k, one in enumerate(group)
-    ]
-    found = iter(parallel.starmap(assess, jobs))
-    return {name: [next(found) for _ in group] for name, group in learned.items()}
-
-
-def over_assessed(assessed, log_z):
-    """`Assessed` of a list of networks together; ess is an `Estimate`. log_z: (value, error), common to all of them."""
-    kl, ess, own_log_z = zip(*assessed, strict=True)
-    return Assessed(
-        over_networks(*zip(*kl, strict=True), shared=log_z[1]),
-        over_networks(ess, np.zeros(len(ess))),
-        over_networks(*zip(*own_log_z, strict=True)),
-    )
+    draws = parallel.run((_own_log_z, h, n_draws, seed + k) for k, h in enumerate(hamiltonians))
+    ess, values, errors = zip(*draws, strict=True)
+    log_z = over_networks(values, errors)
+    each = parallel.run((_divergence, h, log_z.value, n, seed + k) for k, h in enumerate(hamiltonians))
+    kl = over_networks(*zip(*each, strict=True), shared=log_z.error)
+    return Assessed(kl, over_networks(ess, np.zeros(len(ess))), log_z)
 
 
 def energy_turned(hamiltonian, theta, turns):
@@ -117,120 +76,91 @@ def energy_turned(hamiltonian, theta, turns):
 def vortex_scores(hamiltonians, theta):
     """What networks say about the squares of angles [n, L, L]: scores delta q, each [n, L, L].
 
-    Returns those of every network, a list; of the first one the excess surprise; and its surprise in one direction.
+    Returns those of every network, a list; and of the first one the surprise in one direction.
     """
     jobs = [(vortices.symmetrised_surprise, hamiltonian, theta) for hamiltonian in hamiltonians]
-    jobs += [(vortices.symmetrised_surprise, hamiltonians[0], theta, True), (vortices.surprise, hamiltonians[0], theta)]
-    *each, excess, single = [vortices.around_squares(u) for u in parallel.run(jobs)]
-    return each, excess, single
+    jobs.append((vortices.surprise, hamiltonians[0], theta))
+    *each, single = [vortices.around_squares(u) for u in parallel.run(jobs)]
+    return each, single
+
+
+class Areas(NamedTuple):
+    """AUC of a score for vortices: among all squares, among squares of the same energy, and among squares whose
+    neighbourhood (`vortices.neighbourhood_energy`) has the same energy."""
+
+    all: Estimate
+    equal_square: Estimate
+    equal_neighbourhood: Estimate
 
 
 def vortex_areas(score, theta):
-    """AUC of a score [n, L, L] for the vortices of theta, and AUC at equal plaquette energy: two `Estimate`s."""
-    vortex, energy = xy.vorticity(theta) != 0, xy.plaquette_energy(theta)
+    """`Areas` of a score [n, L, L] for the vortices of theta, errors over configurations."""
+    return Areas(*(over_blocks(_area(score, theta, fixed), owners(len(theta))) for fixed in FIXED))
+
+
+def area_difference(score, other, theta):
+    """`Estimate` of the AUC at equal energy of the square of one score minus that of another, both [n, L, L]."""
+    one, two = (_area(each, theta, xy.plaquette_energy) for each in (score, other))
+    return over_blocks(lambda keep: one(keep) - two(keep), owners(len(theta)))
+
+
+FIXED = (None, xy.plaquette_energy, vortices.neighbourhood_energy)
+
+
+def _area(score, theta, fixed):
+    """The AUC as a function of which configurations are kept."""
+    vortex = xy.vorticity(theta) != 0
+    energy = None if fixed is None else fixed(theta)
 
     def area(keep):
-        return vortices.auc(score[keep].ravel(), vortex[keep].ravel())
+        columns = score[keep].ravel(), vortex[keep].ravel()
+        return vortices.auc(*columns) if energy is None else vortices.auc_at_equal(*columns, energy[keep].ravel())
 
-    def at_equal_energy(keep):
-        return vortices.auc_at_equal(score[keep].ravel(), vortex[keep].ravel(), energy[keep].ravel())
-
-    return tuple(over_blocks(function, owners(len(theta))) for function in (area, at_equal_energy))
+    return area
 
 
-def alarms(score, vortex, missed=0.1):
-    """How a score [n, L, L] fares at the threshold below which the part `missed` of the vortices lies.
+class Signs(NamedTuple):
+    """A signed score: AUC of vortices against antivortices, and the share of squares with a vortex of either kind in
+    which its sign is that of the winding; `Estimate`s."""
 
-    vortex: bool [n, L, L].
-    Returns (false, precise): the part of squares above it in configurations without a vortex; the part of squares above
-    it that hold one. NaN where there is no vortex, or no configuration without.
-    """
-    empty = ~vortex.any((1, 2))
-    if not vortex.any():
-        return np.nan, np.nan
-    above = score > np.quantile(score[vortex], missed)
-    return np.mean(above[empty]) if empty.any() else np.nan, np.mean(vortex[above])
+    auc: Estimate
+    right: Estimate
 
 
-# ---------------------------------------------------------------- other temperatures
+def vortex_signs(energy, theta, n, seed):
+    """`Signs` of the test charge under a Hamiltonian, energy(theta) -> [n], on n vortices and n antivortices."""
+    which, squares, winding = vortex_sign.some_squares(theta, n, np.random.default_rng([seed, 6]))
+    charged = winding != 0
+    score = vortex_sign.signed_score(energy, theta[which][charged], squares[charged])
+    sign, owner = winding[charged], owners(len(theta))[which[charged]]
+    return Signs(
+        over_blocks(lambda keep: vortices.auc(score[keep], sign[keep] > 0), owner),
+        over_blocks(lambda keep: np.mean(np.sign(score[keep]) == sign[keep]), owner),
+    )
 
 
-def largest_deviation(name, found, truth, keep):
-    """(|difference|, its error) of two `Curves` in the quantity `name`, at that of the kept temperatures where it is
-    largest; NaN, NaN if none is kept. keep [t]: bool."""
-    difference = np.abs(found.values[name] - truth.values[name])
-    if not np.isfinite(difference[keep]).any():
-        return np.nan, np.nan
-    worst = np.nanargmax(np.where(keep, difference, np.nan))
-    return float(difference[worst]), float(np.hypot(found.errors[name][worst], truth.errors[name][worst]))
+# ---------------------------------------------------------------- the interaction of vortices
 
 
-class MeanOverImages(LearnedHamiltonian):
-    """H_theta averaged over the first `images` elements of `lattice.subgroup`: 4 (reflections), 8 (D4), 16.
-
-    It is smoother than the raw one, and weights are more even. H_theta itself is averaged, not p: -ln of an average of
-    p is a soft minimum over the images, lowest where one of them errs, and favours configurations rich in vortices.
-    """
-
-    def __init__(self, hamiltonian, images=8):
-        if images not in (4, 8, 16):
-            raise ValueError(f"images = {images}: 4, 8 or 16 of them form a group")
-        (side, _) = hamiltonian.model.site_shape
-        super().__init__(hamiltonian.model, hamiltonian.T0, lattice.subgroup(side)[:images], hamiltonian.preprocess)
-
-    def _average(self, each):
-        return np.mean(each - self.model.n_sites * np.log(self.scale), axis=0)
+def interactions(hamiltonians, L, T, n, seed):
+    """Dict of `image_average.AVERAGES` -> `vortex_pairs.Interaction`, on the same n backgrounds at every distance."""
+    jobs = [(_pair_energies, hamiltonians, L, T, r, n, seed) for r in range(1 + L // 2)]
+    exact, excess = zip(*parallel.run(jobs), strict=True)
+    U = vortex_pairs.potential(L)
+    exact = Estimate(*np.transpose(exact))
+    found = {}
+    for name in image_average.AVERAGES:
+        each = np.array([[one[name] for one in row] for row in excess])  # [1 + R, m, 2]
+        found[name] = vortex_pairs.Interaction(U, exact, Estimate(*each.transpose(2, 1, 0)))
+    return found
 
 
-def read(hamiltonian, theta, *, moves=16, seed=0):
-    """`Couplings` of H_theta on all of `xy.OPERATORS`, and on nn alone, from moves of angles [n, L, L] drawn at T0."""
-    names = tuple(xy.OPERATORS)
-    tried = couplings.try_moves(hamiltonian, theta, xy.operators, names, xy.rotate_one, moves=moves, seed=seed)
-    return couplings.read_moves(tried, hamiltonian.T0), couplings.read_moves(tried, hamiltonian.T0, ("nn",))
-
-
-class Extrapolated(NamedTuple):
-    """What networks of one lattice say, together: couplings of all operators [5], of nn alone, and `Curves`."""
-
-    couplings: Estimate
-    nearest: Estimate
-    curves: Curves
-
-
-def _read(learned, seed):
-    """`read` of a `Learned` network, H averaged over images, from 150 new configurations at T0."""
-    task = learned.task
-    theta = mcmc.sample(chains.XY(task.source.L, task.source.T), 150, np.random.default_rng([seed, 2])).configurations
-    return read(MeanOverImages(learned.hamiltonian), theta, seed=seed)
-
-
-def extrapolate(learned, temperatures, n, n_sweeps, seed):
-    """Dict L -> `Extrapolated`: couplings read at T0, then `xy_by_surrogate` at each temperature, side by side.
-
-    learned: dict L -> list of `Learned`.
-    temperatures: dict L -> [t].
-    n: configurations evaluated at each temperature, four times as many from T = 1 on, where the helicity modulus is
-        small and fluctuates most.
-    n_sweeps: of the long runs.
-    """
-    found = iter(parallel.run((_read, one, seed + k) for group in learned.values() for k, one in enumerate(group)))
-    of_networks = {L: [next(found) for _ in group] for L, group in learned.items()}
-    jobs = []
-    for L, group in learned.items():
-        hamiltonians = [MeanOverImages(one.hamiltonian) for one in group]
-        mean = np.mean([every.values for every, _ in of_networks[L]], axis=0)
-        surrogate = dict(zip(xy.OPERATORS, mean.tolist(), strict=True))
-        many = np.where(temperatures[L] < 1, n, 4 * n)
-        points = enumerate(zip(temperatures[L], many, strict=True))
-        jobs += [(xy_by_surrogate, hamiltonians, surrogate, L, T, m, n_sweeps, [seed, 4, L, k]) for k, (T, m) in points]
-    rows = iter(parallel.run(jobs))
-    extrapolated = {}
-    for L, pairs in of_networks.items():
-        curves = Curves.of(XY, temperatures[L], [next(rows) for _ in temperatures[L]])
-        every, nearest = zip(*pairs, strict=True)
-        extrapolated[L] = Extrapolated(
-            over_networks([c.values for c in every], [c.errors for c in every]),
-            over_networks([c.values[0] for c in nearest], [c.errors[0] for c in nearest]),
-            curves,
-        )
-    return extrapolated
+def _pair_energies(hamiltonians, L, T, r, n, seed):
+    """At distance r: the exact energy, an `Estimate`; of every network a dict of averages -> <H_theta - H>."""
+    theta, energy = vortex_pairs.backgrounds(L, T, r, n, np.random.default_rng([seed, 9, r]))
+    true, group = xy.energy(theta), image_average.square(L)
+    excess = []
+    for hamiltonian in hamiltonians:
+        energies = image_average.every_image(hamiltonian, group).energy(theta)
+        excess.append({k: mean(H - true) for k, H in image_average.averages(energies, hamiltonian.T0).items()})
+    return mean(energy), excess

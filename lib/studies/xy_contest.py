@@ -30,7 +30,7 @@ from lib.systems import xy
 STEPS = {"can": 1100, "made_beta": 870, "made_von_mises": 750, "convolution": 950, "equivariant": 1300}
 TUNING = 3  # times fewer steps in a trial of the tuning
 N_TRAIN, N_TEST, N_DRAWS, N_TURNED, N_PAIRS = 9000, 2000, 4000, 200, 160
-RATES = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
+RATES = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
 TUNING_SEED, SEEDS = 900, (901, 902, 903, 904, 905)
 TURNS = (0.0, 0.2, 0.4, 0.6, 0.8)
 

@@ -47,6 +47,14 @@ def helicity_near(curves, window):
     return values, errors
 
 
+def read_helicity(file):
+    """Temperatures [t], and dicts L -> helicity modulus and error [t], from the table of `data/xy_helicity.py`."""
+    table = np.genfromtxt(file, delimiter=",", names=True)
+    rows = {int(L): table[table["L"] == L] for L in np.unique(table["L"])}
+    values, errors = ({L: each[name] for L, each in rows.items()} for name in ("helicity", "error"))
+    return next(iter(rows.values()))["T"], values, errors
+
+
 def transition(curves, window):
     """`finite_size.KosterlitzThouless` from a dict L -> `Curves`, at the temperatures of the window [t]; NaN from fewer
     than three lattices."""
@@ -113,8 +121,8 @@ def extrapolate(learned, temperatures, n, n_sweeps, seed):
     """Dict name -> `Extrapolated`, side by side.
 
     learned: dict name -> list of `Learned`, all of one lattice and one T0. temperatures: dict name -> [t].
-    n: configurations evaluated at each temperature, four times as many from T = 1 on, where the helicity modulus is
-        small and fluctuates most.
+    n: dict name -> configurations evaluated at each temperature, four times as many from T = 1 on, where the helicity
+        modulus is small and fluctuates most.
     n_sweeps: of the long runs.
     """
     found = iter(parallel.run((_read, one, seed + k) for group in learned.values() for k, one in enumerate(group)))
@@ -125,7 +133,7 @@ def extrapolate(learned, temperatures, n, n_sweeps, seed):
         mean = np.mean([every.values for every, _ in of_networks[name]], axis=0)
         surrogate = dict(zip(xy.OPERATORS, mean.tolist(), strict=True))
         for k, T in enumerate(np.asarray(temperatures[name], float).tolist()):
-            m = n if T < 1 else 4 * n
+            m = n[name] if T < 1 else 4 * n[name]
             jobs.append((xy_reweighting.weighted, hamiltonians, surrogate, L, T, m, n_sweeps, [seed, 4, number, k]))
     rows = iter(parallel.run(jobs))
     extrapolated = {}

@@ -1,18 +1,15 @@
-"""XY networks as the chapter trains and reads them."""
+"""XY networks as the chapter trains and judges them."""
 
 import numpy as np
 import pytest
 import torch
 
-from lib import lattice
-from lib.analysis import reweighting
-from lib.samplers import chains, mcmc
+from lib.analysis import vortices
 from lib.studies import recipes
 from lib.studies import xy as study
 from lib.studies.sources import Angles
-from lib.studies.task import Task, learn
+from lib.studies.task import Task, learn, replicas
 from lib.systems import xy
-from tests.physics.standins import StandIn
 
 
 def test_augmentation_is_a_symmetry():
@@ -39,43 +36,47 @@ def test_every_recipe_learns_and_is_normalised_in_theta(network):
     assert drawn.min() >= 0 and drawn.max() <= xy.TWO_PI and np.isfinite(log_prob).all()
 
 
-def test_couplings_of_the_exact_hamiltonian():
-    theta = mcmc.sample(chains.XY(6, 1.0), 60, np.random.default_rng(1)).configurations
-    every, nearest = study.read(StandIn(xy.energy), theta)
-    assert every.values == pytest.approx([1, 0, 0, 0, 0], abs=1e-8) and nearest.values == pytest.approx([1], abs=1e-8)
-
-
-def test_the_mean_over_images_is_symmetric():
-    learned = learn(Task("convolution", Angles(4, 1.0), 300, 20, 0)).hamiltonian
-    theta, mean = Angles(4, 1.0).configurations(6, 0), study.MeanOverImages(learned)
-    for image in lattice.subgroup(4)[:8]:
-        assert mean.energy(image(theta)) == pytest.approx(mean.energy(theta), abs=1e-4)
-    assert np.abs(learned.energy(lattice.subgroup(4)[5](theta)) - learned.energy(theta)).max() > 0.01
-    with pytest.raises(ValueError, match="images = 5"):
-        study.MeanOverImages(learned, 5)
-
-
-def test_largest_deviation_is_that_of_the_kept_temperatures():
-    def curves(values, errors):
-        return reweighting.Curves(
-            np.arange(3.0), {"energy": np.array(values)}, {"energy": np.array(errors)}, None, None
-        )
-
-    found, truth = curves([1.0, 2.0, 9.0], [0.3, 0.6, 1.0]), curves([1.1, 2.5, 3.0], [0.4, 0.8, 1.0])
-    keep = np.array([True, True, False])
-    assert study.largest_deviation("energy", found, truth, keep) == (0.5, pytest.approx(1.0))
-    assert np.isnan(study.largest_deviation("energy", found, truth, np.zeros(3, bool))).all()
-
-
 def test_a_score_is_judged_by_the_vortices():
     theta = Angles(4, 1.2).configurations(200, 3)
     vortex = xy.vorticity(theta) != 0
     score = vortex + 0.1 * np.random.default_rng(1).random(vortex.shape)  # tells every vortex from every other square
-    area, at_equal_energy = study.vortex_areas(score, theta)
-    assert area.value == at_equal_energy.value == 1
-    assert study.alarms(score, vortex) == (0, 1)
-    assert np.isnan(study.alarms(score, np.zeros_like(vortex))).all()  # no vortex
+    assert [area.value for area in study.vortex_areas(score, theta)] == [1, 1, 1]
+    gain = study.area_difference(score, vortices.neighbourhood_energy(theta), theta)
+    assert 0.1 < gain.value < 0.6 and 0 < gain.error < 0.1
 
 
-def test_two_lattices_show_no_transition():
-    assert np.isnan(study.transition({8: None, 16: None}, np.array([0.9])).T)
+def test_a_score_of_energy_alone_knows_nothing_at_equal_energy_of_the_neighbourhood():
+    theta = Angles(6, 1.2).configurations(400, 4)
+    score = vortices.neighbourhood_energy(theta) + 0.01 * np.random.default_rng(1).random((400, 6, 6))
+    found = study.vortex_areas(score, theta)
+    assert found.all.value > 0.8 and found.equal_square.value > 0.52
+    off, error = found.equal_neighbourhood.value - 0.5, found.equal_neighbourhood.error
+    assert abs(off) < 3 * error < 0.2
+
+
+def test_the_true_energy_knows_the_sign_of_a_vortex():
+    theta = Angles(8, 1.0).configurations(400, 5)
+    signs = study.vortex_signs(xy.energy, theta, 60, 1)
+    assert signs.auc.value > 0.75 and signs.right.value > 0.7 and signs.auc.error < 0.1
+    blind = study.vortex_signs(lambda theta: np.zeros(len(theta)), theta, 60, 1)
+    assert blind.auc.value == 0.5
+
+
+def test_networks_know_their_own_partition_function():
+    """On a 4 x 4 lattice, where ln Z is exact: KL, ESS and ln Z of two networks together."""
+    tasks = replicas("equivariant", Angles(4, 1.0), 2000, 200, 2, 3)
+    found = study.assess([learn(task).hamiltonian for task in tasks], 1)
+    assert abs(found.log_z.value - 16 * 0.66546758) < 4 * found.log_z.error < 0.2
+    assert -4 * found.kl.error < found.kl.value < 0.5 and found.ess.value > 0.5
+
+
+def test_the_interaction_of_networks_is_measured_on_the_same_backgrounds():
+    hamiltonians = [learn(task).hamiltonian for task in replicas("equivariant", Angles(6, 1.0), 600, 60, 2, 3)]
+    found = study.interactions(hamiltonians, 6, 0.8, 12, 1)
+    assert set(found) == {"bare", "p", "H"} and found["H"].excess.value.shape == (2, 4)
+    assert np.all(found["p"].excess.value <= found["H"].excess.value + 1e-3)  # Jensen
+    E, error = found["H"].relative(found["H"].exact)
+    assert np.all(np.diff(E) > 0) and np.all(error < 3)
+    total = found["H"].total()
+    D = found["H"].relative(found["H"].excess).value
+    assert total.value == pytest.approx(E + D.mean(0)) and np.all(total.error >= error)
