@@ -92,3 +92,20 @@ def test_averaging_p_moves_no_average_at_T0(network, source):
         *(found[n].value for n in ("bare", "p")), *(found[n].error for n in ("bare", "p")), strict=True
     ):
         assert abs(bare - of_p) < 4 * np.hypot(e1, e2)
+
+
+def test_one_temperature_leads_to_curves_of_the_true_model():
+    """Two small networks of 8 x 8 angles at T0 = 1: curves, pairs and eta at another temperature."""
+    learned = {"T0": [learn(task) for task in replicas("equivariant", Angles(8, 1.0), 3000, 300, 2, 1)]}
+    temperatures = np.array([0.9, 1.0])
+    found = study.extrapolate(learned, {"T0": temperatures}, {"T0": 150}, 200, 1)["T0"]
+    truth = study.monte_carlo({8: temperatures}, 400, 1)[8]
+    curves = found.curves()
+    for name in ("energy", "helicity"):
+        off = np.abs(curves.values[name] - truth.values[name])
+        assert np.all(off < np.maximum(0.03, 4 * curves.errors[name]))
+    assert abs(found.nearest.value - 1) < 0.1 and np.all(curves.ess > 0.3)
+    assert found.pairs().value.shape == (2, 2) and np.all(found.eta().value > 0)
+    structure = study.direct_structure(8, temperatures, 300, 1)
+    assert structure.eta.value.shape == (2,) and structure.pairs.value.shape == (2, 2)
+    assert study.agreement(found.eta(), structure.eta).p > 1e-3
