@@ -8,7 +8,7 @@ the *paths*. And the action itself: dS/dx_i is a linear combination of
     -(x_{i+1} + x_{i-1} - 2 x_i),   x_i,   x_i^3,   x_i^5
 
 with coefficients kinetic, quadratic, quartic (`double_well.Couplings`) and zero, which least squares on dS_theta/dx_i
-reads off, once with and once without the last one.
+reads off, once with and once without the last one. Or the first three come from the values of S_theta (`read_values`).
 """
 
 from typing import NamedTuple
@@ -17,6 +17,7 @@ import numpy as np
 
 from lib.analysis.hamiltonian_error import compare
 from lib.statistics import block_sums, jackknife, mean
+from lib.systems import double_well
 from lib.systems.double_well import Couplings
 
 TERMS = ("kinetic", "quadratic", "quartic", "sextic")
@@ -88,6 +89,24 @@ def read(paths, gradient, sextic=False, keep=1.0, blocks=50):
 def _solve(moments):
     """Least squares from the moments of [terms, gradient]."""
     return np.linalg.solve(moments[:-1, :-1], moments[:-1, -1])
+
+
+def read_values(paths, values, blocks=50):
+    r"""The readable action from the *values* of S_theta [n] at paths [n, N] of its own beta, as `Readable`.
+
+    Least squares of S_theta on sum (x_{i+1} - x_i)^2 / 2, sum x_i^2 / 2, sum x_i^4 / 4 and a constant. `read` uses
+    forces instead, which weigh small ripples of S_theta more. And maximum likelihood protects this reading: a network
+    that can represent a small change of a coupling has the same <O> as the paths it was trained on. With p_theta near
+    p, <O>_theta - <O> = -Cov(S_theta - S, O) to first order, so the error of S_theta is uncorrelated with the three
+    sums O, up to what the paths themselves leave open, and regression on them has no bias.
+    explained: the fraction R^2 of the variance. Errors: jackknife over blocks of paths.
+    """
+    columns = np.column_stack([double_well.operators(paths), np.ones(len(paths)), values - values.mean()])
+    moments = block_sums(columns[:, :, None] * columns[:, None, :], blocks)
+    value, error = jackknife(lambda total: np.linalg.solve(total[:-1, :-1], total[:-1, -1]), moments)
+    residual = columns[:, -1] - columns[:, :-1] @ value
+    pad = (0, len(TERMS) - 3)
+    return Readable(np.pad(value[:3], pad), np.pad(error[:3], pad), float(1 - residual.var() / values.var()))
 
 
 def physical(coefficients, spacing):

@@ -8,9 +8,9 @@ With N sites at every beta, S(beta) = K / beta + beta V, where K and V do not de
 and any other action: S_3 = c_1 S_1 + c_2 S_2 + constant. Independent errors of the two of equal size are multiplied by
 sqrt(c_1^2 + c_2^2): below 1 between the two temperatures, quickly growing outside.
 
-exp(-S_3) can be evaluated, not sampled site by site. Each network is read (`read_values`) on paths of its own beta; the
-readable couplings obey the same law, and the readable action they make is sampled by cluster Monte Carlo and solved
-exactly by transfer matrix. Its paths, reweighted, give averages under the networks' own S_3 (`reweighting.py`), and its
+exp(-S_3) can be evaluated, not sampled site by site. Each network is read (`action.read_values`) on paths of its own
+beta; the readable couplings obey the same law, and the readable action they make is sampled by cluster Monte Carlo and
+solved exactly by transfer matrix. Its paths, reweighted, give averages under the networks' own S_3 (`reweighting.py`), and its
 exact averages serve as a control variate.
 """
 
@@ -25,7 +25,7 @@ from lib.analysis.divergence import kl_divergence
 from lib.analysis.reweighting import Control, effective_sample_size, log_mean_weight, reweight
 from lib.models.learned import LearnedHamiltonian
 from lib.samplers import chains, mcmc
-from lib.statistics import Estimate, block_sums, jackknife, over_networks
+from lib.statistics import Estimate, over_networks
 from lib.studies.task import Learned, Task
 from lib.systems import double_well
 from lib.systems.double_well import Couplings, TransferMatrix
@@ -75,27 +75,10 @@ def combined_couplings(couplings_1, couplings_2, beta_1, beta_2, beta_3):
     return Couplings(*(float(value) for value in values))
 
 
-def read_values(paths, values, blocks=50):
-    r"""The readable action from the *values* of S_theta [n] at paths [n, N] of its own beta, as `action.Readable`.
-
-    Least squares of S_theta on sum (x_{i+1} - x_i)^2 / 2, sum x_i^2 / 2, sum x_i^4 / 4 and a constant. `action.read`
-    uses forces instead, which weigh small ripples of S_theta more. And maximum likelihood protects this reading: where
-    it has converged, <d ln p_theta / d theta> = 0 over the training paths for every weight, so as far as a change of
-    these couplings is a change of weights, the error of S_theta is uncorrelated with the three sums.
-    explained: the fraction R^2 of the variance. Errors: jackknife over blocks of paths.
-    """
-    columns = np.column_stack([double_well.operators(paths), np.ones(len(paths)), values - values.mean()])
-    moments = block_sums(columns[:, :, None] * columns[:, None, :], blocks)
-    value, error = jackknife(lambda total: np.linalg.solve(total[:-1, :-1], total[:-1, -1]), moments)
-    residual = columns[:, -1] - columns[:, :-1] @ value
-    pad = (0, len(action.TERMS) - 3)
-    return action.Readable(np.pad(value[:3], pad), np.pad(error[:3], pad), float(1 - residual.var() / values.var()))
-
-
 class ReadAction(NamedTuple):
     """A learned action and what is read from it, on paths it has not seen, of its own beta.
 
-    readable, from_forces: `action.Readable`, by `read_values` and by `action.read`.
+    readable, from_forces: `action.Readable`, by `action.read_values` and by `action.read`.
     """
 
     task: Task
@@ -112,7 +95,7 @@ def read_action(learned: Learned, n_read: int = 6000) -> ReadAction:
     test = source.configurations(n_read, learned.task.seed)
     values = learned.hamiltonian.action(test)
     kl, gradient = kl_divergence(source.log_prob(test), -values), learned.hamiltonian.gradient(test)
-    readable, from_forces = read_values(test, values), action.read(test, gradient)
+    readable, from_forces = action.read_values(test, values), action.read(test, gradient)
     return ReadAction(learned.task, learned.hamiltonian, kl, readable, from_forces, learned.cpu_seconds)
 
 
@@ -342,7 +325,7 @@ def predicted_averages(pair, beta_3, n, seed, with_distributions=False):
     is no linear function of the actions, so errors of zero mean in p shift it in one direction, to second order: the
     density that is the mean over m networks has 1 / m of their variance, and m / (m - 1) times what it changes
     estimates the shift. And networks that were trained too briefly all err on the same side. The readable action hardly
-    does (`read_values`): how far its average is from theirs is taken as an error. (ln Z knows the first only.)
+    does (`action.read_values`): how far its average is from theirs is taken as an error. (ln Z knows the first only.)
     """
     surrogate = ReadableSurrogate(pair, beta_3, n, seed, with_distributions)
     c_1, c_2 = _law(*pair.betas, beta_3)

@@ -13,7 +13,7 @@ from lib.analysis.divergence import kl_divergence
 from lib.analysis.hamiltonian_error import compare
 from lib.samplers import chains, mcmc
 from lib.statistics import block_sums, jackknife, over_blocks, owners
-from lib.studies import prediction, rg
+from lib.studies import rg
 from lib.systems import double_well, ising, xy, xy_exact
 from tests.physics.standins import ALPHA, NEAR, STATES, T0, Known, StandIn, check, covers, mean_square
 
@@ -75,7 +75,7 @@ def test_pseudolikelihood():
 
 
 def test_readable_action():
-    """`action.read` and `prediction.read_values` of the exact action with noise, and <x dS/dx> = 1."""
+    """`action.read` and `action.read_values` of the exact action with noise, and <x dS/dx> = 1."""
     true = double_well.couplings(4.0, 16)
     matrix, rng = double_well.TransferMatrix(true, 16), np.random.default_rng(4)
     forces, values, virial = [], [], []
@@ -85,7 +85,7 @@ def test_readable_action():
         virial.append((mean[-1] - 1) / error[-1])
         found = action.read(x, gradient + rng.normal(0, 1, x.shape))
         forces.append((found.coefficients[:3] - true[:3]) / found.errors[:3])
-        found = prediction.read_values(x, double_well.action(x, true) + rng.normal(0, 1, len(x)))
+        found = action.read_values(x, double_well.action(x, true) + rng.normal(0, 1, len(x)))
         values.append((found.coefficients[:3] - true[:3]) / found.errors[:3])
     check(virial)
     check(forces, 49)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from lib.analysis import action
 from lib.analysis.action import Readable
 from lib.analysis.reweighting import effective_sample_size
 from lib.samplers import chains, mcmc
@@ -74,10 +75,10 @@ def test_readable_couplings_obey_the_law():
 
 def test_values_of_an_action_give_its_couplings(paths):
     couplings = double_well.couplings(4.0, N)
-    found = prediction.read_values(paths, double_well.action(paths, couplings))
+    found = action.read_values(paths, double_well.action(paths, couplings))
     assert np.allclose(found.coefficients[:3], couplings[:3], rtol=1e-8) and found.explained == pytest.approx(1)
     noisy = double_well.action(paths, couplings) + np.random.default_rng(1).normal(0, 0.5, len(paths))
-    found = prediction.read_values(paths, noisy)
+    found = action.read_values(paths, noisy)
     assert np.all(np.abs(found.coefficients[:3] - couplings[:3]) < 4 * found.errors[:3])
     assert 0 < found.errors[0] < 0.2
 
