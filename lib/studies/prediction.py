@@ -10,8 +10,8 @@ sqrt(c_1^2 + c_2^2): below 1 between the two temperatures, quickly growing outsi
 
 exp(-S_3) can be evaluated, not sampled site by site. Each network is read (`action.read_values`) on paths of its own
 beta; the readable couplings obey the same law, and the readable action they make is sampled by cluster Monte Carlo and
-solved exactly by transfer matrix. Its paths, reweighted, give averages under the networks' own S_3 (`reweighting.py`), and its
-exact averages serve as a control variate.
+solved exactly by transfer matrix. Its paths, reweighted, give averages under the networks' own S_3
+(`reweighting.py`), and its exact averages serve as a control variate.
 """
 
 from typing import NamedTuple

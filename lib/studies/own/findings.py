@@ -52,12 +52,20 @@ class Likelihood:
 
 @dataclass(frozen=True)
 class FileCouplings:
-    """Couplings: name -> `Estimate` of the networks, nn alone (None for paths), name -> `Estimate` by pseudolikelihood
-    (None but for spins); the rest as in `CouplingReading`."""
+    """Couplings, each name -> `Estimate`, None where there is no such estimate for this kind.
+
+    networks, nearest: of the networks, all together and nn alone.
+    classical: by pseudolikelihood for spins, by score matching for paths.
+    most_likely: by maximum likelihood, for paths.
+    bound: name -> Cramer-Rao bound of the error, for as many independent configurations as were trained on.
+    explained, schwinger_dyson: as in `CouplingReading`.
+    """
 
     networks: dict
     nearest: Estimate | None
     classical: dict | None
+    most_likely: dict | None
+    bound: dict
     explained: float
     schwinger_dyson: Estimate | None
 
@@ -155,15 +163,18 @@ def _couplings(kind, training, readings, T0, bounds, tau_int):
     together = _with_bound([each.couplings for each in read], of_all)
     if read[0].nearest is not None:
         (nearest,) = _with_bound([each.nearest for each in read], of_nn)
-    classical = kind.classical(training, names, T0)
-    if classical is not None:
-        classical = _named(names, _estimates(classical.values, classical.errors))
+    classical, most_likely = (
+        None if each is None else _named(names, _estimates(each.values, each.errors))
+        for each in (kind.classical(training, names, T0), kind.most_likely(training, T0))
+    )
     if read[0].schwinger_dyson is not None:
         tested = _shared([mean(each.schwinger_dyson, tau_int) for each in read])
     return FileCouplings(
         networks=_named(names, together),
         nearest=nearest,
         classical=classical,
+        most_likely=most_likely,
+        bound=_named(names, of_all.tolist()),
         explained=float(np.mean([each.explained for each in read])),
         schwinger_dyson=tested,
     )

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lib import lattice
-from lib.analysis import action, couplings
+from lib.analysis import action, action_floor, couplings
 from lib.models.heads.discrete import Bernoulli
 from lib.models.heads.real import GaussianMixture
 from lib.models.learned import Units
@@ -30,6 +30,11 @@ from lib.studies import recipes
 from lib.studies.own import symmetries
 from lib.studies.own.symmetries import allows
 from lib.systems import double_well, ising, xy
+from lib.systems.double_well import Couplings
+
+# for the transfer matrix, whose grid is 8 wide in steps of 0.02: the largest |x|, and the kinetic coupling beyond which
+# hops are no longer than three steps
+REACH, FINEST = 3.4, 250.0
 
 
 class CouplingReading(NamedTuple):
@@ -61,12 +66,17 @@ class Kind:
     """
 
     discrete = False  # can two independent configurations be equal?
+    classical_name = "without a network"  # of the method of `classical`
 
     def restored(self, values):
         return values
 
     def classical(self, training, names, T0):
         """`Couplings` of the same configurations without a network, None where there is no such estimate."""
+        return None
+
+    def most_likely(self, training, T0):
+        """`Couplings` of maximum likelihood, where ln Z is known for all of them; None elsewhere."""
         return None
 
 
@@ -108,6 +118,7 @@ class SpinFile(LatticeKind):
     operator_names = ("nn", "nnn", "third", "plaquette", "field")
     energy_name = "-(sum of s s' over nearest neighbours) / N"
     order_name = "|m|"
+    classical_name = "pseudolikelihood"
     signed_names = ("m",)
     asymmetries = {"flip": lambda s: ising.magnetization(s) / s[0].size, **symmetries.SQUARE}
     discrete = True
@@ -213,6 +224,7 @@ class PathFile(Kind):
     operator_names = ("kinetic", "quadratic", "quartic")
     energy_name = "mean (x_{i+1} - x_i)^2"
     order_name = "mean x^2"
+    classical_name = "score matching"
     signed_names = ("mean x",)
     asymmetries = symmetries.RING
 
@@ -245,13 +257,32 @@ class PathFile(Kind):
 
     def read(self, hamiltonian, test, few, broken, seed):
         gradient = hamiltonian.gradient(test)
-        readable = action.read(test, gradient, keep=0.995, blocks=20)
+        explained = action.read(test, gradient, keep=0.995, blocks=20).explained
+        readable = action.read_values(test, hamiltonian.T0 * hamiltonian.action(test), blocks=20)
         values, errors = readable.coefficients[:3], readable.errors[:3]
         read = couplings.Couplings(self.operator_names, values, errors, float("nan"), float("nan"))
-        return CouplingReading(read, None, readable.explained, (test * gradient).mean(1) / hamiltonian.T0)
+        return CouplingReading(read, None, explained, (test * gradient).mean(1) / hamiltonian.T0)
 
     def operations(self, side, seed):
         return symmetries.path_operations(side)
+
+    def classical(self, training, names, T0):
+        values, errors = action_floor.score_matching(training, blocks=20)
+        return couplings.Couplings(self.operator_names, T0 * values, T0 * errors, float("nan"), float("nan"))
+
+    def most_likely(self, training, T0):
+        unit = np.abs(training).max() / REACH
+        y = training / unit
+        start = Couplings(*action_floor.score_matching(y, blocks=20).value)
+        if start.kinetic > FINEST:
+            return None
+        try:
+            best = action_floor.maximum_likelihood(y, start, blocks=20)
+        except ValueError:
+            return None
+        scale = T0 / unit ** np.array([2, 2, 4])
+        values, errors = np.array(best.couplings[:3]) * scale, best.errors * scale
+        return couplings.Couplings(self.operator_names, values, errors, float("nan"), float("nan"))
 
 
 BY_NAME = {kind.name: kind for kind in (SpinFile(), AngleFile(), PathFile())}

@@ -23,14 +23,26 @@ def symmetry_rows(asymmetries):
     return rows
 
 
+def coupling_header(findings):
+    """Names of the columns of `coupling_rows`."""
+    further = ["maximum likelihood"] if findings.couplings.most_likely else []
+    return ["coupling", "networks", findings.kind.classical_name, *further, "smallest possible error", "true"]
+
+
 def coupling_rows(findings, truth=None):
-    """Rows (name, networks, pseudolikelihood where there is one, truth where it is known). truth: dict or None."""
-    rows, found = [], findings.couplings
+    """Rows for a table of couplings, columns as in `coupling_header`. truth: dict, or None where it is not known."""
+    found = findings.couplings
+    beside = [found.classical or {}, *([found.most_likely] if found.most_likely else [])]
+
+    def known(name):
+        return f"{truth[name]:g}" if truth else "unknown"
+
+    rows = []
     for name, number in found.networks.items():
-        classical = tuple(found.classical[name]) if found.classical else ""
-        rows.append([name, tuple(number), classical, f"{truth[name]:g}" if truth else "unknown"])
+        others = [tuple(each[name]) if name in each else "" for each in beside]
+        rows.append([name, tuple(number), *others, f"{found.bound[name]:.1g}", known(name)])
     if found.nearest is not None:
-        rows.append(["nn, read alone", tuple(found.nearest), "", f"{truth['nn']:g}" if truth else "unknown"])
+        rows.append(["nn, read alone", tuple(found.nearest), *[""] * len(beside), "", known("nn")])
     return rows
 
 
@@ -135,8 +147,12 @@ def _of_couplings(findings):
     made = [record(f"learned.coupling.{name}", *j, at) for name, j in found.networks.items()]
     if found.nearest is not None:
         made.append(record("learned.coupling.nn_alone", *found.nearest, "the only coupling that is read"))
-    for name, j in (found.classical or {}).items():
-        made.append(record(f"learned.pseudolikelihood.{name}", *j, "from the same configurations"))
+    classical = findings.kind.classical_name.replace(" ", "_")
+    for method, each in ((classical, found.classical), ("maximum_likelihood", found.most_likely)):
+        for name, j in (each or {}).items():
+            made.append(record(f"learned.{method}.{name}", *j, "from the same configurations"))
+    for name, error in found.bound.items():
+        made.append(record(f"learned.bound.{name}", error, None, "Cramer-Rao bound of the error of this coupling"))
     if found.schwinger_dyson is not None:
         made.append(record("learned.schwinger_dyson", *found.schwinger_dyson, "1 for the true action"))
     return made

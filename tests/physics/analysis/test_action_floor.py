@@ -64,9 +64,7 @@ def test_the_errors_over_blocks_are_the_scatter(sets, found):
 def test_at_the_maximum_the_averages_are_those_of_the_paths(sets):
     paths = sets[0]
     best = action_floor.maximum_likelihood(paths, TRUE)
-    assert np.allclose(
-        action_floor.mean_operators(best.couplings, 16), double_well.operators(paths).mean(0), rtol=1e-8
-    )
+    assert np.allclose(action_floor.mean_operators(best.couplings, 16), double_well.operators(paths).mean(0), rtol=1e-8)
 
 
 def test_a_harmonic_oscillator_needs_no_quartic_term():
