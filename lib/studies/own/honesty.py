@@ -290,7 +290,8 @@ def of_the_couplings(f):
             "classical_differs",
             pull,
             f"{f.kind.classical_name}, from the same configurations, has another {worst}: "
-            f"{classical[worst].value:.3g}, not {found[worst].value:.3g} ({pull:.1f} errors); it is the safer of the two",
+            f"{classical[worst].value:.3g}, not {found[worst].value:.3g} ({pull:.1f} errors); "
+            "it is the safer of the two",
         )
     tested = f.couplings.schwinger_dyson
     if tested is not None and (pull := abs(tested.value - 1) / tested.error) > BROKEN:
