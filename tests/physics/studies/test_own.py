@@ -29,7 +29,8 @@ from lib.statistics import Estimate, autocorrelation
 from lib.studies.own import findings as learning
 from lib.studies.own import honesty, kinds, predictions, report, summary, symmetries, user_file
 from lib.studies.own.networks import NetworkSamples, examine, train_network
-from lib.systems import ising
+from lib.systems import double_well, ising
+from lib.systems.double_well import Couplings
 from tests.conftest import code, display, environment, notebook, one_line, refusal, refused, write
 
 RNG = np.random.default_rng(3)
@@ -436,6 +437,8 @@ def findings(kind="ising", broken=(), **changes):
             networks={name: Estimate(float(k == 0), 0.01) for k, name in enumerate(kind.operator_names[:4])},
             nearest=None if kind.name == "path" else Estimate(1.0, 0.003),
             classical={"nn": Estimate(1.01, 0.01)} if kind.name == "ising" else None,
+            most_likely=None,
+            bound=dict.fromkeys(kind.operator_names[:4], 0.003),
             explained=0.999,
             schwinger_dyson=Estimate(1.01, 0.02) if kind.name == "path" else None,
         ),
@@ -603,3 +606,41 @@ def test_a_file_of_ones_own_from_end_to_end(tmp_path):
     made = nbformat.read(out / "your_configurations.ipynb", 4)
     assert not [o for cell in made.cells for o in cell.get("outputs", []) if o.get("name") == "stderr"]
     assert json.loads((out / "params.json").read_text())["parameters"]["file"] == str(tmp_path / "mine.npy")
+
+
+# Couplings of paths without a network ----------------------------------------------------------------------
+
+
+def test_paths_are_read_without_a_network_too_in_any_unit():
+    """Score matching and maximum likelihood: four errors; in units three times as long the couplings scale."""
+    true = np.array(double_well.couplings(8.0, 16)[:3])
+    paths = double_well.TransferMatrix(Couplings(*true), 16).sample(4000, np.random.default_rng(4))
+    kind, names = kinds.BY_NAME["path"], ("kinetic", "quadratic", "quartic")
+    for unit in (1.0, 3.0):
+        x, of_unit = unit * paths, true / unit ** np.array([2, 2, 4])
+        for read in (kind.classical(x, names, 2.0), kind.most_likely(x, 2.0)):
+            assert read.names == names
+            assert np.abs((read.values - 2.0 * of_unit) / read.errors).max() < 4
+    best, scored = kind.most_likely(paths, 1.0), kind.classical(paths, names, 1.0)
+    assert (best.errors[1:] < scored.errors[1:]).all()
+
+
+def test_no_maximum_likelihood_where_the_transfer_matrix_cannot_solve_the_action():
+    smooth = np.cumsum(RNG.normal(size=(200, 64)), axis=1)
+    smooth = 0.02 * (smooth - np.linspace(0, 1, 64) * smooth[:, -1:]) + RNG.normal(size=(200, 1))
+    assert kinds.BY_NAME["path"].most_likely(smooth, 1.0) is None  # hops too short for its grid
+    assert kinds.BY_NAME["path"].most_likely(RNG.uniform(-1, 1, (200, 8)), 1.0) is None  # held by walls, not by x^4
+
+
+def test_the_table_of_couplings_has_a_column_for_every_way_to_read_them():
+    f = findings("path")
+    assert report.coupling_header(f) == ["coupling", "networks", "score matching", "smallest possible error", "true"]
+    each = {name: Estimate(1.0, 0.1) for name in f.couplings.networks}
+    f = replace(f, couplings=replace(f.couplings, classical=each, most_likely=each))
+    header, rows = report.coupling_header(f), report.coupling_rows(f)
+    assert header[2:4] == ["score matching", "maximum likelihood"]
+    assert all(len(row) == len(header) and row[2] == row[3] == (1.0, 0.1) and row[-1] == "unknown" for row in rows)
+    keys = {each.key for each in report.records(f, [])}
+    assert {"learned.score_matching.quartic", "learned.maximum_likelihood.quartic", "learned.bound.quartic"} <= keys
+    for_spins = report.coupling_rows(findings("ising"), dict.fromkeys(kinds.BY_NAME["ising"].operator_names, 1.0))
+    assert {len(row) for row in for_spins} == {5} and for_spins[-1][0] == "nn, read alone"
