@@ -165,3 +165,35 @@ def learning_curves(rungs, reference, width=10):
 def reach(draws, temperatures):
     """Effective samples per draw [t] of the draws of one network with the weights of other temperatures."""
     return np.array([effective_sample_size(draws._replace(T=T).log_weights) for T in temperatures])
+
+
+# ---------------------------------------------------------------- the network of the paper
+
+CAN_SIDE = 16  # of the lattice of the table
+
+
+def read_can(file):
+    """The ladders in the table of `data/variational_can.py`, a structured array [r]."""
+    table = np.genfromtxt(file, delimiter=",", names=True, dtype=None, encoding="utf-8")
+    return table[table["kind"] == "ladder"]
+
+
+def can_beside(table, reference, truth):
+    """Rows of `read_can`, with (F_q - F) / N and what direct Monte Carlo says, a list of dicts.
+
+    reference: list of `LogPartition`. truth: `Curves` of the lattice of the table. Temperatures that these do not hold
+    have NaN there.
+    """
+    rows = []
+    for row in table:
+        one = {name: row[name] for name in table.dtype.names}
+        known = [each for each in reference if np.isclose(each.T, row["T"])]
+        scale = row["T"] / CAN_SIDE**2
+        one["gap"] = row["free_energy"] + scale * known[0].value if known else np.nan
+        one["gap_error"] = float(np.hypot(row["free_energy_error"], scale * known[0].error)) if known else np.nan
+        at = np.isclose(truth.T, row["T"])
+        for name in ("energy", "helicity"):
+            for part, end in ((truth.values, "_mc"), (truth.errors, "_mc_error")):
+                one[name + end] = part[name][at][0] if at.any() else np.nan
+        rows.append(one)
+    return rows
