@@ -20,8 +20,8 @@ from lib.studies.variational_xy import averages
 from lib.studies.xy_ladder import Ladder, climb_down
 
 L, TEMPERATURES, SEEDS, N_DRAWS = 16, (1.3, 1.1, 0.94, 0.86), (201, 202), 2000
-RATES, TUNING_STEPS, TUNING_SEED = (1e-3, 1e-2, 3e-2), 150, 200
-FIRST, STEPS, BATCH = 400, 200, 128
+RATES, TUNING_STEPS, TUNING_SEED = (3e-3, 1e-2, 3e-2), 100, 200
+FIRST, STEPS, BATCH = 500, 200, 64
 QUANTITIES = ("energy", "helicity")
 COLUMNS = ("kind", "rate", "seed", "T", "steps", "batch", "cpu_seconds", "free_energy", "free_energy_error")
 COLUMNS += tuple(f"{kind}{name}{end}" for kind in ("", "weighted_") for name in QUANTITIES for end in ("", "_error"))
