@@ -136,6 +136,18 @@ def test_the_transition_is_nan_where_it_cannot_be_found():
     assert np.isnan(study.transition({4: flat, 6: flat, 8: flat}, window).T)
 
 
+def test_the_table_of_the_papers_network_is_held_against_the_right_temperature(tmp_path):
+    names = "kind,seed,T,free_energy,free_energy_error,energy,helicity"
+    rows = ["tuning,1,1.3,0,0.1,0,0", "ladder,2,1.3,-1.0,0.3,0,0", "ladder,2,0.9,-1.2,0.3,0,0"]
+    (tmp_path / "can.csv").write_text("\n".join([names, *rows]) + "\n")
+    truth = xy_direct(4, [1.6, 1.3], 20, 1)
+    reference = [LogPartition(1.6, 1.0, 0.1), LogPartition(1.3, 256.0, 256 * 0.4 / 1.3)]
+    hot, cold = study.can_beside(study.read_can(tmp_path / "can.csv"), reference, truth)
+    assert hot["gap"] == pytest.approx(-1.0 + 1.3) and hot["gap_error"] == pytest.approx(0.5)
+    assert hot["energy_mc"] == truth.values["energy"][1] and hot["helicity_mc_error"] == truth.errors["helicity"][1]
+    assert np.isnan(cold["gap"]) and np.isnan(cold["energy_mc"])
+
+
 def test_a_network_that_is_not_there_is_refused():
     with pytest.raises(ValueError, match="choose from equivariant, can"):
         Ladder("made", 3, (1.0,), Schedule(10, 10), 10, 1)
