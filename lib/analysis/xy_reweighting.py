@@ -166,7 +166,8 @@ def direct_structure(L, T, n, seed):
     found = vortices.matched_pairs(theta)
     equal = np.zeros(n)
     of_pairs = reweight(found, equal, lambda means: _per_site(means[None], L)[0])
-    at_random = reweight(vortices.random_pairs(found[:, 0], L, rng), equal, lambda means: means[1] / means[0])
+    at_random = vortices.random_pairs(found[:, 0], L, rng)
+    at_random = reweight(at_random, equal, lambda means: _per_site(means[None], L)[0, 1])
     return Structure(
         _plain_correlations(theta)[1],
         Estimate(of_pairs.value, of_pairs.error),

@@ -48,9 +48,9 @@ def test_agreement_is_uniform_where_there_is_agreement():
 @pytest.fixture(scope="module")
 def point():
     """Two small networks of 4 x 4 angles at T0 = 1, weighted to T = 1.25."""
-    tasks = replicas("equivariant", Angles(4, 1.0), 3000, 300, 2, 1)
+    tasks = replicas("equivariant", Angles(4, 1.0), 3000, 200, 2, 1)
     hamiltonians = [learn(task).hamiltonian for task in tasks]
-    return xy_reweighting.weighted(hamiltonians, {"nn": 1.0}, 4, 1.25, 1500, 2000, 1)
+    return xy_reweighting.weighted(hamiltonians, {"nn": 1.0}, 4, 1.25, 1000, 1000, 1)
 
 
 def test_weights_lead_to_the_exact_answer_at_another_temperature(point):
@@ -87,8 +87,25 @@ def test_pairs_and_correlations_have_the_shapes_of_the_networks():
 )
 def test_averaging_p_moves_no_average_at_T0(network, source):
     tasks = replicas(network, source, 1000, 40, 2, 1)
-    found = study.shifts([learn(task) for task in tasks], 1500, 1)
+    found = study.shifts([learn(task) for task in tasks], 800, 1)
     for bare, of_p, e1, e2 in zip(
         *(found[n].value for n in ("bare", "p")), *(found[n].error for n in ("bare", "p")), strict=True
     ):
         assert abs(bare - of_p) < 4 * np.hypot(e1, e2)
+
+
+def test_one_temperature_leads_to_curves_of_the_true_model():
+    """Two small networks of 8 x 8 angles at T0 = 1: curves, pairs and eta at another temperature."""
+    learned = {"T0": [learn(task) for task in replicas("equivariant", Angles(8, 1.0), 2000, 150, 2, 1)]}
+    temperatures = np.array([0.9, 1.0])
+    found = study.extrapolate(learned, {"T0": temperatures}, {"T0": 100}, 100, 1)["T0"]
+    truth = study.monte_carlo({8: temperatures}, 200, 1)[8]
+    curves = found.curves()
+    for name in ("energy", "helicity"):
+        off = np.abs(curves.values[name] - truth.values[name])
+        assert np.all(off < np.maximum(0.03, 4 * curves.errors[name]))
+    assert abs(found.nearest.value - 1) < 0.1 and np.all(curves.ess > 0.3)
+    assert found.pairs().value.shape == (2, 2) and np.all(found.eta().value > 0)
+    structure = study.direct_structure(8, temperatures, 300, 1)
+    assert structure.eta.value.shape == (2,) and structure.pairs.value.shape == (2, 2)
+    assert study.agreement(found.eta(), structure.eta).p > 1e-3
