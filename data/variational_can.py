@@ -19,9 +19,10 @@ from lib.studies.variational import free_energy
 from lib.studies.variational_xy import averages
 from lib.studies.xy_ladder import Ladder, climb_down
 
-L, TEMPERATURES, SEEDS, N_DRAWS = 16, (1.3, 1.1, 0.94, 0.86), (201, 202), 2000
+L, SEEDS, N_DRAWS = 16, (201, 202, 203), 2000
+TEMPERATURES = (1.6, 1.3, 1.1, 1.02, 0.98, 0.94, 0.90, 0.86, 0.82, 0.6, 0.4)
 RATES, TUNING_STEPS, TUNING_SEED = (3e-3, 1e-2, 3e-2), 80, 200
-FIRST, STEPS, BATCH = 300, 120, 64
+FIRST, STEPS, BATCH = 400, 200, 64
 QUANTITIES = ("energy", "helicity")
 COLUMNS = ("kind", "rate", "seed", "T", "steps", "batch", "cpu_seconds", "free_energy", "free_energy_error")
 COLUMNS += tuple(f"{kind}{name}{end}" for kind in ("", "weighted_") for name in QUANTITIES for end in ("", "_error"))

@@ -172,28 +172,48 @@ def reach(draws, temperatures):
 CAN_SIDE = 16  # of the lattice of the table
 
 
-def read_can(file):
-    """The ladders in the table of `data/variational_can.py`, a structured array [r]."""
-    table = np.genfromtxt(file, delimiter=",", names=True, dtype=None, encoding="utf-8")
-    return table[table["kind"] == "ladder"]
+class TableCurves(NamedTuple):
+    """What the table of `data/variational_can.py` says at each temperature [t], over its seeds.
 
-
-def can_beside(table, reference, truth):
-    """Rows of `read_can`, with (F_q - F) / N and what direct Monte Carlo says, a list of dicts.
-
-    reference: list of `LogPartition`. truth: `Curves` of the lattice of the table. Temperatures that these do not hold
-    have NaN there.
+    steps, cpu_seconds: of one ladder down to there, cpu_seconds a mean over the seeds.
+    free_energy, energy, helicity: F_q / N, E / N and Y as the networks draw them, `Estimate`s [t] over networks.
+    ess: effective samples per draw, the largest of the seeds.
+    each: Y of every seed with its error, two arrays [m, t].
     """
-    rows = []
-    for row in table:
-        one = {name: row[name] for name in table.dtype.names}
-        known = [each for each in reference if np.isclose(each.T, row["T"])]
-        scale = row["T"] / CAN_SIDE**2
-        one["gap"] = row["free_energy"] + scale * known[0].value if known else np.nan
-        one["gap_error"] = float(np.hypot(row["free_energy_error"], scale * known[0].error)) if known else np.nan
-        at = np.isclose(truth.T, row["T"])
-        for name in ("energy", "helicity"):
-            for part, end in ((truth.values, "_mc"), (truth.errors, "_mc_error")):
-                one[name + end] = part[name][at][0] if at.any() else np.nan
-        rows.append(one)
-    return rows
+
+    T: np.ndarray
+    steps: np.ndarray
+    cpu_seconds: np.ndarray
+    free_energy: Estimate
+    energy: Estimate
+    helicity: Estimate
+    ess: np.ndarray
+    each: tuple
+
+    def gap(self, reference):
+        """(F_q - F) / N, an `Estimate` [t]; reference: list of `LogPartition` at the same temperatures."""
+        _, log_z, error = np.array(reference).T
+        scale = self.T / CAN_SIDE**2
+        return Estimate(self.free_energy.value + scale * log_z, np.hypot(self.free_energy.error, scale * error))
+
+    def crossing(self, window):
+        """`Estimate` over networks of where Y falls through 2 T / pi, at the temperatures of the window."""
+        near = np.isin(self.T, window)
+        found = [bkt.crossing(self.T[near], value[near], error[near]) for value, error in zip(*self.each, strict=True)]
+        return over_networks(*zip(*found, strict=True))
+
+
+def read_can(file):
+    """`TableCurves` of the ladders in the table."""
+    table = np.genfromtxt(file, delimiter=",", names=True, dtype=None, encoding="utf-8")
+    table = table[table["kind"] == "ladder"]
+    seeds = np.unique(table["seed"])
+    T = table["T"][table["seed"] == seeds[0]]
+
+    def rows(name):
+        return np.array([table[name][table["seed"] == seed] for seed in seeds])  # [m, t]
+
+    of = {name: (rows(name), rows(f"{name}_error")) for name in ("free_energy", "energy", "helicity")}
+    together = {name: over_networks(*pair) for name, pair in of.items()}
+    once = {"T": T, "steps": rows("steps")[0], "cpu_seconds": rows("cpu_seconds").mean(axis=0)}
+    return TableCurves(**once, **together, ess=rows("ess").max(axis=0), each=of["helicity"])

@@ -159,7 +159,7 @@ BARS = {
         "variational_xy.helicity_p_value": ({"kind": "at_least", "value": 0.01}, None),
         "variational_xy.vortices_p_value": ({"kind": "at_least", "value": 0.01}, None),
         "variational_xy.energy_plain_p_value": ({"kind": "at_most", "value": 0.0001}, None),
-        "variational_xy.helicity_max_error": ({"kind": "at_most", "value": 0.02}, 0),
+        "variational_xy.helicity_max_error": ({"kind": "sigma", "value": 4, "cap": 0.02}, 0),
         "variational_xy.crossing": ({"kind": "absolute", "value": 0.005}, 0),
         "variational_xy.t_bkt_difference": ({"kind": "sigma", "value": 3, "cap": 0.01}, 0),
         "variational_xy.free_energy_error_can": ({"kind": "reported", "floor": 0}, 0),

@@ -136,16 +136,22 @@ def test_the_transition_is_nan_where_it_cannot_be_found():
     assert np.isnan(study.transition({4: flat, 6: flat, 8: flat}, window).T)
 
 
-def test_the_table_of_the_papers_network_is_held_against_the_right_temperature(tmp_path):
-    names = "kind,seed,T,free_energy,free_energy_error,energy,helicity"
-    rows = ["tuning,1,1.3,0,0.1,0,0", "ladder,2,1.3,-1.0,0.3,0,0", "ladder,2,0.9,-1.2,0.3,0,0"]
-    (tmp_path / "can.csv").write_text("\n".join([names, *rows]) + "\n")
-    truth = xy_direct(4, [1.6, 1.3], 20, 1)
-    reference = [LogPartition(1.6, 1.0, 0.1), LogPartition(1.3, 256.0, 256 * 0.4 / 1.3)]
-    hot, cold = study.can_beside(study.read_can(tmp_path / "can.csv"), reference, truth)
-    assert hot["gap"] == pytest.approx(-1.0 + 1.3) and hot["gap_error"] == pytest.approx(0.5)
-    assert hot["energy_mc"] == truth.values["energy"][1] and hot["helicity_mc_error"] == truth.errors["helicity"][1]
-    assert np.isnan(cold["gap"]) and np.isnan(cold["energy_mc"])
+def test_the_table_of_the_papers_network_is_averaged_over_seeds_and_held_against_the_right_temperature(tmp_path):
+    columns = "free_energy free_energy_error energy energy_error helicity helicity_error".split()
+    lines = [["kind", "seed", "T", "steps", "cpu_seconds", *columns, "ess"]]
+    lines.append(["tuning", 1, 1.3, 5, 1.0, *[9.0] * 6, 0.9])
+    for seed in (2, 3):
+        for k, T in enumerate((1.0, 0.9, 0.8)):
+            Y = 2 * (0.9 + 0.04 * (seed - 2.5)) / np.pi + 0.5 * (0.9 - T)  # crosses near 0.9, once below, once above
+            lines.append(["ladder", seed, T, 10 * (k + 1), 2.0, -1.0 - 0.2 * k, 0.1, -1.2, 0.1, Y, 0.001, 0.1 * seed])
+    (tmp_path / "can.csv").write_text("\n".join(",".join(map(str, line)) for line in lines) + "\n")
+    can = study.read_can(tmp_path / "can.csv")
+    assert list(can.T) == [1.0, 0.9, 0.8] and list(can.steps) == [10, 20, 30] and np.allclose(can.ess, 0.3)
+    assert np.allclose(can.free_energy.value, [-1.0, -1.2, -1.4])
+    reference = [LogPartition(T, 256 * f / T, 0.0) for T, f in ((1.0, 0.9), (0.9, 1.0), (0.8, 1.3))]
+    assert np.allclose(can.gap(reference).value, [-0.1, -0.2, -0.1])
+    crossing = can.crossing(can.T)
+    assert crossing.value == pytest.approx(0.9, abs=1e-3) and crossing.error > 0.02  # two networks: Student's t
 
 
 def test_a_network_that_is_not_there_is_refused():
