@@ -107,7 +107,8 @@ def each_agreement(group, truth, name, weighted=True, keep=True):
     for rungs in group:
         found = curves(rungs, weighted)
         error = np.hypot(found.errors[name], truth.errors[name])
-        pulls.append(((found.values[name] - truth.values[name]) / error)[np.broadcast_to(keep, error.shape)])
+        kept = np.broadcast_to(keep, error.shape)  # where nothing was counted, an error may be zero
+        pulls.append((found.values[name] - truth.values[name])[kept] / error[kept])
     chi2, dof = float(np.sum(np.square(pulls))), int(np.size(pulls))
     return Agreement(chi2, dof, float(stats.chi2.sf(chi2, dof)))
 
