@@ -57,6 +57,12 @@ def test_the_free_energy_is_above_the_exact_one_and_no_weights_mean_the_network_
     reference = [LogPartition(T, 9 * known.log_z, 0.0) for T, known in zip(TEMPERATURES, exact, strict=True)]
     gap = study.free_energy_gap(ladders["equivariant"], reference)
     assert (gap.value > -4 * gap.error).all() and (gap.value < 0.02).all()
+    drawn = [
+        [(rung.draws.energy + rung.draws.T * rung.draws.log_q).mean() / 9 for rung in rungs]
+        for rungs in ladders["equivariant"]
+    ]
+    known = [-T * each.log_z for T, each in zip(TEMPERATURES, exact, strict=True)]
+    assert np.allclose(gap.value, np.mean(drawn, axis=0) - known)
     shared = study.free_energy_gap(ladders["equivariant"], [one._replace(error=3.0) for one in reference])
     assert np.allclose(shared.error, np.hypot(gap.error, 3.0 * np.array(TEMPERATURES) / 9))
     plain = study.together(ladders["equivariant"], weighted=False)
