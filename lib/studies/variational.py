@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from scipy import stats
 
 from lib import lattice, parallel
 from lib.analysis.divergence import kl_divergence
@@ -56,12 +57,13 @@ class Draws(NamedTuple):
 
 
 class LearnedDraws(NamedTuple):
-    """A network that was learned, and its `Draws`."""
+    """A network that was learned, and its `Draws`. cpu_seconds: of the training."""
 
     task: Task
     model: torch.nn.Module
     result: VariationalResult | FitResult
     draws: Draws
+    cpu_seconds: float
 
 
 def draw_from(learned: Learned, n: int) -> LearnedDraws:
@@ -75,7 +77,7 @@ def draw_from(learned: Learned, n: int) -> LearnedDraws:
         np.asarray(energy(s.double()), float),
         task.source.T,
     )
-    return LearnedDraws(task, learned.model, learned.fit, drawn)
+    return LearnedDraws(task, learned.model, learned.fit, drawn, learned.cpu_seconds)
 
 
 def learn_and_draw(tasks, n_draws):
@@ -200,6 +202,23 @@ def judge(group, log_z):
     )
 
 
+class Pulls(NamedTuple):
+    """(estimate - exact) / error of independent estimates, [k], and the probability of a larger sum of squares."""
+
+    each: np.ndarray
+    p: float
+
+
+def weighted_energy_pulls(group, energy):
+    """`Pulls` of the weighted E / N of each `LearnedDraws` of Ising spins, with its own error; energy: exact, per site.
+
+    Weighted averages have no bias left that the scatter of networks would have to show.
+    """
+    found = [weighted_averages(one.draws, ising_observables(one.draws)) for one in group]
+    each = np.array([(average.value[0] - energy) / average.error[0] for average in found])
+    return Pulls(each, float(stats.chi2.sf((each**2).sum(), len(each))))
+
+
 def symmetrised_divergence(group, log_z, n=3000):
     """D(q_sym || p), an `Estimate`, of q averaged over 16 symmetries (`images_log_q`), from n draws of each network."""
     some = [(one.model, one.draws.first(n)) for one in group]
@@ -208,7 +227,7 @@ def symmetrised_divergence(group, log_z, n=3000):
     return _together([reverse_divergence(draws, log_z) for draws in each])
 
 
-# ---------------------------------------------------------------- two valleys, and angles
+# ---------------------------------------------------------------- two valleys
 
 
 class Valleys(NamedTuple):
@@ -231,39 +250,6 @@ def valleys(one, log_z):
     mirrored = draws._replace(log_q=flip_log_q(one.model, draws))
     m = ising.magnetization(draws.configurations) / draws.configurations[0].size
     return Valleys(m, plain_divergence(draws, log_z), plain_divergence(mirrored, log_z), draws.ess)
-
-
-class OfAngles(NamedTuple):
-    """A network of angles.
-
-    divergence: D(q || p) in nats; gap: (F_q - F) / N. Both with the error of ln Z.
-    log_z: from the weights.
-    free_energy, energy, weighted_energy: F_q / N, and E / N over q and with weights p / q.
-    """
-
-    divergence: Estimate
-    gap: Estimate
-    log_z: Estimate
-    free_energy: Estimate
-    energy: Estimate
-    weighted_energy: Estimate
-
-
-def judge_angles(one, reference):
-    """`OfAngles` of a `LearnedDraws`. reference: `thermodynamic_integration.LogPartition`."""
-    draws = one.draws
-    n_sites = draws.configurations[0].size
-    plain = plain_divergence(draws, reference.value)
-    divergence = Estimate(plain.value, float(np.hypot(plain.error, reference.error)))
-    average = weighted_averages(draws, draws.energy[:, None] / n_sites)
-    return OfAngles(
-        divergence,
-        Estimate(*(draws.T * x / n_sites for x in divergence)),
-        log_z_from_weights(draws),
-        Estimate(*(x / n_sites for x in free_energy(draws))),
-        Estimate(average.plain[0], average.plain_error[0]),
-        Estimate(average.value[0], average.error[0]),
-    )
 
 
 # ---------------------------------------------------------------- forward and reverse, side by side

@@ -84,6 +84,22 @@ def test_weights_give_the_exact_partition_function_and_energy(trained, name):
     assert variational.free_energy(draws).value / -draws.T < log_z + 4 * variational.free_energy(draws).error / draws.T
 
 
+def test_errors_of_weighted_energies_cover():
+    """40 times 600 draws of all states at another temperature: chi2 at level 1e-3, and far off it without weights."""
+    s, rng = ising.enumerate_states(3), np.random.default_rng(5)
+    energy, (log_p, log_q) = ising.energy(s), (-ising.energy(s) / T for T in (2.5, 2.9))
+    p, q = (np.exp(x) / np.exp(x).sum() for x in (log_p, log_q))
+    exact = float((p * energy).sum()) / 9
+    groups = [rng.choice(len(s), 600, p=q) for _ in range(40)]
+    drawn = [variational.Draws(s[k], np.log(q[k]), energy[k], 2.5) for k in groups]
+    group = [variational.LearnedDraws(None, None, None, draws, 0.0) for draws in drawn]
+    found = variational.weighted_energy_pulls(group, exact)
+    assert found.each.shape == (40,) and found.p > 1e-3
+    assert variational.weighted_energy_pulls(group, exact + 0.05).p < 1e-6
+    bare = [one._replace(draws=one.draws._replace(T=2.9)) for one in group]  # weights of one
+    assert variational.weighted_energy_pulls(bare, exact).p < 1e-6
+
+
 def test_one_sign_costs_ln_2_and_symmetry_gives_it_back(trained):
     model, draws = trained["one sign"].model, trained["one sign"].draws
     log_z = float(ising.log_partition_function(4, 1.2))
