@@ -115,10 +115,13 @@ def each_agreement(group, truth, name, weighted=True, keep=True):
 
 def crossing(group, window, weighted=True):
     """`Estimate` over networks of where Y falls through 2 T / pi, from the temperatures of the window [t]."""
-    found = []
-    for rungs in group:
-        near = curves([rung for rung in rungs if np.isin(rung.draws.T, window)], weighted)
-        found.append(bkt.crossing(near.T, near.values["helicity"], near.errors["helicity"]))
+    each = [curves([rung for rung in rungs if np.isin(rung.draws.T, window)], weighted) for rungs in group]
+    return _crossing((one.T, one.values["helicity"], one.errors["helicity"]) for one in each)
+
+
+def _crossing(each):
+    """The same from (T, Y, errors) of every network."""
+    found = [bkt.crossing(T, Y, errors) for T, Y, errors in each]
     return over_networks(*zip(*found, strict=True))
 
 
@@ -200,8 +203,7 @@ class TableCurves(NamedTuple):
     def crossing(self, window):
         """`Estimate` over networks of where Y falls through 2 T / pi, at the temperatures of the window."""
         near = np.isin(self.T, window)
-        found = [bkt.crossing(self.T[near], value[near], error[near]) for value, error in zip(*self.each, strict=True)]
-        return over_networks(*zip(*found, strict=True))
+        return _crossing((self.T[near], Y[near], errors[near]) for Y, errors in zip(*self.each, strict=True))
 
 
 def read_can(file):

@@ -12,11 +12,11 @@ from typing import NamedTuple
 import numpy as np
 
 from lib import cache, parallel
-from lib.analysis.reweighting import effective_sample_size
 from lib.models.descent import Schedule, descend
 from lib.models.heads.equal_betas import EqualBetas
 from lib.models.masked_convolution import MaskedConvolution
 from lib.models.o2_markov_lattice import O2MarkovLattice
+from lib.studies.variational import Draws
 from lib.systems import xy
 
 DRAWN_AT_ONCE = 1000  # configurations, to save memory
@@ -45,8 +45,8 @@ NETWORKS = {"equivariant": Network(1.0, _equivariant), "can": Network(xy.TWO_PI,
 class Ladder:
     """One descent.
 
-    network: a key of NETWORKS. L: lattice side. temperatures: falling. n_draws: of the network of each temperature.
-    seed: of initial weights and of all draws.
+    network: a key of NETWORKS. L: lattice side. temperatures: falling. schedule: of the training.
+    n_draws: of the network of each temperature. seed: of initial weights and of all draws.
     """
 
     network: str
@@ -79,15 +79,7 @@ class AngleDraws(NamedTuple):
     T: float
     L: int
 
-    @property
-    def log_weights(self):
-        """ln w = -E / T - ln q, [n]."""
-        return -self.energy / self.T - self.log_q
-
-    @property
-    def ess(self):
-        """Effective sample size / n of these weights."""
-        return effective_sample_size(self.log_weights)
+    log_weights, ess = Draws.log_weights, Draws.ess
 
 
 class Rung(NamedTuple):
