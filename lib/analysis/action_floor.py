@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lib.statistics import Estimate, block_sums, jackknife
+from lib.statistics import Estimate, block_sums, jackknife, over_networks
 from lib.systems import double_well
 from lib.systems.double_well import Couplings, TransferMatrix
 
@@ -61,6 +61,7 @@ def maximum_likelihood(paths, start, blocks=50, tolerance=1e-10):
 
     ValueError where Newton's method leaves the actions that have a Z, or has not converged after 30 steps.
     """
+    paths = np.asarray(paths, float)
     n_sites = paths.shape[1]
     operators = np.column_stack([double_well.operators(paths), np.ones(len(paths))])
     groups = block_sums(operators, blocks)
@@ -80,10 +81,29 @@ def maximum_likelihood(paths, start, blocks=50, tolerance=1e-10):
 
 def score_matching(paths, blocks=50):
     """`Estimate` [3] of the couplings from paths [n, N]; errors over blocks of paths."""
-    laplacian = np.roll(paths, -1, 1) + np.roll(paths, 1, 1) - 2 * paths
-    gradients = np.stack([-laplacian, paths, paths**3], axis=2)  # dO_k / dx_i, [n, N, 3]
-    curvature = [np.full_like(paths, 2.0), np.ones_like(paths), 3 * paths**2]  # d2 O_k / dx_i^2
-    right = np.stack([each.sum(1) for each in curvature], axis=1)
-    left = np.einsum("nik,nil->nkl", gradients, gradients)
-    moments = block_sums(np.concatenate([left, right[:, :, None]], axis=2), blocks)
+    if len(paths) < blocks:
+        raise ValueError(f"{len(paths)} paths cannot be cut into {blocks} blocks: use fewer blocks")
+    moments = np.stack([_score_moments(np.asarray(part, float)) for part in np.array_split(paths, blocks)])
     return Estimate(*jackknife(lambda total: np.linalg.solve(total[:, :3], total[:, 3]), moments))
+
+
+def _score_moments(paths):
+    """Sums over paths of grad O_k grad O_l and, in the last column, of laplacian O_k: [3, 4]."""
+    laplacian = np.roll(paths, -1, 1) + np.roll(paths, 1, 1) - 2 * paths
+    gradients = np.stack([-laplacian, paths, paths**3])  # dO_k / dx_i
+    curvature = 2 * paths.size, paths.size, 3 * (paths**2).sum()
+    return np.column_stack([np.einsum("kni,lni->kl", gradients, gradients), curvature])
+
+
+def ratio_to_bound(read, likely, bound):
+    r"""The error of one network's reading over the Cramer-Rao bound, `Estimate` [k].
+
+    read, likely: values [m, k] from m networks and, by maximum likelihood, from the paths that each was trained on.
+    bound: [k], for the paths of one network.
+
+    Maximum likelihood is at the bound, and what a network adds is its distance to it: sqrt(1 + <d^2>), d = (read -
+    likely) / bound. The scatter of the paths themselves, which both share, is not measured again.
+    """
+    square, error = over_networks(((np.asarray(read) - likely) / bound) ** 2)
+    ratio = np.sqrt(1 + square)
+    return Estimate(ratio, error / (2 * ratio))

@@ -1,17 +1,9 @@
-r"""The action at a third temperature from networks trained at two (arXiv:2405.10493), and averages under it.
+r"""The action at a third temperature from networks trained at two, and averages under it.
 
-With N sites at every beta, S(beta) = K / beta + beta V, where K and V do not depend on beta. Two actions give both,
-
-    V = (beta_1 S_1 - beta_2 S_2) / (beta_1^2 - beta_2^2),
-    K = (S_1 / beta_1 - S_2 / beta_2) / (beta_1^-2 - beta_2^-2),
-
-and any other action: S_3 = c_1 S_1 + c_2 S_2 + constant. Independent errors of the two of equal size are multiplied by
-sqrt(c_1^2 + c_2^2): below 1 between the two temperatures, quickly growing outside.
-
-exp(-S_3) can be evaluated, not sampled site by site. Each network is read (`action.read_values`) on paths of its own
-beta; the readable couplings obey the same law, and the readable action they make is sampled by cluster Monte Carlo and
-solved exactly by transfer matrix. Its paths, reweighted, give averages under the networks' own S_3
-(`reweighting.py`), and its exact averages serve as a control variate.
+The law is in `two_temperatures.py`. exp(-S_3) can be evaluated, not sampled site by site. Each network is read
+(`action.read_values`) on paths of its own beta; the readable couplings obey the same law, and the readable action they
+make is sampled by cluster Monte Carlo and solved exactly by transfer matrix. Its paths, reweighted, give averages under
+the networks' own S_3 (`reweighting.py`), and its exact averages serve as a control variate.
 """
 
 from typing import NamedTuple
@@ -20,87 +12,18 @@ import numpy as np
 from scipy.optimize import brentq
 
 from lib import parallel
-from lib.analysis import action
-from lib.analysis.divergence import kl_divergence
+from lib.analysis import action, two_temperatures
 from lib.analysis.reweighting import Control, effective_sample_size, log_mean_weight, reweight
-from lib.models.learned import LearnedHamiltonian
 from lib.samplers import chains, mcmc
-from lib.statistics import Estimate, over_networks
-from lib.studies.task import Learned, Task
+from lib.statistics import over_networks
 from lib.systems import double_well
 from lib.systems.double_well import Couplings, TransferMatrix
 
 OBSERVABLES = ("<x^2>", "<S>", "kinks", "gap")
 
 
-def coefficients(beta_1, beta_2, beta_3):
-    """c_1, c_2 of S_3 = c_1 S_1 + c_2 S_2 + constant, for three different beta.
-
-    ValueError unless the three are positive and different.
-    """
-    for name, beta in (("beta_1", beta_1), ("beta_2", beta_2), ("beta_3", beta_3)):
-        if not (beta > 0 and np.isfinite(beta)):
-            raise ValueError(f"{name} = {beta}: an inverse temperature must be positive")
-    if beta_1 == beta_2:
-        raise ValueError(f"beta_1 = beta_2 = {beta_1}: two different temperatures are needed to separate K from V")
-    if beta_3 in (beta_1, beta_2):
-        raise ValueError(f"beta_3 = {beta_3} is one of the two that were learned: there is nothing to predict")
-    return _law(beta_1, beta_2, beta_3)
-
-
-def _law(beta_1, beta_2, beta_3):
-    """The coefficients without the checks; (1, 0) and (0, 1) at the two ends."""
-    difference = beta_1**2 - beta_2**2
-    c_1 = beta_1 * (beta_3**2 - beta_2**2) / (beta_3 * difference)
-    c_2 = beta_2 * (beta_1**2 - beta_3**2) / (beta_3 * difference)
-    return c_1, c_2
-
-
-def error_factor(beta_1, beta_2, beta_3):
-    """sqrt(c_1^2 + c_2^2): by how much independent errors of equal size in S_1 and S_2 grow in S_3."""
-    return float(np.hypot(*coefficients(beta_1, beta_2, beta_3)))
-
-
-def separate(action_1, action_2, beta_1, beta_2):
-    """K and V, each up to a constant, from two actions [...] of the same paths."""
-    K = (action_1 / beta_1 - action_2 / beta_2) / (beta_1**-2 - beta_2**-2)
-    V = (beta_1 * action_1 - beta_2 * action_2) / (beta_1**2 - beta_2**2)
-    return K, V
-
-
-def combined_couplings(couplings_1, couplings_2, beta_1, beta_2, beta_3):
-    """The `Couplings` of the predicted action from those of the two readable ones (constant 0)."""
-    c_1, c_2 = _law(beta_1, beta_2, beta_3)
-    values = c_1 * np.array(couplings_1[:3]) + c_2 * np.array(couplings_2[:3])
-    return Couplings(*(float(value) for value in values))
-
-
-class ReadAction(NamedTuple):
-    """A learned action and what is read from it, on paths it has not seen, of its own beta.
-
-    readable, from_forces: `action.Readable`, by `action.read_values` and by `action.read`.
-    """
-
-    task: Task
-    action: LearnedHamiltonian
-    kl: Estimate
-    readable: action.Readable
-    from_forces: action.Readable
-    cpu_seconds: float
-
-
-def read_action(learned: Learned, n_read: int = 6000) -> ReadAction:
-    """A network read on n_read paths; for `task.learn_all(tasks, then=read_action)`."""
-    source = learned.task.source
-    test = source.configurations(n_read, learned.task.seed)
-    values = learned.hamiltonian.action(test)
-    kl, gradient = kl_divergence(source.log_prob(test), -values), learned.hamiltonian.gradient(test)
-    readable, from_forces = action.read_values(test, values), action.read(test, gradient)
-    return ReadAction(learned.task, learned.hamiltonian, kl, readable, from_forces, learned.cpu_seconds)
-
-
 class Pair:
-    """Networks of beta_1 and of beta_2, lists of `ReadAction`: the k-th ones belong together, the rest is left out."""
+    """Networks of two beta, lists of `reading.ReadAction`: the k-th ones belong together, the rest is left out."""
 
     def __init__(self, first, second):
         self.first, self.second = zip(*zip(first, second, strict=False), strict=True)
@@ -118,9 +41,9 @@ class Pair:
         return tuple(np.array([one.action.action(paths) for one in group]) for group in (self.first, self.second))
 
     def couplings(self, beta_3, which="readable"):
-        """Readable couplings of the predicted action, one for each pair of networks. which: or "from_forces"."""
-        read = [[getattr(one, which).couplings() for one in group] for group in (self.first, self.second)]
-        return [combined_couplings(one, two, *self.betas, beta_3) for one, two in zip(*read, strict=True)]
+        """`Couplings` of the predicted action, one for each pair of networks. which: of `ReadAction.couplings`."""
+        read = [[one.couplings(which) for one in group] for group in (self.first, self.second)]
+        return [two_temperatures.combined(one, two, *self.betas, beta_3) for one, two in zip(*read, strict=True)]
 
     def surrogate(self, beta_3):
         """The readable action: the mean of `couplings`."""
@@ -156,14 +79,14 @@ class Agreement(NamedTuple):
 
 def agreement(pair, beta_3, paths):
     """`Agreement` of the prediction of a `Pair` on paths [n, N] of beta_3."""
-    c_1, c_2 = coefficients(*pair.betas, beta_3)
+    c_1, c_2 = two_temperatures.coefficients(*pair.betas, beta_3)
     true_1, true_2, exact = (
         double_well.action(paths, double_well.couplings(beta, pair.n_sites)) for beta in (*pair.betas, beta_3)
     )
     K, V = double_well.parts(paths)
     S_1, S_2 = pair.actions(paths)
     S_3 = c_1 * S_1 + c_2 * S_2
-    K_theta, V_theta = separate(S_1, S_2, *pair.betas)
+    K_theta, V_theta = two_temperatures.separate(S_1, S_2, *pair.betas)
     quantities = (S_3, exact), (K_theta / beta_3, K / beta_3), (beta_3 * V_theta, beta_3 * V)
     lines = [[action.against_exact(each, true) for each in found] for found, true in quantities]
     return Agreement(
@@ -268,7 +191,8 @@ class PredictedAverages(NamedTuple):
     """Averages under the S_3 of m pairs of networks, over the same paths of the surrogate.
 
     values, errors [m, 4]: of OBSERVABLES, or longer (with distributions); errors are those of the paths.
-    log_z, log_z_error [m]: ln of the integral of exp(-S_3), normalised actions S_1 and S_2.
+    log_z, log_z_error [m]: ln of the integral of exp(-S_3), normalised actions S_1 and S_2: ln Z_3 - c_1 ln Z_1 - c_2
+        ln Z_2.
     shared, log_z_shared: what networks that err independently share nevertheless, see `predicted_averages`.
     """
 
@@ -325,10 +249,10 @@ def predicted_averages(pair, beta_3, n, seed, with_distributions=False):
     is no linear function of the actions, so errors of zero mean in p shift it in one direction, to second order: the
     density that is the mean over m networks has 1 / m of their variance, and m / (m - 1) times what it changes
     estimates the shift. And networks that were trained too briefly all err on the same side. The readable action hardly
-    does (`action.read_values`): how far its average is from theirs is taken as an error. (ln Z knows the first only.)
+    does (`action.read_values`): how far its average is from theirs is taken as an error.
     """
     surrogate = ReadableSurrogate(pair, beta_3, n, seed, with_distributions)
-    c_1, c_2 = _law(*pair.betas, beta_3)
+    c_1, c_2 = two_temperatures.unchecked(*pair.betas, beta_3)
     S_1, S_2 = pair.actions(surrogate.paths)
     m = len(S_1)
     log_w, found, log_z = zip(*[surrogate.under(S) for S in c_1 * S_1 + c_2 * S_2], strict=True)
@@ -336,6 +260,7 @@ def predicted_averages(pair, beta_3, n, seed, with_distributions=False):
     mean_density = [np.log(m) - np.logaddexp.reduce(-S, axis=0) for S in (S_1, S_2)]
     _, of_mean, log_z_of_mean = surrogate.under(c_1 * mean_density[0] + c_2 * mean_density[1])
     shift = m / (m - 1) if m > 1 else 0.0
+    of_readable = readable_log_z(pair, beta_3)
     off_readable = values.mean(axis=0) - surrogate.summary(surrogate.exact)
     relative = np.exp(log_w - log_w.max(1, keepdims=True))
     return PredictedAverages(
@@ -345,7 +270,7 @@ def predicted_averages(pair, beta_3, n, seed, with_distributions=False):
         log_z=log_z,
         log_z_error=relative.std(axis=1) / relative.mean(axis=1) / np.sqrt(len(surrogate.paths)),
         shared=np.hypot(shift * (values.mean(axis=0) - of_mean.value), off_readable),
-        log_z_shared=float(shift * np.abs(log_z.mean() - log_z_of_mean)),
+        log_z_shared=float(np.hypot(shift * (log_z.mean() - log_z_of_mean), log_z.mean() - of_readable.mean())),
     )
 
 
@@ -354,16 +279,49 @@ def averages_at(pair, betas, n, seed):
 
 
 def readable_averages(pair, beta_3, which="readable"):
-    """<x^2>, <S>, kinks and gap under the readable action of every pair of networks, exact: values [m, 4]."""
+    """<x^2>, <S>, kinks and gap under the action read from every pair of networks, exact: values [m, 4].
+
+    which: of `ReadAction.couplings`.
+    """
     return np.array([solve(couplings, beta_3, pair.n_sites) for couplings in pair.couplings(beta_3, which)])
+
+
+def averages_from_one(read, beta_3, which="readable"):
+    """The same from every network of one temperature alone, `ReadAction` [m], its couplings rescaled to beta_3."""
+    values = []
+    for one in read:
+        source = one.task.source
+        couplings = two_temperatures.rescaled(one.couplings(which), source.beta, beta_3)
+        values.append(solve(couplings, beta_3, source.n_sites))
+    return np.array(values)
+
+
+def exact_log_z(beta_1, beta_2, beta_3, n_sites):
+    """ln Z_3 - c_1 ln Z_1 - c_2 ln Z_2 of the double well."""
+    log_z = [TransferMatrix(double_well.couplings(b, n_sites), n_sites).log_z for b in (beta_3, beta_1, beta_2)]
+    c = two_temperatures.coefficients(beta_1, beta_2, beta_3)
+    return log_z[0] - c[0] * log_z[1] - c[1] * log_z[2]
+
+
+def readable_log_z(pair, beta_3):
+    """The same of the readable actions of every pair, [m]."""
+    c = two_temperatures.unchecked(*pair.betas, beta_3)
+    of_three = zip(pair.couplings(beta_3), pair.first, pair.second, strict=True)
+    log_z = [[_log_z(three, pair), *(_log_z(one.couplings(), pair) for one in both)] for three, *both in of_three]
+    return np.array(log_z) @ np.array([1.0, -c[0], -c[1]])
+
+
+def _log_z(couplings, pair):
+    return TransferMatrix(couplings, pair.n_sites).log_z
 
 
 def direct_importance(pair, beta_3, n, seed):
     """Effective sample sizes / n of paths drawn from the first networks at beta_1, and at beta_2, reweighted to S_3."""
-    c_1, c_2 = coefficients(*pair.betas, beta_3)
+    c_1, c_2 = two_temperatures.coefficients(*pair.betas, beta_3)
     sizes = []
-    for learned in (pair.first[0], pair.second[0]):
-        paths, log_prob = learned.action.model.sample(n, seed)
-        S_1, S_2 = (one.action.action(paths.numpy()) for one in (pair.first[0], pair.second[0]))
-        sizes.append(effective_sample_size(-c_1 * S_1 - c_2 * S_2 - log_prob.double().numpy()))
+    both = pair.first[0].action, pair.second[0].action
+    for learned in both:
+        paths, log_prob = learned.sample(n, seed)
+        S_1, S_2 = (S.action(paths) for S in both)
+        sizes.append(effective_sample_size(-c_1 * S_1 - c_2 * S_2 - log_prob))
     return sizes

@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-import torch
 
-from lib.analysis import action
+from lib.analysis import action, two_temperatures
 from lib.analysis.action import Readable
 from lib.analysis.reweighting import effective_sample_size
 from lib.samplers import chains, mcmc
 from lib.statistics import Estimate, over_networks
 from lib.studies import prediction
+from lib.studies.reading import ReadAction
 from lib.studies.sources import Paths
 from lib.studies.task import Task
 from lib.systems import double_well
@@ -21,14 +21,21 @@ N = 8
 
 
 def stand_in(beta, wrong=1.0):
-    """The exact action at `beta`, in the place of a learned one; `wrong` multiplies its quartic coupling."""
+    """The exact -ln p at `beta`, in the place of a learned one; `wrong` multiplies its quartic coupling."""
     couplings = double_well.couplings(beta, N)
     couplings = couplings._replace(quartic=wrong * couplings.quartic)
-    exact = StandIn(lambda x: double_well.action(np.asarray(x, float), couplings))
+    log_z = TransferMatrix(couplings, N).log_z
+    exact = StandIn(lambda x: double_well.action(np.asarray(x, float), couplings) + log_z)
     readable = Readable(np.array([*couplings[:3], 0.0]), np.zeros(4), 1.0)
-    return prediction.ReadAction(
-        Task("kinetic_ring", Paths(beta, N), 0, 0, 0), exact, Estimate(0.0, 0.0), readable, readable, 0.0
-    )
+    task = Task("kinetic_ring", Paths(beta, N), 0, 0, 0)
+    return ReadAction(task, exact, Estimate(0.0, 0.0), readable, readable, couplings, couplings, [], 0.0)
+
+
+def log_z(beta_3, beta_1=8.0, beta_2=2.0):
+    """ln Z_3 - c_1 ln Z_1 - c_2 ln Z_2, exact."""
+    c_1, c_2 = two_temperatures.coefficients(beta_1, beta_2, beta_3)
+    three, one, two = (TransferMatrix(double_well.couplings(b, N), N).log_z for b in (beta_3, beta_1, beta_2))
+    return three - c_1 * one - c_2 * two
 
 
 def pair_of(beta_1, beta_2, wrong=1.0):
@@ -46,11 +53,11 @@ def paths():
 
 
 def test_coefficients_of_the_paper():
-    assert np.allclose(prediction.coefficients(80, 20, 40), (0.4, 0.4), atol=1e-15)
-    assert np.allclose(prediction.coefficients(80, 40, 20), (-1, 2.5), atol=1e-15)
-    assert np.allclose(prediction.coefficients(20, 40, 80), (-1, 2.5), atol=1e-15)
-    assert prediction.error_factor(80, 20, 40) == pytest.approx(np.sqrt(0.32))
-    assert prediction.error_factor(80, 40, 20) == pytest.approx(np.sqrt(7.25))
+    assert np.allclose(two_temperatures.coefficients(80, 20, 40), (0.4, 0.4), atol=1e-15)
+    assert np.allclose(two_temperatures.coefficients(80, 40, 20), (-1, 2.5), atol=1e-15)
+    assert np.allclose(two_temperatures.coefficients(20, 40, 80), (-1, 2.5), atol=1e-15)
+    assert two_temperatures.error_factor(80, 20, 40) == pytest.approx(np.sqrt(0.32))
+    assert two_temperatures.error_factor(80, 40, 20) == pytest.approx(np.sqrt(7.25))
 
 
 @pytest.mark.parametrize("beta_3", [3.0, 5.0, 1.5, 17.0])
@@ -64,13 +71,21 @@ def test_law_is_exact_for_exact_actions(paths, beta_3):
 
 def test_k_and_v_are_separated(paths):
     K, V = double_well.parts(paths)
-    found = prediction.separate(K / 8 + 8 * V, K / 2 + 2 * V, 8.0, 2.0)
+    found = two_temperatures.separate(K / 8 + 8 * V, K / 2 + 2 * V, 8.0, 2.0)
     assert np.allclose(found[0], K, atol=1e-11) and np.allclose(found[1], V, atol=1e-12)
 
 
 def test_readable_couplings_obey_the_law():
     found = pair_of(8.0, 2.0).couplings(4.0)[0]
     assert np.allclose(found[:3], double_well.couplings(4.0, N)[:3], rtol=1e-12)
+
+
+def test_couplings_of_one_temperature_give_those_of_another():
+    found = two_temperatures.rescaled(double_well.couplings(8.0, N), 8.0, 3.0)
+    assert np.allclose(found[:3], double_well.couplings(3.0, N)[:3], rtol=1e-12)
+    one = [stand_in(8.0)] * 2
+    averages = prediction.averages_from_one(one, 3.0)
+    assert averages.shape == (2, 4) and np.allclose(averages, prediction.solve(found, 3.0, N), rtol=1e-12)
 
 
 def test_values_of_an_action_give_its_couplings(paths):
@@ -96,7 +111,7 @@ def test_values_of_an_action_give_its_couplings(paths):
 )
 def test_impossible_temperatures_are_refused(betas, message):
     with refused(message, kind=ValueError):
-        prediction.coefficients(*betas)
+        two_temperatures.coefficients(*betas)
 
 
 # ---------------------------------------------------------------- averages under the prediction
@@ -122,8 +137,8 @@ def test_averages_of_exact_actions_are_exact():
     assert np.allclose(found.ess, 1)
     probabilities = values[4 : 4 + len(prediction.KINKS)]
     assert probabilities.sum() == pytest.approx(1, abs=1e-6)
-    exact = TransferMatrix(double_well.couplings(4.0, N), N)
-    assert np.allclose(found.log_z, exact.log_z, atol=1e-8)
+    assert np.allclose(found.log_z, log_z(4.0), atol=1e-8) and found.log_z_shared < 1e-8
+    assert np.allclose(prediction.readable_log_z(pair, 4.0), log_z(4.0), atol=1e-8)
 
 
 def test_paths_of_the_networks_are_weighted_with_their_own_probability():
@@ -132,13 +147,12 @@ def test_paths_of_the_networks_are_weighted_with_their_own_probability():
     for beta in (4.0, 2.0):
         matrix = TransferMatrix(double_well.couplings(beta, N), N)
 
-        class Drawing:
-            def sample(self, n, seed, matrix=matrix):
-                x = matrix.sample(n, np.random.default_rng(seed))
-                return torch.as_tensor(x), torch.as_tensor(matrix.log_prob(x))
+        def sample(n, seed, matrix=matrix):
+            x = matrix.sample(n, np.random.default_rng(seed))
+            return x, matrix.log_prob(x)
 
         one = stand_in(beta)
-        one.action.model = Drawing()
+        one.action.sample = sample
         groups.append([one])
     found = prediction.direct_importance(prediction.Pair(*groups), 3.0, 4000, 1)
     at = TransferMatrix(double_well.couplings(3.0, N), N)
@@ -181,11 +195,12 @@ def test_a_shift_that_all_networks_share_is_in_the_error():
     """Two networks that err in opposite directions: averages of even quantities agree, and are off by the same."""
     groups = [[tilted(beta, a) for a in (0.6, -0.6)] for beta in (8.0, 2.0)]
     found = prediction.predicted_averages(prediction.Pair(*groups), 4.0, 20_000, seed=3)
-    exact = TransferMatrix(double_well.couplings(4.0, N), N).log_z
+    exact = log_z(4.0)
     off = found.log_z - exact
     scatter = over_networks(found.log_z, found.log_z_error, shared=True)
     assert np.ptp(off) < 0.02 and 4 * scatter.error < abs(off.mean())  # scatter and paths do not show it
     value, error = found.mean_log_z()
-    assert abs(value - exact) < error and found.log_z_shared == pytest.approx(2 * abs(off.mean()), rel=0.05)
+    # twice that of the mean density, and the distance to the readable action
+    assert abs(value - exact) < error and found.log_z_shared == pytest.approx(np.sqrt(5) * abs(off.mean()), rel=0.05)
     values, errors = found.mean()
     assert (np.abs(values - prediction.solve(double_well.couplings(4.0, N), 4.0, N)) < 2 * errors).all()

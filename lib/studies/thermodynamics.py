@@ -1,0 +1,60 @@
+"""The quantum thermodynamics of the double well from actions that were read: two routes to another temperature."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lib.analysis import quantum_thermodynamics, two_temperatures
+from lib.analysis.quantum_thermodynamics import Thermodynamics
+from lib.studies.sources import Paths, generator
+from lib.systems import double_well
+
+
+@dataclass(frozen=True)
+class DrawnPaths(Paths):
+    """Paths that are drawn independently by transfer matrix for training, too.
+
+    On a fine lattice Monte Carlo takes hundreds of sweeps for one of them: tau_int grows as 1 / a^2.
+    """
+
+    def configurations(self, n, seed, purpose="test"):
+        return self.matrix().sample(n, generator(seed, purpose)).astype(np.float32)
+
+
+def at_fixed_spacing(couplings, spacing, betas):
+    """`Thermodynamics` at betas [t] by locality: the same couplings, beta / spacing sites."""
+    return quantum_thermodynamics.of_levels(quantum_thermodynamics.levels(couplings, spacing), betas)
+
+
+def at_fixed_sites(couplings, beta, n_sites, betas):
+    """`Thermodynamics` at betas [t] by the law, from couplings read at beta: n_sites sites, spacing beta / n_sites.
+
+    Every temperature has a lattice of its own, and the levels of that lattice.
+    """
+    found = []
+    for target in betas:
+        there = two_temperatures.rescaled(couplings, beta, target)
+        found.append(at_fixed_spacing(there, target / n_sites, [target]))
+    return Thermodynamics(*(np.concatenate(each) for each in zip(*found, strict=True)))
+
+
+def kink_path(beta, n_sites):
+    """A classical kink and antikink, half a circle apart, and the constant path at the bottom of a well: [2, N]."""
+    tau = (np.arange(n_sites) + 0.5) * beta / n_sites - beta / 2
+    up, down = (double_well.kink_profile(tau + shift) for shift in (beta / 4, -beta / 4))
+    return np.stack([up - down - double_well.WELL, np.full(n_sites, double_well.WELL)])
+
+
+def instanton_action(action, beta, n_sites):
+    """The action of one kink: half of what a kink and an antikink cost. action: function of paths [n, N] -> [n]."""
+    pair, flat = action(kink_path(beta, n_sites))
+    return (pair - flat) / 2
+
+
+CONTINUUM_INSTANTON = 2 * np.sqrt(2) / 3 * double_well.MU_SQUARED**1.5 / double_well.LAMBDA
+
+
+def to_the_continuum(spacings, values):
+    """The limit a -> 0 of values [..., k] at k spacings, by a polynomial in a^2 through all of them: [...]."""
+    powers = np.asarray(spacings)[:, None] ** (2 * np.arange(len(spacings)))
+    return np.linalg.inv(powers)[0] @ np.moveaxis(np.asarray(values), -1, 0)
