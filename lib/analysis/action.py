@@ -114,3 +114,9 @@ def physical(coefficients, spacing):
     coefficients = np.asarray(coefficients)
     kinetic, quadratic, quartic = np.moveaxis(coefficients[..., :3], -1, 0)
     return np.stack([quartic / spacing, -quadratic / spacing, kinetic * spacing], axis=-1)
+
+
+def density_in_bins(matrix, edges):
+    """The mean density of x between `edges` [k + 1], of a solved action (`double_well.TransferMatrix`): [k]."""
+    cumulative = np.concatenate([[0], np.cumsum((matrix.density[1:] + matrix.density[:-1]) * matrix.dx / 2)])
+    return np.diff(np.interp(edges, matrix.x, cumulative)) / np.diff(edges)

@@ -9,7 +9,7 @@ from lib.analysis import action
 from lib.analysis.divergence import kl_divergence
 from lib.models.learned import LearnedHamiltonian
 from lib.samplers import chains, mcmc
-from lib.statistics import Estimate, integrated_time, over_networks
+from lib.statistics import Estimate, integrated_time, mean, over_networks
 from lib.systems import double_well
 
 # Paths -----------------------------------------------------------------------------------------------------
@@ -29,9 +29,9 @@ def typical(paths):
 
 
 def mean_kink(paths, reach):
-    """Mean path around a kink that is alone within `reach` sites to either side, upwards, [2 reach].
+    """Mean path around a kink that is alone within `reach` sites to either side, upwards: `Estimate` [2 reach].
 
-    The kink lies between the two sites in the middle.
+    The kink lies between the two sites in the middle. paths: [n, N], independent; kinks of one path count as such.
     """
     n_sites = paths.shape[1]
     change = (paths[:, :-1] * paths[:, 1:] < 0)[:, reach : n_sites - reach - 1]
@@ -39,7 +39,7 @@ def mean_kink(paths, reach):
     around = np.stack([paths[path, site + reach + k] for k in range(1 - reach, reach + 1)])
     around *= np.sign(around[reach] - around[reach - 1])
     alone = (around[:reach] < 0).all(0) & (around[reach:] > 0).all(0)
-    return around[:, alone].mean(1)
+    return mean(around[:, alone].T)
 
 
 # Networks --------------------------------------------------------------------------------------------------

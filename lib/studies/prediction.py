@@ -9,13 +9,14 @@ the networks' own S_3 (`reweighting.py`), and its exact averages serve as a cont
 from typing import NamedTuple
 
 import numpy as np
+from scipy import stats
 from scipy.optimize import brentq
 
 from lib import parallel
 from lib.analysis import action, two_temperatures
 from lib.analysis.reweighting import Control, effective_sample_size, log_mean_weight, reweight
 from lib.samplers import chains, mcmc
-from lib.statistics import over_networks
+from lib.statistics import over_networks, student
 from lib.systems import double_well
 from lib.systems.double_well import Couplings, TransferMatrix
 
@@ -163,8 +164,7 @@ EDGES = np.linspace(-2.6, 2.6, 53)
 
 def distributions(matrix):
     """Probabilities of the numbers KINKS of kinks, and of x between EDGES, under a solved action."""
-    cumulative = np.concatenate([[0], np.cumsum((matrix.density[1:] + matrix.density[:-1]) * matrix.dx / 2)])
-    probability = np.diff(np.interp(EDGES, matrix.x, cumulative))
+    probability = action.density_in_bins(matrix, EDGES) * np.diff(EDGES)
     return np.concatenate([matrix.kink_distribution()[: len(KINKS)], probability])
 
 
@@ -325,3 +325,31 @@ def direct_importance(pair, beta_3, n, seed):
         S_1, S_2 = (S.action(paths) for S in both)
         sizes.append(effective_sample_size(-c_1 * S_1 - c_2 * S_2 - log_prob))
     return sizes
+
+
+class Pulls(NamedTuple):
+    """Predictions repeated n times over, against exact ones.
+
+    readable [n]: (value - exact) / error of the readable action.
+    p_value: two-sided, of their scatter, if the errors are right.
+    covered, networks_covered: fraction within one error of the readable action, and of S_3.
+    """
+
+    readable: np.ndarray
+    p_value: float
+    covered: float
+    networks_covered: float
+
+
+def pulls(rows):
+    """`Pulls` of one quantity; rows: of data/action_pairs.csv, as a structured array [n].
+
+    With few pairs of networks the error is student(m) s / sqrt(m), so pull times student(m) has Student's t of m - 1
+    degrees of freedom. Turned into normal variables, the sum of their squares has chi^2 of n.
+    """
+    m = int(rows["pairs"][0])
+    readable, networks = ((rows[name] - rows["exact"]) / rows[f"{name}_error"] for name in ("readable", "networks"))
+    normal = stats.norm.ppf(stats.t.cdf(readable * student(m), m - 1))
+    below = stats.chi2.cdf((normal**2).sum(), len(rows))
+    inside = [float((np.abs(each) < 1).mean()) for each in (readable, networks)]
+    return Pulls(readable, float(2 * min(below, 1 - below)), *inside)

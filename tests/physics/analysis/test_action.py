@@ -88,10 +88,12 @@ def test_physical_couplings_of_exact_forces():
 def test_mean_kink_and_the_typical_path():
     """A step up and a step down, far apart, are one and the same kink; one with a neighbour too close is left out."""
     path = np.repeat([-1.0, 1.0, -2.0], [10, 10, 12])[None]
-    assert np.array_equal(estimation.mean_kink(path, 4), [-1, -1, -1, -1, 1.5, 1.5, 1.5, 1.5])
-    crowded = path.copy()
-    crowded[0, 12] = -1
-    assert np.array_equal(estimation.mean_kink(crowded, 4), [-1, -1, -1, -1, 2, 2, 2, 2])
+    profile = estimation.mean_kink(path, 4)
+    assert np.array_equal(profile.value, [-1, -1, -1, -1, 1.5, 1.5, 1.5, 1.5])
+    assert np.allclose(profile.error, [0, 0, 0, 0, 0.5, 0.5, 0.5, 0.5])
+    crowded = np.repeat(path, 2, axis=0)
+    crowded[:, 12] = -1
+    assert np.array_equal(estimation.mean_kink(crowded, 4).value, [-1, -1, -1, -1, 2, 2, 2, 2])
     assert estimation.typical(np.concatenate([np.abs(path), path, path]))[0] == -1
 
 

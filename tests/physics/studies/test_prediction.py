@@ -204,3 +204,17 @@ def test_a_shift_that_all_networks_share_is_in_the_error():
     assert abs(value - exact) < error and found.log_z_shared == pytest.approx(np.sqrt(5) * abs(off.mean()), rel=0.05)
     values, errors = found.mean()
     assert (np.abs(values - prediction.solve(double_well.couplings(4.0, N), 4.0, N)) < 2 * errors).all()
+
+
+@pytest.mark.parametrize(("wrong", "passes"), [(1.0, True), (0.5, False), (2.0, False)])
+def test_pulls_notice_errors_that_are_too_small_or_too_large(wrong, passes):
+    """Three networks each, normal: right errors have a p-value that is not small, and cover 68 %."""
+    n, m, rng = 200, 3, np.random.default_rng(1)
+    value, error = over_networks(rng.normal(size=(m, n)))
+    rows = {"pairs": np.full(n, m), "exact": np.zeros(n)}
+    rows |= {name: value for name in ("readable", "networks")}
+    rows |= {f"{name}_error": wrong * error for name in ("readable", "networks")}
+    table = np.rec.fromarrays(list(rows.values()), names=list(rows))
+    found = prediction.pulls(table)
+    assert (found.p_value > 0.01) == passes
+    assert (abs(found.covered - 0.6827) < 4 * np.sqrt(0.68 * 0.32 / n)) == passes
