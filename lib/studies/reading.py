@@ -39,6 +39,10 @@ class ReadAction(NamedTuple):
         found = getattr(self, which)
         return found if isinstance(found, Couplings) else found.couplings()
 
+    def readable_action(self, paths):
+        """S of the readable couplings, up to a constant, of paths [n, N] -> [n]."""
+        return double_well.action(paths, self.couplings())
+
 
 def read_action(learned: Learned, n_read: int = 6000) -> ReadAction:
     """A network read on n_read paths; for `task.learn_all(tasks, then=read_action)`."""

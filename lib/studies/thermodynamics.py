@@ -1,24 +1,12 @@
 """The quantum thermodynamics of the double well from actions that were read: two routes to another temperature."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from lib.analysis import quantum_thermodynamics, two_temperatures
 from lib.analysis.quantum_thermodynamics import Thermodynamics
-from lib.studies.sources import Paths, generator
+from lib.statistics import over_networks
+from lib.studies.prediction import Pair
 from lib.systems import double_well
-
-
-@dataclass(frozen=True)
-class DrawnPaths(Paths):
-    """Paths that are drawn independently by transfer matrix for training, too.
-
-    On a fine lattice Monte Carlo takes hundreds of sweeps for one of them: tau_int grows as 1 / a^2.
-    """
-
-    def configurations(self, n, seed, purpose="test"):
-        return self.matrix().sample(n, generator(seed, purpose)).astype(np.float32)
 
 
 def at_fixed_spacing(couplings, spacing, betas):
@@ -36,6 +24,22 @@ def at_fixed_sites(couplings, beta, n_sites, betas):
         there = two_temperatures.rescaled(couplings, beta, target)
         found.append(at_fixed_spacing(there, target / n_sites, [target]))
     return Thermodynamics(*(np.concatenate(each) for each in zip(*found, strict=True)))
+
+
+def by_law(first, second, n_sites, betas):
+    """The same from networks of two beta, `reading.ReadAction` [m] each: dict name -> `Estimate` [t] over pairs."""
+    pair, found = Pair(first, second), []
+    for target in betas:
+        each = [at_fixed_spacing(couplings, target / n_sites, [target]) for couplings in pair.couplings(target)]
+        found.append(np.array(each)[:, :, 0])
+    values = np.moveaxis(np.array(found), 0, 2)  # [m, 3, t]
+    return {name: over_networks(values[:, k]) for k, name in enumerate(Thermodynamics._fields)}
+
+
+def by_locality(read, spacing, betas):
+    """The same from networks of one lattice, `reading.ReadAction` [m], at fixed spacing."""
+    values = np.array([at_fixed_spacing(one.couplings(), spacing, betas) for one in read])
+    return {name: over_networks(values[:, k]) for k, name in enumerate(Thermodynamics._fields)}
 
 
 def kink_path(beta, n_sites):
