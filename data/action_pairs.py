@@ -3,11 +3,11 @@
     python data/action_pairs.py [PART ...]
 
 A PART, `pulls` or `lattices`, is one table of experiments; without one, both. `pulls`: three (beta_1, beta_2, beta_3)
-that no choice of the book was made with, ten seeds each, to test the errors; on 32 sites, for time. `lattices`: the chapter's temperatures on
-finer and finer lattices, kinetic rings beside Markov rings of Beta densities with the same paths and steps. About
-half an hour of two cores. One row for each experiment and quantity: network, sites, the three beta, seed, pairs of networks,
-mean KL of its networks in nats, residual of S_3, quantity, and its value and error by the readable action and under the
-networks' own S_3, and exact. Rows of parts that are not made again are kept.
+that no choice of the book was made with, ten seeds each, to test the errors; on 32 sites, for time. `lattices`: the
+chapter's temperatures on finer and finer lattices, kinetic rings beside Markov rings of Beta densities with the same
+paths and steps. About half an hour of two cores. One row for each experiment and quantity: network, sites, the three
+beta, seed, pairs of networks, mean KL of its networks in nats, residual of S_3, quantity, and its value and error by
+the readable action and under the networks' own S_3, and exact. Rows of parts that are not made again are kept.
 """
 
 import csv
