@@ -42,17 +42,23 @@ def by_locality(read, spacing, betas):
     return {name: over_networks(values[:, k]) for k, name in enumerate(Thermodynamics._fields)}
 
 
-def kink_path(beta, n_sites):
-    """A classical kink and antikink, half a circle apart, and the constant path at the bottom of a well: [2, N]."""
+def kink_path(beta, n_sites, separation):
+    """A classical kink and antikink this far apart in imaginary time, on a circle in the lower well otherwise: [N]."""
     tau = (np.arange(n_sites) + 0.5) * beta / n_sites - beta / 2
-    up, down = (double_well.kink_profile(tau + shift) for shift in (beta / 4, -beta / 4))
-    return np.stack([up - down - double_well.WELL, np.full(n_sites, double_well.WELL)])
+    up, down = (double_well.kink_profile(tau + shift) for shift in (separation / 2, -separation / 2))
+    return up - down - double_well.WELL
+
+
+def pair_action(action, beta, n_sites, separations):
+    """What a kink and an antikink cost, [k], at k separations. action: function of paths [n, N] -> [n]."""
+    paths = np.stack([kink_path(beta, n_sites, distance) for distance in (0.0, *separations)])
+    cost = action(paths)
+    return cost[1:] - cost[0]
 
 
 def instanton_action(action, beta, n_sites):
-    """The action of one kink: half of what a kink and an antikink cost. action: function of paths [n, N] -> [n]."""
-    pair, flat = action(kink_path(beta, n_sites))
-    return (pair - flat) / 2
+    """The action of one kink: half that of a pair on opposite sides of the circle."""
+    return float(pair_action(action, beta, n_sites, [beta / 2])[0] / 2)
 
 
 CONTINUUM_INSTANTON = 2 * np.sqrt(2) / 3 * double_well.MU_SQUARED**1.5 / double_well.LAMBDA
