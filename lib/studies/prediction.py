@@ -55,7 +55,6 @@ class Agreement(NamedTuple):
     """S_3, K / beta_3 and beta_3 V of m pairs of networks against the exact ones, on paths of beta_3.
 
     slope, slope_error, rmse [m, 3]: for these three, constants removed.
-    ensemble_rmse: of the mean of the S_3.
     single_rmse [m, 2]: of S_1 and S_2 themselves, on the same paths.
     predicted, exact [n]: the mean S_3, and S.
     """
@@ -63,7 +62,6 @@ class Agreement(NamedTuple):
     slope: np.ndarray
     slope_error: np.ndarray
     rmse: np.ndarray
-    ensemble_rmse: float
     single_rmse: np.ndarray
     predicted: np.ndarray
     exact: np.ndarray
@@ -94,7 +92,6 @@ def agreement(pair, beta_3, paths):
         slope=np.stack([[line.slope for line in group] for group in lines], axis=1),
         slope_error=np.stack([[line.slope_error for line in group] for group in lines], axis=1),
         rmse=np.stack([(found - true).std(axis=1) for found, true in quantities], axis=1),
-        ensemble_rmse=float((S_3.mean(0) - exact).std()),
         single_rmse=np.stack([(S - true).std(axis=1) for S, true in ((S_1, true_1), (S_2, true_2))], axis=1),
         predicted=S_3.mean(0),
         exact=exact,
