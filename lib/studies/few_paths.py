@@ -2,7 +2,7 @@
 
 The kinetic ring starts from a chain without end, which on a short circle couples neighbours too strongly, by ten
 Cramer-Rao bounds. With the learning rate of `recipes.PATHS`, tuned for longer trainings, a thousand steps leave two of
-them; twice the rate leaves none.
+them. Twice the rate leaves none that shows at spacings above 0.2; on finer lattices about one is left.
 """
 
 from dataclasses import dataclass, replace
