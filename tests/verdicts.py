@@ -48,6 +48,12 @@ def pytest_unconfigure(config):
     shutil.rmtree(FOLDER, ignore_errors=True)
 
 
+def pytest_collection_modifyitems(items):
+    """The longest chapters first, so that of two processes none is left alone with one of them."""
+    seconds = {chapter.path: chapter.measured.get("seconds") or 0 for chapter in chapters()}
+    items.sort(key=lambda item: -seconds.get(item.path, 0))  # cells of a chapter keep their order
+
+
 def pytest_itemcollected(item):
     file = item.parent
     if isinstance(file, IPyNbFile) and "data" not in file.skip_compare:

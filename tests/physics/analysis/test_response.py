@@ -87,7 +87,7 @@ def test_it_is_a_column_of_swendsens_matrix():
     s = mcmc.sample(chains.Ising(8, T0), 4000, rng).configurations
     bonds, operators = ising.nearest(s).astype(float), ising.operators(blocking.majority(s, rng), renormalisation.EVEN)
     T = transformation(correlations(bonds[:, None], operators, 4).sum(axis=0), 1, 4)
-    np.testing.assert_allclose(response.fit(operators, bonds).mean, T[:, 0], rtol=1e-9)
+    np.testing.assert_allclose(response.fit(operators, bonds).mean, T[:, 0], rtol=1e-9, atol=1e-9)
 
 
 def of_blocks(n, seed):
