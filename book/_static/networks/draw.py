@@ -268,7 +268,7 @@ def o2_equivariant() -> Drawing:
     return picture
 
 
-def ring(name: str, alt: str, across: str, along: str) -> Drawing:
+def ring(name: str, alt: str, across: str, along: str, letter: str = "x") -> Drawing:
     """A ring drawn site by site, at site i. across: text at the line from the first site. along: at the last bond."""
     picture = Drawing(name, 330, alt)
     n, now, centre, radius = 12, 6, (150, 168), 112
@@ -280,12 +280,12 @@ def ring(name: str, alt: str, across: str, along: str) -> Drawing:
         hop = k == now - 1
         picture.line(places[k], places[(k + 1) % n], NOW if hop else DRAWN, 3 if hop else 1.5)
     picture.line((places[0][0], places[0][1] + 22), (places[now][0], places[now][1] - 24), NOW, 2, "6 4", arrow=True)
-    inside = {0: "x_0", now: "x_i"}
+    inside = {0: f"{letter}_0", now: f"{letter}_i"}
     for k, place in enumerate(places):
         fill = NOW if k == now else SEEN if k in (0, now - 1) else EMPTY if k > now else DRAWN
         picture.circle(place, 20, fill, inside.get(k, ""))
     before = places[now - 1]
-    picture.text((before[0] + 26, before[1] + 8), "x_{i-1}")
+    picture.text((before[0] + 26, before[1] + 8), f"{letter}_{{i-1}}")
     picture.text((160, 172), across)
     picture.text((before[0] - 2, before[1] + 40), along)
     picture.legend(316, 62, [(NOW, "drawn now"), (SEEN, "seen"), (DRAWN, "not seen"), (EMPTY, "not drawn")], 34)
@@ -307,7 +307,48 @@ def kinetic_ring() -> Drawing:
         "alone, kappa times the product of the two; the first site, across the boundary, sets the coefficients of a "
         "polynomial in the value at site i."
     )
-    return ring("kinetic_ring", alt, "c_k(x_0, i)", "hop κ x_{i-1} x_i")
+    return ring("kinetic_ring", alt, "g_k(x_0, i)", "hop κ x_{i-1} x_i")
+
+
+def rotor_chain() -> Drawing:
+    alt = (
+        "Rotor chain: twelve angles drawn one after the other around a circle, at angle i. Its conditional is a "
+        "density of the step x from the angle before it, and depends on s, how far that one has turned from the "
+        "first angle."
+    )
+    return ring("rotor_chain", alt, "turn s", "p_i(x|s)", "φ")
+
+
+def conserved_currents() -> Drawing:
+    alt = (
+        "Conserved currents on a lattice of four columns, drawn slice by slice. Drawn are the time currents of the "
+        "first row, then the space currents of every slice; now the third of the third slice. It sees the time "
+        "currents that the slice starts from, the space currents to its left, and the heights, sums of all space "
+        "currents before; the time currents of later slices follow from conservation."
+    )
+    picture = Drawing("conserved_currents", 340, alt)
+    left, top, step, now = 40, 300, 62, (2, 2)  # time runs upwards
+    for row in range(4):
+        for column in range(4):
+            x, y = left + column * step, top - row * step
+            picture.line((x, y), (x + step, y), DRAWN)
+            picture.line((x, y), (x, y - step), DRAWN)
+    for row in range(4):
+        for column in range(4):
+            x, y = left + column * step, top - row * step
+            if row > 0:
+                place = (row, column)
+                fill = NOW if place == now else EMPTY if place > now else SEEN if row == now[0] else DRAWN
+                picture.circle((x + step / 2, y), 13, fill, "j")
+            if row < now[0]:
+                picture.circle((x, y - step / 2), 13, SEEN if row == now[0] - 1 else DRAWN, "k")
+    legend = [(NOW, "drawn now"), (SEEN, "seen"), (DRAWN, "drawn before"), (EMPTY, "not drawn")]
+    picture.legend(318, 66, legend, 30)
+    picture.text((306, 200), "heights: sums of j")
+    picture.text((306, 222), "in every column")
+    picture.text((306, 262), "later k follow from")
+    picture.text((306, 284), "conservation")
+    return picture
 
 
 def causal_convolution() -> Drawing:
@@ -388,6 +429,8 @@ DRAWINGS = (
     o2_equivariant,
     markov_ring,
     kinetic_ring,
+    rotor_chain,
+    conserved_currents,
     causal_convolution,
     rbm,
     linear_gaussian,

@@ -1,0 +1,54 @@
+"""Sources of the chapter on the scalar field in 1+1 dimensions."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from lib.models.field_lattice import FieldLattice
+from lib.samplers import mcmc
+from lib.samplers.scalar_field import Fields
+from lib.studies.recipes import Recipe
+from lib.studies.sources import Source, generator
+from lib.systems.phi_four import PhiFour
+
+
+def move_field(phi, generator):
+    """A random symmetry of the action on a batch [n, N_t, N_x]: translation, reflections of time and of space.
+
+    The flip phi -> -phi is built into the network.
+    """
+    by = tuple(int(torch.randint(side, (1,), generator=generator)) for side in phi.shape[1:])
+    phi = phi.roll(by, (1, 2))
+    phi[::2] = phi[::2].flip(1)  # the batch itself is in random order
+    phi[1::3] = phi[1::3].flip(2)
+    return phi
+
+
+def field_lattice(_, seed, data):
+    """The Markov lattice with a log-polynomial head, started from the Gaussian of the data."""
+    return FieldLattice.from_fields(data, seed=seed)
+
+
+NETWORKS = {"field_lattice": Recipe(field_lattice, augment=move_field, window=0.1, batch=256, sites=64)}
+
+
+@dataclass(frozen=True)
+class ScalarFields(Source):
+    """Fields float32 [n, N_t, N_x] of a `PhiFour` with N_t = N_x.
+
+    For training 1.5 tau_int apart in each chain, independent for every other purpose. The normalisation is not known.
+    """
+
+    field: PhiFour
+    T = 1.0
+    networks = NETWORKS
+
+    @property
+    def n_sites(self):
+        return self.field.n_x * self.field.n_t
+
+    def configurations(self, n, seed, purpose="test"):
+        spacing = 1.5 if purpose == "train" else 3.0
+        found = mcmc.sample(Fields(self.field), n, generator(seed, purpose), spacing=spacing)
+        return found.configurations.astype(np.float32)

@@ -1,0 +1,89 @@
+"""The Markov lattice of a scalar field: its symmetry, its order, and what it starts from. Fixed seeds, SIGMAS."""
+
+import numpy as np
+import torch
+
+from lib.models.field_lattice import FieldLattice, SymmetricLogPolynomial, gaussian_start
+from lib.models.fit import fit
+from lib.models.heads.real import LogPolynomial
+from lib.samplers import mcmc
+from lib.samplers.scalar_field import Fields
+from lib.systems import phi_four
+from lib.systems.phi_four import PhiFour
+from tests.physics.standins import SIGMAS
+
+FREE = PhiFour(4, 4, 1.0, 0.5, 0.0)
+
+
+def drawn(field, n, seed):
+    return mcmc.sample(Fields(field), n, np.random.default_rng(seed)).configurations.astype(np.float32)
+
+
+def network(seed=1):
+    """With weights of any size."""
+    model = FieldLattice(4, SymmetricLogPolynomial(degree=4), seed=seed).double()
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for weight in (model.own, model.skip, model.output, model.even_bias):
+            weight += 0.1 * torch.randn(weight.shape, generator=generator, dtype=torch.float64)
+    return model
+
+
+def test_odd_coefficients_come_first():
+    ours, plain = SymmetricLogPolynomial(degree=6), LogPolynomial(degree=6, scale=2.6, bound=3.2, points=64)
+    c = torch.tensor([[0.1, -0.6, 0.3, -0.2, 0.05, -0.01]], dtype=torch.float64)
+    x = torch.tensor([0.7], dtype=torch.float64)
+    assert torch.allclose(ours.log_prob(c[:, [0, 2, 4, 1, 3, 5]], x), plain.log_prob(c, x))
+    assert not torch.allclose(ours.log_prob(c, x), plain.log_prob(c, x))
+
+
+def test_a_global_flip_changes_nothing():
+    phi = torch.as_tensor(np.random.default_rng(1).normal(size=(20, 4, 4)))
+    assert torch.allclose(network().log_prob(phi), network().log_prob(-phi))
+
+
+def test_drawing_site_by_site_is_the_same_distribution():
+    model = network()
+    fast, slow = model.sample(40, 3), model.sample(40, 3, naive=True)
+    assert torch.allclose(fast[0], slow[0]) and torch.allclose(model.log_prob(fast[0]), fast[1])
+
+
+def test_the_regression_of_a_free_field_is_its_precision_matrix():
+    """Of the last site all others are seen: its weights are -K_ij / K_ii, its variance 1 / K_ii."""
+    K_diagonal = 4 + 0.5
+    context = np.where(np.arange(16) < 15, np.arange(16), 16)[None].repeat(16, 0)
+    weights, variances = gaussian_start(drawn(FREE, 40_000, 1), context)
+    last = np.zeros(16)
+    last[[11, 14, 3, 12]] = 1 / K_diagonal  # above, left, and across both boundaries
+    np.testing.assert_allclose(weights[15], last, atol=0.015)
+    np.testing.assert_allclose(variances[15], 1 / K_diagonal, rtol=0.02)
+
+
+def test_it_starts_at_the_free_field():
+    """Before any training: nearly equal weights, and the exact ln Z. A network without the start is far away."""
+    data = drawn(FREE, 40_000, 2)
+
+    def weights(model):
+        phi, log_q = model.sample(4000, 5)
+        w = -phi_four.action(phi.double().numpy(), FREE) - log_q.double().numpy()
+        w = w - phi_four.free(FREE).log_z
+        return np.exp(w)
+
+    w = weights(FieldLattice.from_fields(data))
+    assert w.mean() ** 2 / (w**2).mean() > 0.97
+    assert abs(w.mean() - 1) < SIGMAS * w.std() / np.sqrt(len(w))
+    w = weights(FieldLattice(4))
+    assert w.mean() ** 2 / (w**2).mean() < 0.5
+
+
+def test_a_short_training_comes_close_to_an_interacting_field():
+    """Effective sample size; and ln Z of 4 x 4 sites, known to six digits."""
+    field = PhiFour(4, 4, 1.0, -1.27, 1.0)
+    model = FieldLattice.from_fields(drawn(field, 10_000, 3))
+    fit(model, drawn(field, 10_000, 3), steps=150, batch=128, learning_rate=1e-2, seed=1)
+    phi, log_q = model.sample(4000, 5)
+    w = -phi_four.action(phi.double().numpy(), field) - log_q.double().numpy()
+    log_z = 8.683405  # 4 x 4 sites, computed independently
+    w = np.exp(w - log_z)
+    assert w.mean() ** 2 / (w**2).mean() > 0.9
+    assert abs(w.mean() - 1) < SIGMAS * w.std() / np.sqrt(len(w))
