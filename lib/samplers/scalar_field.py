@@ -12,6 +12,7 @@ import numba
 import numpy as np
 
 from lib.samplers.chains import Chain
+from lib.samplers.swendsen_wang import _root
 
 STEP = 1.5  # half width of what Metropolis offers
 METROPOLIS = 2  # sweeps of it for each update of the clusters
@@ -33,14 +34,6 @@ def _metropolis(phi, spacing, mass2, coupling, rng):
             delta = quadratic * (new2 - old2) + quartic * (new2 * new2 - old2 * old2) - force * (new - old)
             if delta <= 0 or rng.random() < np.exp(-delta):
                 phi[t, x] = new
-
-
-@numba.njit(inline="always")
-def _root(parent, i):
-    while parent[i] != i:
-        parent[i] = parent[parent[i]]
-        i = parent[i]
-    return i
 
 
 @numba.njit(cache=True)

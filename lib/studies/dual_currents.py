@@ -18,18 +18,15 @@ CHARGES = np.arange(6)
 class Dual(NamedTuple):
     """What one network says with weights: <n>, ln Z, probabilities of the charges 0 ... 5 [6].
 
-    ess: effective samples per draw. plain: <n> without weights.
-    cpu_seconds, draw_seconds: of its training, and of its draws. history: of the loss in training.
+    ess: effective samples per draw. cpu_seconds, draw_seconds: of its training, and of its draws.
     """
 
     density: Estimate
     log_z: Estimate
     charges: Estimate
     ess: float
-    plain: float
     cpu_seconds: float
     draw_seconds: float
-    history: list
 
 
 def evaluate(learned, n_draws=20_000):
@@ -49,10 +46,8 @@ def evaluate(learned, n_draws=20_000):
         log_z=Estimate(log_mean_weight(log_weights), error),
         charges=Estimate(found.value[1:], found.error[1:]),
         ess=float(found.ess),
-        plain=float(charge.mean() / field.n_x),
         cpu_seconds=learned.cpu_seconds,
         draw_seconds=seconds,
-        history=learned.fit.batch_history,
     )
 
 

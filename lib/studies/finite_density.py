@@ -107,19 +107,18 @@ def _sum(S, dS):
 
 
 class Curve(NamedTuple):
-    """Over m pairs of networks, `Estimate` [k] at k values of mu: density, phase; imaginary: the largest |Im <n>|."""
+    """Over m pairs of networks, `Estimate` [k] at k values of mu: the real part of the density, and the phase."""
 
     density: Estimate
     phase: Estimate
-    imaginary: float
 
 
 def curve(pairs, mus):
     """`Curve` of pairs of `Links`."""
     found = [[integrate(first, second, mu) for mu in mus] for first, second in pairs]
-    density = np.array([[at.density for at in pair] for pair in found])
+    density = np.array([[at.density.real for at in pair] for pair in found])
     phase = np.array([[at.phase for at in pair] for pair in found])
-    return Curve(over_networks(density.real), over_networks(phase), float(np.abs(density.imag).max()))
+    return Curve(over_networks(density), over_networks(phase))
 
 
 # ---------------------------------------------------------------- reading A and B
