@@ -10,15 +10,19 @@ linear function are long-ranged and differ from site to site. So the linear coef
 every site, and it starts from the regression of phi_i on its context, with the covariance of the data averaged over
 translations (`from_fields`). Without that start the training spends most of its time on the Gaussian, and leaves the
 bonds across the boundary too weak.
+
+`reach` cuts the context off: sites farther away than that, on the torus, are not seen. What this must cost a free field
+is a ratio of variances (`lost_by_reach`).
 """
 
 import numpy as np
 import torch
 
 from lib.models.heads.real import LogPolynomial
-from lib.models.markov_lattice import MarkovLattice
+from lib.models.markov_lattice import MarkovLattice, context_index
 
 RIDGE = 1e-6  # of the variance, added to it where a regression would be singular
+BOUND, ROOM = 3.2, 1.1  # of the density: BOUND, or ROOM times the largest value of the data
 
 
 class SymmetricLogPolynomial(LogPolynomial):
@@ -41,12 +45,13 @@ class FieldLattice(MarkovLattice):
     """Log-polynomial densities on an L x L torus of a field that is even under phi -> -phi.
 
     head: a `SymmetricLogPolynomial`. regression: None, or weights [N, n_context] of the mean of phi_i and the variances
-    [N] around it, to start from.
+    [N] around it, to start from. reach: None, or the largest distance of a site that is seen.
     """
 
-    def __init__(self, side, head=None, *, regression=None, hidden=24, rank=5, seed=0):
+    def __init__(self, side, head=None, *, regression=None, reach=None, hidden=24, rank=5, seed=0):
         head = SymmetricLogPolynomial() if head is None else head
         super().__init__(side, head, hidden=hidden, rank=rank, odd=True, seed=seed)
+        self.context = within(self.context, side, reach)
         n_context = self.context.shape[1]
         self.own = torch.nn.Parameter(torch.zeros(self.n_sites, n_context))
         # of the coefficients c_1 and c_2 that make up x and x^2
@@ -58,14 +63,14 @@ class FieldLattice(MarkovLattice):
                 self.even_bias[:, 0, 0] = -square / (2 * variance)
 
     @classmethod
-    def from_fields(cls, fields, head=None, *, hidden=24, rank=5, seed=0):
+    def from_fields(cls, fields, *, reach=None, hidden=24, rank=5, seed=0):
         """A network for fields [n, L, L], started from the Gaussian of the same covariance."""
         side = fields.shape[-1]
-        network = cls(side, head, hidden=hidden, rank=rank, seed=seed)
-        network.head.check(torch.as_tensor(fields))
-        return cls(
-            side, head, regression=gaussian_start(fields, network.context.numpy()), hidden=hidden, rank=rank, seed=seed
-        )
+        bound = max(BOUND, ROOM * float(np.abs(fields).max()))
+        head = SymmetricLogPolynomial(scale=bound * 2.6 / 3.2, bound=bound)
+        context = within(context_index(side, side, 1), side, reach).numpy()
+        start = regression(correlation(fields), context)
+        return cls(side, head, regression=start, reach=reach, hidden=hidden, rank=rank, seed=seed)
 
     def _site_weights(self):
         first, output = super()._site_weights()
@@ -73,15 +78,31 @@ class FieldLattice(MarkovLattice):
         return first + skip, output
 
 
-def gaussian_start(fields, context):
-    """Regression of every site on its context: weights [N, n_context] and variances [N], from fields [n, L, L].
-
-    context: index [N, n_context] of the sites seen, N where there is none.
-    """
-    side = fields.shape[-1]
+def within(context, side, reach):
+    """The context [N, n_context] without the sites farther away than `reach`; None: all of it."""
+    if reach is None:
+        return context
     n_sites = side * side
+    here = torch.arange(n_sites)[:, None]
+    row, column = (context // side - here // side) % side, (context - here) % side
+    row, column = torch.minimum(row, side - row), torch.minimum(column, side - column)
+    seen = (context < n_sites) & (row**2 + column**2 <= reach**2)
+    return torch.where(seen, context, n_sites)
+
+
+def correlation(fields):
+    """<phi_0 phi_r> [L, L] of fields [n, L, L], averaged over translations."""
     waves = np.abs(np.fft.fft2(np.asarray(fields, float))) ** 2
-    correlation = np.fft.ifft2(waves.mean(0)).real / n_sites  # of two sites a translation apart
+    return np.fft.ifft2(waves.mean(0)).real / fields[0].size
+
+
+def regression(correlation, context):
+    """Regression of every site on its context: weights [N, n_context] and variances [N].
+
+    correlation: <phi_0 phi_r> [L, L]. context: index [N, n_context] of the sites seen, N where there is none.
+    """
+    side = len(correlation)
+    n_sites = side * side
     row, column = np.divmod(np.arange(n_sites), side)
     covariance = correlation[(row[:, None] - row) % side, (column[:, None] - column) % side]
     weights, variances = np.zeros(context.shape), np.empty(n_sites)
@@ -92,3 +113,12 @@ def gaussian_start(fields, context):
         weights[i, seen] = found
         variances[i] = covariance[i, i] - across @ found
     return weights, variances
+
+
+def lost_by_reach(correlation, reach):
+    """KL in nats of the best Gaussian whose conditionals see no farther than `reach`, from the free field with this
+    correlation [L, L]: the sum of ln(variance / variance with the whole context) / 2."""
+    side = len(correlation)
+    context = context_index(side, side, 1)
+    variances = [regression(correlation, within(context, side, r).numpy())[1] for r in (reach, None)]
+    return float(np.log(variances[0] / variances[1]).sum() / 2)

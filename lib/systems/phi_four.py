@@ -62,6 +62,16 @@ def free(field):
     return Exact(float(log_z), float(correlation[0, 0]), float(correlation[1, 0]), float(correlation[0, 1]))
 
 
+def free_energy_per_site(field):
+    """E of the free field per site in space, with the measure d phi / sqrt(2 pi D) of a path integral:
+
+    1 / 2 D - <(d_t phi)^2> / 2 D^2 + <(d_x phi)^2 + m^2 phi^2> / 2.
+    """
+    _, square, in_time, in_space = free(field)
+    D = field.spacing
+    return 1 / (2 * D) - (square - in_time) / D**2 + (square - in_space) + field.mass2 * square / 2
+
+
 class TwoColumns(NamedTuple):
     """The same for N_x = 2, and <phi^4> and the gap between the lowest two levels."""
 

@@ -191,6 +191,39 @@ def markov_lattice() -> Drawing:
     return picture
 
 
+def field_lattice() -> Drawing:
+    alt = (
+        "A six by six lattice of field values drawn row by row, at the third site of the fourth row. Its conditional "
+        "sees the last six sites and the first row. It is a density on the real line with two bumps, the exponential "
+        "of a polynomial."
+    )
+    picture = Drawing("field_lattice", 330, alt)
+    side, now = 6, 3 * 6 + 2
+
+    def fill(row, column):
+        site = side * row + column
+        if site == now:
+            return NOW
+        return EMPTY if site > now else SEEN if row == 0 or site >= now - side else DRAWN
+
+    lattice(picture, (36, 52), 44, side, fill, lambda row, column: "φ_i" if side * row + column == now else "")
+    x, y, width, height = 308.0, 150.0, 150.0, 90.0
+    density = []
+    for k in range(61):
+        phi = -1.9 + 3.8 * k / 60
+        density.append((x + width * k / 60, y - height * math.exp(1.3 * phi**2 - 0.5 * phi**4 + 0.25 * phi - 1.2)))
+    picture.curve(density, NOW)
+    picture.line((x, y), (x + width, y))
+    picture.line((36 + 2 * 44 + 16, 52 + 3 * 44 - 6), (x - 8, y - 30), NOW, arrow=True)
+    picture.text((x + width, y + 16), "φ_i", anchor="end")
+    picture.text((x, 40), "p(φ_i | seen)", NOW)
+    picture.text((x, 196), "exp Σ_k c_k φ_i^k,")
+    picture.text((x, 220), "c_k: functions of")
+    picture.text((x, 244), "what is seen")
+    picture.legend(x, 274, [(SEEN, "seen"), (DRAWN, "not seen")], 32)
+    return picture
+
+
 def masked_convolution() -> Drawing:
     alt = (
         "Masked convolution. The first layer's three by three kernel keeps the three sites above and the one to "
@@ -431,6 +464,7 @@ DRAWINGS = (
     kinetic_ring,
     rotor_chain,
     conserved_currents,
+    field_lattice,
     causal_convolution,
     rbm,
     linear_gaussian,

@@ -77,3 +77,28 @@ def test_symmetries_keep_the_action(phi):
     before, after = (phi_four.action(each.numpy(), FIELD) for each in (few, moved))
     np.testing.assert_allclose(before, after)
     assert not torch.equal(few, moved)
+
+
+def test_pseudolikelihood_finds_the_couplings(phi):
+    found = field_action.pseudolikelihood(phi)
+    pulls = (found.value - field_action.true_couplings(FIELD)) / found.error
+    assert np.abs(pulls).max() < SIGMAS
+    wrong = field_action.true_couplings(FIELD._replace(coupling=1.1))
+    assert np.abs((found.value - wrong) / found.error).max() > SIGMAS
+    again = field_action.pseudolikelihood(phi, steps=4)
+    np.testing.assert_allclose(found.value, again.value, atol=1e-4)
+    ratio = found.error / field_action.smallest_error(phi, len(phi))
+    assert (ratio > 0.9).all() and (ratio < 1.6).all()
+
+
+def test_errors_of_pseudolikelihood_are_those_of_new_data(phi):
+    groups = [field_action.pseudolikelihood(each) for each in np.split(phi, 20)]
+    scatter = np.std([each.value for each in groups], axis=0, ddof=1)
+    error = np.mean([each.error for each in groups], axis=0)
+    assert (scatter / error > 0.5).all() and (scatter / error < 1.6).all()
+
+
+def test_typical_fields_are_those_without_a_large_value(phi):
+    chosen = field_action.typical(phi, 0.8)
+    largest = np.abs(phi).max((1, 2))
+    assert chosen.mean() == pytest.approx(0.8, abs=0.01) and largest[chosen].max() < largest[~chosen].min()

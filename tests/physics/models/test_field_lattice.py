@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from lib.models.field_lattice import FieldLattice, SymmetricLogPolynomial, gaussian_start
+from lib.models.field_lattice import FieldLattice, SymmetricLogPolynomial, correlation, lost_by_reach, regression
 from lib.models.fit import fit
 from lib.models.heads.real import LogPolynomial
 from lib.samplers import mcmc
@@ -52,7 +52,7 @@ def test_the_regression_of_a_free_field_is_its_precision_matrix():
     """Of the last site all others are seen: its weights are -K_ij / K_ii, its variance 1 / K_ii."""
     K_diagonal = 4 + 0.5
     context = np.where(np.arange(16) < 15, np.arange(16), 16)[None].repeat(16, 0)
-    weights, variances = gaussian_start(drawn(FREE, 40_000, 1), context)
+    weights, variances = regression(correlation(drawn(FREE, 40_000, 1)), context)
     last = np.zeros(16)
     last[[11, 14, 3, 12]] = 1 / K_diagonal  # above, left, and across both boundaries
     np.testing.assert_allclose(weights[15], last, atol=0.015)
@@ -87,3 +87,35 @@ def test_a_short_training_comes_close_to_an_interacting_field():
     w = np.exp(w - log_z)
     assert w.mean() ** 2 / (w**2).mean() > 0.9
     assert abs(w.mean() - 1) < SIGMAS * w.std() / np.sqrt(len(w))
+
+
+def test_a_short_reach_hides_far_sites():
+    data = drawn(FREE, 500, 6)
+    phi = torch.as_tensor(data[:1]).double()
+    near, whole = (FieldLattice.from_fields(data, reach=reach).double() for reach in (1.0, None))
+    moved = phi.clone()
+    moved[0, 0, 2] += 1.0  # diagonal to site (1, 1), which sees it if it may
+    change = [(m.conditionals(moved.flatten(1)) - m.conditionals(phi.flatten(1)))[0, 5] for m in (near, whole)]
+    assert change[0].abs().max() == 0 and change[1].abs().max() > 1e-3
+    moved = phi.clone()
+    moved[0, 0, 1] += 1.0  # above it
+    change = (near.conditionals(moved.flatten(1)) - near.conditionals(phi.flatten(1)))[0, 5]
+    assert change.abs().max() > 1e-3
+
+
+def test_what_a_short_reach_must_cost():
+    """Against the KL of the two Gaussians, from their covariance matrices."""
+    K = phi_four.spectrum(FREE)
+    exact = np.fft.ifft2(1 / K).real
+    row, column = np.divmod(np.arange(16), 4)
+    covariance = exact[(row[:, None] - row) % 4, (column[:, None] - column) % 4]
+    context = FieldLattice(4, reach=1.0).context.numpy()
+    weights, variances = regression(exact, context)
+    A = np.zeros((16, 17))
+    for i, sites in enumerate(context):
+        np.add.at(A[i], sites, np.where(sites < 16, weights[i], 0.0))
+    factor = (np.eye(16) - A[:, :16]) / np.sqrt(variances)[:, None]
+    precision = factor.T @ factor
+    kl = (np.trace(precision @ covariance) - 16 - np.linalg.slogdet(precision @ covariance)[1]) / 2
+    assert abs(lost_by_reach(exact, 1.0) - kl) < 1e-4 * kl + 1e-6
+    assert lost_by_reach(exact, 1.0) > lost_by_reach(exact, 2.0) > -1e-9
