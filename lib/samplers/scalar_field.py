@@ -14,7 +14,9 @@ import numpy as np
 from lib.samplers.chains import Chain
 from lib.samplers.swendsen_wang import _root
 
-STEP = 1.5  # half width of what Metropolis offers
+STEP = (
+    2.5  # half width of what Metropolis offers, in units of the width 1 / sqrt(2 A) of exp(-A phi^2), A without lambda
+)
 METROPOLIS = 2  # sweeps of it for each update of the clusters
 
 
@@ -23,13 +25,14 @@ def _metropolis(phi, spacing, mass2, coupling, rng):
     n_t, n_x = phi.shape
     quadratic = 1 / spacing + spacing * (1 + mass2 / 2)
     quartic = spacing * coupling / 4
+    step = STEP / np.sqrt(2 * max(quadratic, 0.5 / spacing))
     for t in range(n_t):
         before, after = phi[t - 1], phi[t + 1 if t < n_t - 1 else 0]
         for x in range(n_x):
             left, right = phi[t, x - 1], phi[t, x + 1 if x < n_x - 1 else 0]
             force = (before[x] + after[x]) / spacing + spacing * (left + right)
             old = phi[t, x]
-            new = old + STEP * (2 * rng.random() - 1)
+            new = old + step * (2 * rng.random() - 1)
             old2, new2 = old * old, new * new
             delta = quadratic * (new2 - old2) + quartic * (new2 * new2 - old2 * old2) - force * (new - old)
             if delta <= 0 or rng.random() < np.exp(-delta):

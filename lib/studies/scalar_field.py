@@ -42,7 +42,7 @@ from lib.studies.task import Learned
 from lib.systems import phi_four
 from lib.systems.phi_four import PhiFour
 
-GAP_LAGS = 2, 4
+GAP_LAGS = (2, 6), (1, 3)  # separations in time, at rest and with momentum
 EVERY = field_action.NAMES + field_action.FORBIDDEN
 
 
@@ -58,8 +58,9 @@ class Judged(NamedTuple):
         `images`.
     read, read_all [4]: couplings of NAMES by least squares of S_theta on the same fields, the typical ones, and on all.
     alarms [8]: of EVERY together, on the typical ones.
-    scored, pseudo: those of NAMES by score matching and by pseudolikelihood on its training data, `Estimate` [4].
     bound [4]: Cramer-Rao.
+    scored, pseudo: couplings of NAMES by score matching and by pseudolikelihood on its training data, `Estimate` [4];
+        None where they were not asked for.
     schwinger_dyson: `Estimate` [N_t N_x + 1] of <phi_i dS_theta / dphi_i> at every site, the last one: their mean.
     """
 
@@ -72,10 +73,10 @@ class Judged(NamedTuple):
     read: np.ndarray
     read_all: np.ndarray
     alarms: np.ndarray
-    scored: Estimate
-    pseudo: Estimate
     bound: np.ndarray
     schwinger_dyson: Estimate
+    scored: Estimate | None = None
+    pseudo: Estimate | None = None
 
     @property
     def field(self):
@@ -119,7 +120,6 @@ def judge(learned, n=6000):
     symmetric = LearnedHamiltonian(learned.model, 1.0, images(field.n_t, field.n_x))
     gradient = learned.hamiltonian.gradient(phi)
 
-    training = task.source.configurations(task.n_train, task.data, "train").astype(float)
     return Judged(
         learned=learned,
         log_z=Estimate(log_mean_weight(log_w), float(np.sqrt(max(1 / ess - 1, 0) / len(draws)))),
@@ -130,11 +130,17 @@ def judge(learned, n=6000):
         read=field_action.read(S_theta, exact),
         read_all=field_action.read(S_theta, exact, keep=1.0),
         alarms=field_action.read(S_theta, exact, EVERY),
-        scored=field_action.score_matching(training),
-        pseudo=field_action.pseudolikelihood(training),
-        bound=field_action.smallest_error(training, task.n_train),
+        bound=field_action.smallest_error(exact, task.n_train),
         schwinger_dyson=action_analysis.schwinger_dyson(phi.reshape(n, -1), gradient.reshape(n, -1)),
     )
+
+
+def judge_beside(learned):
+    """The same with what is possible without a network, from the network's training data."""
+    task = learned.task
+    phi = task.source.configurations(task.n_train, task.data, "train").astype(float)
+    scored, pseudo = field_action.score_matching(phi), field_action.pseudolikelihood(phi)
+    return judge(learned)._replace(scored=scored, pseudo=pseudo)
 
 
 def couplings(group):
@@ -401,30 +407,31 @@ def scan(couplings, field, masses, sizes, seed):
 
 
 class Gaps(NamedTuple):
-    """The lowest gaps above the ground state: odd under phi -> -phi, even, and their ratio."""
+    """The lowest levels that are odd under phi -> -phi, above the ground state: at rest, with the smallest momentum
+    2 pi / N_x, and the ratio of the two."""
 
-    odd: float
-    even: float
+    at_rest: float
+    moving: float
     ratio: float
 
 
 def gaps(couplings, field, n, seed):
     """`Gaps` of `Estimate`s from actions with couplings [m, 4], on the lattice of `field`; as `by_reading`.
 
-    From the correlators of the sums over space of phi and of phi^2 at t = 2 and 4: on a lattice long in time.
+    From the decay of the Fourier modes of phi between GAP_LAGS: on a lattice long in time.
     """
     couplings = np.atleast_2d(couplings)
     phi = draw(couplings.mean(0), field.n_x, field.n_t, n, seed)
     log_w = -field_action.operators(phi) @ (couplings - couplings.mean(0)).T
-    squares = (phi**2).mean(2)
-    columns = np.stack([*correlator(phi.mean(2), GAP_LAGS), *correlator(squares, GAP_LAGS), squares.mean(1)], 1)
+    wave = np.fft.fft(phi, axis=2)[:, :, 1]
+    at_rest = correlator(phi.mean(2), GAP_LAGS[0])
+    moving = correlator(wave.real, GAP_LAGS[1]) + correlator(wave.imag, GAP_LAGS[1])
 
     def of(means):
-        odd = means[0] / means[1]
-        even = (means[2] - means[4] ** 2) / (means[3] - means[4] ** 2)
-        both = [effective_mass(ratio, GAP_LAGS, field.spacing, field.n_t) for ratio in (odd, even)]
+        ratios = means[0] / means[1], means[2] / means[3]
+        both = [effective_mass(r, t, field.spacing, field.n_t) for r, t in zip(ratios, GAP_LAGS, strict=True)]
         return np.array([*both, both[1] / both[0]])
 
-    found = [reweight(columns, each, of) for each in log_w.T]
+    found = [reweight(np.stack([*at_rest, *moving], 1), each, of) for each in log_w.T]
     value, error = over_networks([each.value for each in found], [each.error for each in found], shared=True)
     return Gaps(*(Estimate(*each) for each in zip(value.tolist(), error.tolist(), strict=True)))

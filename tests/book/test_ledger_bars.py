@@ -261,7 +261,7 @@ BARS = {
         "field.fine_mass": ({"kind": "relative", "value": 0.08}, None),
         "field.critical": ({"kind": "relative", "value": 0.01}, None),
         "field.gap_ratio": ({"kind": "relative", "value": 0.08}, None),
-        "field.gap_ratio_ising": ({"kind": "reported"}, 8),
+        "field.gap_ratio_ising": ({"kind": "reported"}, 9),
         "field.reach": ({"kind": "relative", "value": 0.2}, None),
         "field.large_ess": ({"kind": "at_least", "value": 0.6}, 1),
         "field.large_read": ({"kind": "at_most", "value": 0.04}, None),

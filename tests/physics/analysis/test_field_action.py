@@ -65,7 +65,7 @@ def test_score_matching_finds_the_couplings(phi):
     pulls = (found.value - field_action.true_couplings(FIELD, EVERY)) / found.error
     assert np.abs(pulls).max() < SIGMAS
     found = field_action.score_matching(phi)
-    wrong = field_action.true_couplings(FIELD._replace(mass2=-1.2))
+    wrong = field_action.true_couplings(FIELD._replace(mass2=-1.1))
     assert np.abs((found.value - wrong) / found.error).max() > SIGMAS
     ratio = found.error / field_action.smallest_error(phi, len(phi))
     assert (ratio > 0.5).all() and (ratio < 2.5).all()
