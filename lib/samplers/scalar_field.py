@@ -17,6 +17,7 @@ from lib.samplers.swendsen_wang import _root
 STEP = (
     2.5  # half width of what Metropolis offers, in units of the width 1 / sqrt(2 A) of exp(-A phi^2), A without lambda
 )
+PER_REPLICA = 128  # configurations of a replica, so that its equilibration is a small part of the work
 METROPOLIS = 2  # sweeps of it for each update of the clusters
 
 
@@ -83,7 +84,7 @@ class Fields(Chain):
         self.field, self.clusters, self.replicas = field, clusters, replicas
 
     def start(self, n, rng):
-        replicas = int(np.clip(n // 16, 16, 512)) if self.replicas is None else self.replicas
+        replicas = int(np.clip(n // PER_REPLICA, 16, 512)) if self.replicas is None else self.replicas
         return rng.choice([-1.0, 1.0], (replicas, 1, 1)) * np.ones((replicas, self.field.n_t, self.field.n_x))
 
     def advance(self, fields, n_sweeps, rng):

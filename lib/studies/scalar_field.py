@@ -105,7 +105,7 @@ def images(n_t, n_x):
     return [image(move, flip) for move in moves for flip in flips]
 
 
-def judge(learned, n=6000):
+def judge(learned, n=5000):
     """`Judged` of a trained network, on n fields of the true distribution, not trained on, and n / 2 of its own."""
     task = learned.task
     field = task.source.field
