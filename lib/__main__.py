@@ -9,7 +9,7 @@ from pathlib import Path
 from lib import processes
 from lib.errors import BookError, first_line
 from lib.paths import BUILD
-from lib.studies.own import user_file
+from lib.studies.own import layouts, user_file
 
 
 class Parser(argparse.ArgumentParser):
@@ -69,12 +69,16 @@ def _parser() -> argparse.ArgumentParser:
 
     option = command("learn", "runs:learn", "learn from configurations or Kerr images of your own")
     layout = user_file.LAYOUT | {"kerr": "a folder of frames"}
-    option("file", metavar="FILE.npy|FOLDER", help="; ".join(f"{k}: {v}" for k, v in layout.items()))
+    text = f"{user_file.FORMATS}; several files, or a folder, of one configuration each"
+    option(
+        "file", nargs="+", metavar="FILE|FOLDER", help=f"{text}; " + "; ".join(f"{k}: {v}" for k, v in layout.items())
+    )
     option("--kind", required=True, choices=tuple(layout))
     option("--T0", required=True, help="of the weight exp(-H / T0); for a path exp(-S / T0), so 1; for kerr in K")
     option("--seed")
     option("--n-networks", metavar="N", help="independent trainings, at least 2")
     option("--steps", metavar="N", help=f"of each training; default: {user_file.STEPS | {'kerr': 600}}")
+    layouts.add_flags(option)
     option("--pixel-um", metavar="UM", help="kerr: side of a pixel in micrometres")
     option("--reference", metavar="FILE", help="kerr: an image of the saturated film")
     option("--block", metavar="PIXELS", help="kerr: side of one spin (default: a quarter of the domain period)")

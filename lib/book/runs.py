@@ -9,7 +9,7 @@ The folder of a run, new with it and never written over:
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from lib import files
@@ -21,6 +21,7 @@ from lib.errors import BookError, Failed, Interrupted
 from lib.page import parameters
 from lib.page.records import Record, line
 from lib.paths import RUNS
+from lib.studies.own import layouts, readers, user_file
 
 MARK = "INCOMPLETE"
 
@@ -159,24 +160,26 @@ def run(chapter: str, parameter: list[str], smoke: bool, out: Path | None) -> No
     _tell(done, list(done.results.values()))
 
 
-def learn(file: str, kind: str, T0: str, out: Path | None, **options) -> None:
+def learn(file: list[str], kind: str, T0: str, out: Path | None, **options) -> None:
     """`lib learn`: the chapter `your_configurations` with the reader's file, `your_images` with the folder of frames.
 
-    Values are texts or None, of `bright` and `apart` whether they are there. A relative path counts from where the
-    reader is.
+    Values are texts or None, of `bright`, `apart` and the flags of the file (`layouts.Flags`) what they are there. A
+    relative path counts from where the reader is.
     """
+    flags = layouts.Flags(**{each.name: options.pop(each.name) for each in fields(layouts.Flags)})
     images, common = _options_of(kind, options)
-    path = _from_here(file)
-    out = out or stamped(f"learn-{path.stem}")
+    layouts.check(flags, kind)
+    paths = [_from_here(each) for each in file]
+    out = out or stamped(f"learn-{Path(readers.split_path(str(paths[0]))[0]).stem}")
     named = {"T0": T0, **common}
     if kind == "kerr":
         source = find("your_images")
-        named |= {"folder": path, "save": Path.cwd() / out / "spins.npz", "block": "0"} | images
+        if len(paths) > 1:
+            raise BookError(f"--kind kerr takes one folder, not {len(paths)} names")
+        named |= {"folder": paths[0], "save": Path.cwd() / out / "spins.npz", "block": "0"} | images
     else:
-        from lib.studies.own import user_file
-
-        source = find("your_configurations")
-        named |= {"file": path, "kind": kind, "steps": common["steps"] or user_file.STEPS[kind]}
+        source, text = find("your_configurations"), layouts.written([str(path) for path in paths], flags)
+        named |= {"file": text, "kind": kind, "steps": common["steps"] or user_file.STEPS[kind]}
     given = check_parameters(source, [f"{name}={value}" for name, value in named.items() if value is not None])
     done = carry_out(source, given, out, keep_numbers=True)
     # the other claims of the chapter are about what comes with the book
