@@ -23,6 +23,7 @@ SPREAD = 0.5  # nats between networks
 FAR = 0.5  # nats between the networks and the file, by any diagnostic that needs no exact answer
 IMPROVING = 0.1  # nats gained in the last tenth of the training
 EXPLAINED = 0.95
+FACTORS = (0.25, 0.5, 2.0)  # by which conventions of J differ
 NARROW = 0.05  # relative width of the window of temperatures on either side
 
 
@@ -43,6 +44,11 @@ def _pull(a, b):
     return abs(a.value - b.value) / error if error > 0 and np.isfinite(a.value - b.value) else 0.0
 
 
+def _is_near(number, factor):
+    """Within two errors of the factor, and these within a twentieth of it: a wide error is near everything."""
+    return abs(number.value - factor) < 2 * number.error < factor / 20
+
+
 def _worst(pairs):
     """(name, pull) of the two numbers that differ most. pairs: name -> two `Estimate`."""
     pulls = {name: _pull(*pair) for name, pair in pairs.items()}
@@ -52,7 +58,8 @@ def _worst(pairs):
 
 def of_every_file(f):
     """What no such file can say."""
-    # always: T0 and the couplings are in the data as a ratio only
+    # always: T0 and the couplings are in the data as a ratio only, and a factor of 2 between the conventions of two
+    # programs looks like another coupling
     what = "the action / T0" if f.kind.name == "path" else "J / T0"
     name, number = next(iter(f.couplings.networks.items()))
     if f.couplings.nearest is not None:
@@ -63,7 +70,7 @@ def of_every_file(f):
         "scale",
         ratio,
         f"only {what} is in the file{known}; T0 = {f.T0:g} is your word, and every coupling and every "
-        "temperature on this page is proportional to it",
+        f"temperature on this page is proportional to it. Couplings are those of {f.kind.convention}; {f.kind.factors}",
     )
     # always: what is on this page for other temperatures assumes that H does not depend on T
     low, high = f.predictions.low, f.predictions.high
@@ -283,6 +290,15 @@ def of_the_couplings(f):
             explained,
             f"the couplings explain {100 * explained:.0f} % of what the networks say about local changes: other "
             "terms are at work, and the couplings are those of the nearest model in this family",
+        )
+    nearest = f.couplings.nearest
+    factor = next((x for x in FACTORS if nearest is not None and _is_near(nearest, x)), None)
+    if factor is not None:
+        yield Warned(
+            "factor",
+            factor,
+            f"J is {factor:g} within its error: is it, or is it 1 in the convention of the program that made the file? "
+            "1/4, 1/2 and 2 are what conventions differ by",
         )
     worst, pull = _worst({name: (found[name], classical[name]) for name in classical})
     if pull > BROKEN:

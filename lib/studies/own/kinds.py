@@ -55,6 +55,7 @@ class Kind:
     """A kind of configurations c [n, ...]. broken: set of names of the symmetries that the file contradicts.
 
     name, operator_names, energy_name, order_name, signed_names: what a table calls it and its quantities.
+    convention: the H or S whose couplings are read; factors: what other factors in front of them usually mean.
     asymmetries: name of a symmetry -> function of c to [n] whose average it makes zero.
     operators(c), energy(c), order(c), signed(c): the quantities above, [n, a], [n], [n] and [n, k]; energy per site.
     independent_sites(training, test): ln p [m] of a test set by independent sites distributed as in the training set.
@@ -120,6 +121,11 @@ class SpinFile(LatticeKind):
     order_name = "|m|"
     classical_name = "pseudolikelihood"
     signed_names = ("m",)
+    convention = "H = -J sum s s', each bond once, s = +-1"
+    factors = (
+        "J = 2 usually means a program that counts each bond twice (a flip costs 4 J s sum s', here 2 J s sum s'), "
+        "J = 1/2 one that gives half a bond to each end (a flip costs J s sum s'), J = 1/4 spins of +-1/2, or 0 and 1"
+    )
     asymmetries = {"flip": lambda s: ising.magnetization(s) / s[0].size, **symmetries.SQUARE}
     discrete = True
     move = staticmethod(ising.flip_one)
@@ -178,6 +184,11 @@ class AngleFile(LatticeKind):
     energy_name = "-(sum of cos over nearest neighbours) / N"
     order_name = "|mean spin|"
     signed_names = ("mean of cos", "mean of sin")
+    convention = "H = -J sum cos(theta - theta'), each bond once"
+    factors = (
+        "J = 2 usually means a program that counts each bond twice, J = 1/2 one that gives half a bond to each end, "
+        "or a Metropolis step with half the energy difference"
+    )
     asymmetries = {
         "rotation, cos": lambda theta: _mean_spin(theta)[:, 0],
         "rotation, sin": lambda theta: _mean_spin(theta)[:, 1],
@@ -226,6 +237,11 @@ class PathFile(Kind):
     order_name = "mean x^2"
     classical_name = "score matching"
     signed_names = ("mean x",)
+    convention = "S = sum k/2 (x' - x)^2 + q/2 x^2 + g/4 x^4, k kinetic, q quadratic, g quartic"
+    factors = (
+        "2 k and 2 q usually mean a program without the two 1/2; lambda x^4 is read as g = 4 lambda, "
+        "(lambda / 4!) x^4 as g = lambda / 6"
+    )
     asymmetries = symmetries.RING
 
     def operators(self, x):

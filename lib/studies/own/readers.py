@@ -326,7 +326,7 @@ def _npz(path: Path) -> Contents:
 
 
 def _npy_header(archive, name):
-    with archive.open(name) as file:
+    with zipfile.Path(archive, name).open("rb") as file:
         version = np.lib.format.read_magic(file)
         header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, dtype = header(file)

@@ -114,13 +114,14 @@ def show_box(warned):
 
 def records(findings, warned):
     """Everything of `Findings` and the box as records for `lib.page.records.store`."""
-    extra = sum(w.name not in ALWAYS for w in warned)
+    kind, extra = findings.kind, sum(w.name not in ALWAYS for w in warned)
     return [
         *_of_file(findings),
         *_of_couplings(findings),
         *_of_symmetries(findings),
         *_of_distances(findings),
         *_of_predictions(findings),
+        record("learned.convention", None, None, f"{kind.convention}; {kind.factors}", form="text"),
         record("learned.n_warnings", extra, None, "beyond those that hold for every file"),
         *[record(f"learned.warning.{w.name}", w.value, None, w.text, form="text") for w in warned],
     ]

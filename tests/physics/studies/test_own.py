@@ -464,7 +464,7 @@ def findings(kind="ising", broken=(), **changes):
 
 
 @pytest.mark.parametrize("kind", user_file.KINDS)
-def test_a_faultless_file_has_the_two_warnings_of_every_file(kind):
+def test_a_faultless_file_has_the_warnings_of_every_file(kind):
     box = honesty.box(findings(kind))
     assert tuple(w.name for w in box) == honesty.ALWAYS
     assert "no warning beyond" in honesty.headline(box)
@@ -503,6 +503,8 @@ FAULTS = [  # the warning, the kind, what is changed
     ("unexplained", "path", {"explained": 0.9}),
     ("classical_differs", "ising", {"classical": {"nn": Estimate(0.9, 0.01)}}),
     ("schwinger_dyson", "path", {"schwinger_dyson": Estimate(1.2, 0.02)}),
+    ("factor", "ising", {"nearest": Estimate(2.01, 0.01)}),
+    ("factor", "xy", {"nearest": Estimate(0.501, 0.003)}),
     ("narrow_window", "ising", {"low": 2.45}),
 ]
 
@@ -514,7 +516,32 @@ def test_each_fault_is_warned_of_and_no_other(name, kind, changes):
     assert {w.name for w in box} == {name, *honesty.ALWAYS} | consequences
     warned = next(w for w in box if w.name == name)
     assert np.isfinite(warned.value) and len(one_line(warned.text)) > 20
-    assert "beyond the 2" in honesty.headline(box) and html.escape(warned.text) in report.box_html(box)
+    assert f"beyond the {len(honesty.ALWAYS)} that" in honesty.headline(box) and html.escape(
+        warned.text
+    ) in report.box_html(box)
+
+
+@pytest.mark.parametrize("kind", kinds.BY_NAME.values(), ids=lambda kind: kind.name)
+def test_the_convention_is_the_one_of_the_operators(kind):
+    """What is said of J: -H or S of one changed site is that of the operators that are read."""
+    box = {w.name: w for w in honesty.box(findings(kind.name))}
+    assert kind.convention in box["scale"].text and kind.factors in box["scale"].text
+    c = {"ising": SPINS, "xy": ANGLES, "path": PATHS}[kind.name][:5]
+    if kind.name == "path":
+        hops = (np.roll(c, -1, 1) - c) ** 2 / 2
+        np.testing.assert_allclose(kind.operators(c), np.stack([hops, c**2 / 2, c**4 / 4]).sum(2).T)
+        return
+    along, across = symmetries._bonds(c)
+    np.testing.assert_allclose(kind.operators(c)[:, 0], (along + across).sum((1, 2)))
+    if kind.name == "ising":
+        flipped = c.copy()
+        flipped[:, 0, 0] *= -1
+        field = c[:, 0, 1] + c[:, 1, 0] + c[:, 0, -1] + c[:, -1, 0]
+        np.testing.assert_array_equal((kind.operators(c) - kind.operators(flipped))[:, 0], 2 * c[:, 0, 0] * field)
+
+
+def test_a_wide_error_is_near_no_factor():
+    assert not [w for w in honesty.box(findings(nearest=Estimate(1.9, 0.2))) if w.name == "factor"]
 
 
 def test_every_warning_has_a_fault():
@@ -553,6 +580,7 @@ def test_everything_found_is_recorded(kind):
         "T_low",
         "ess(T=2.5)",
         "warning.scale",
+        "convention",
         "n_effective",
     ):
         assert f"learned.{key}" in made
