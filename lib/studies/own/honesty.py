@@ -24,6 +24,7 @@ FAR = 0.5  # nats between the networks and the file, by any diagnostic that need
 IMPROVING = 0.1  # nats gained in the last tenth of the training
 EXPLAINED = 0.95
 FACTORS = (0.25, 0.5, 2.0)  # by which conventions of J differ
+WIDE = 0.1  # by which Var(H) may differ from that of one temperature
 NARROW = 0.05  # relative width of the window of temperatures on either side
 
 
@@ -65,7 +66,7 @@ def of_every_file(f):
     if f.couplings.nearest is not None:
         number = f.couplings.nearest
     ratio = number.value / f.T0
-    known = f" ({name}: {ratio:.4g})" if np.isfinite(ratio) else ""
+    known = f" ({name}: {ratio:.4g})" if np.isfinite([ratio, number.error]).all() else ""
     yield Warned(
         "scale",
         ratio,
@@ -138,6 +139,40 @@ def of_the_file(f):
             f"{100 * copies / n:.0f} % of the configurations are copies of an earlier one "
             f"({f.summary.repeats} of the one just before); about {100 * expected / n:.0f} % would be by chance: "
             "saved too often, or the file repeats itself, and test and training may share configurations",
+        )
+
+
+def of_one_temperature(f):
+    """Whether the file can be of one temperature."""
+    found, zero = f.one_temperature, Estimate(0.0, 0.0)
+    wide = found.width.value - 1
+    halves = _pull(found.halves, zero)
+    if (abs(wide) > WIDE and _pull(found.width, Estimate(1.0, 0.0)) > BROKEN) or halves > BROKEN:
+        times = f"{found.width.value:.2f} +- {found.width.error:.1g}"
+        text = f"the variance of the energy is {times} times that of the couplings that were read, sampled at T0"
+        if wide > 0:
+            text += f", as if T0 varied by {100 * found.spread:.0f} % or more"
+        if np.isfinite(halves):
+            more = f"{found.halves.value:.2g} +- {found.halves.error:.1g}"
+            text += f"; the low-energy half has {more} more of the first coupling than such samples have"
+        yield Warned(
+            "several_temperatures",
+            found.width.value,
+            f"this does not look like one temperature: {text}. Several temperatures in one file, shuffled or not, or "
+            "forces that these couplings do not have: no coupling on this page is that of the system",
+        )
+    elif (pull := _pull(found.order, zero)) > BROKEN:
+        yield Warned(
+            "order_differs",
+            found.order.value,
+            f"{f.kind.order_name} differs by {found.order.value:.2g} ({pull:.1f} errors) from samples of the couplings "
+            "with the same energies: the order is held fixed, or these couplings do not tell",
+        )
+    if found.reason:
+        yield Warned(
+            "not_tested",
+            0.0,
+            f"whether the file is of one temperature was not tested: {found.reason}",
         )
 
 
@@ -335,6 +370,7 @@ def of_the_predictions(f):
 ALWAYS = ("scale", "extrapolation")
 PARTS = (
     of_every_file,
+    of_one_temperature,
     of_the_file,
     of_symmetries,
     of_the_training,

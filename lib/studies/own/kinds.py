@@ -26,6 +26,7 @@ from lib.models.learned import Units
 from lib.models.markov_lattice import MarkovLattice
 from lib.models.markov_ring import MarkovRing
 from lib.models.o2_markov_lattice import O2MarkovLattice
+from lib.samplers import chains
 from lib.studies import recipes
 from lib.studies.own import symmetries
 from lib.studies.own.symmetries import allows
@@ -60,6 +61,8 @@ class Kind:
     operators(c), energy(c), order(c), signed(c): the quantities above, [n, a], [n], [n] and [n, k]; energy per site.
     independent_sites(training, test): ln p [m] of a test set by independent sites distributed as in the training set.
     network(training, broken, seed): an untrained network and the `Recipe` to train it by.
+    chain(side, T0, couplings): `chains.Chain` of the Hamiltonian with these couplings, dict name -> J, at T0;
+        ValueError where they cannot be sampled.
     group(side, broken): the group that p is averaged over, None for p as it is.
     read(hamiltonian, test, few, broken, seed): `CouplingReading`; few: configurations to try local moves on.
     operations(side, seed): of every kind of symmetry, contradicted or not: name -> list of functions of c.
@@ -151,6 +154,9 @@ class SpinFile(LatticeKind):
         model = MarkovLattice(training.shape[1], Bernoulli(), odd=allows(broken, "flip"), seed=seed)
         return model, replace(recipes.SPINS["markov_lattice"], augment=symmetries.lattice_moves(broken))
 
+    def chain(self, side, T0, couplings):
+        return chains.Ising(side, T0, couplings=couplings)
+
     def group(self, side, broken):
         return symmetries.lattice_group(side, broken)
 
@@ -216,6 +222,9 @@ class AngleFile(LatticeKind):
         model = O2MarkovLattice(training.shape[1], seed=seed)
         return model, replace(recipes.ANGLES["equivariant"], augment=symmetries.lattice_moves(broken))
 
+    def chain(self, side, T0, couplings):
+        return chains.XY(side, T0, couplings=couplings)
+
     def group(self, side, broken):
         return symmetries.lattice_group(side, broken, most=4)
 
@@ -266,6 +275,9 @@ class PathFile(Kind):
         units = Units(float(np.sqrt(((training - centre) ** 2).mean())), centre)
         recipe = replace(recipes.PATHS["markov_ring"], augment=symmetries.path_moves(broken), preprocess=units)
         return MarkovRing(training.shape[1], GaussianMixture(), seed=seed), recipe
+
+    def chain(self, side, T0, couplings):
+        return chains.DoubleWell(Couplings(*(each / T0 for each in couplings.values())), side)
 
     def group(self, side, broken):
         every = allows(broken, "sign", "sign, cubic", "boundary", "reversal")

@@ -150,10 +150,7 @@ def _spins(array: np.ndarray) -> np.ndarray:
             f"spins must be +-1; {value!s} in configuration {bad[0]} (from 0), and {len(bad)} configurations in all; "
             "map two values to +-1, angles are --kind xy"
         )
-    spins = np.ascontiguousarray(array, dtype=np.int8)
-    if (spins == spins[0]).all():
-        raise FileRefused("all configurations are the same; there is nothing to learn")
-    return spins
+    return np.ascontiguousarray(array, dtype=np.int8)
 
 
 def _angles(array: np.ndarray) -> np.ndarray:

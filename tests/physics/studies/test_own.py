@@ -29,6 +29,7 @@ from lib.statistics import Estimate, autocorrelation
 from lib.studies.own import findings as learning
 from lib.studies.own import honesty, kinds, predictions, report, summary, symmetries, user_file
 from lib.studies.own.networks import NetworkSamples, examine, train_network
+from lib.studies.own.one_temperature import OneTemperature, not_applicable
 from lib.systems import double_well, ising
 from lib.systems.double_well import Couplings
 from tests.conftest import code, display, environment, notebook, one_line, refusal, refused, write
@@ -63,7 +64,6 @@ REFUSED = [  # kind, array, what the line says
     ("ising", SPINS[:, :3, :3], "L = 3 is not possible, 4 to 32"),
     ("ising", np.moveaxis(SPINS, 0, 2)[:, :, :6], "6 configurations are too few"),
     ("ising", np.moveaxis(SPINS, 0, 2), "add --last if its last axis counts configurations"),
-    ("ising", np.ones_like(SPINS), "there is nothing to learn"),
     ("ising", SPINS.astype(complex), "dtype complex128 is not numeric"),
     ("ising", SPINS.astype(str), "is not numeric"),
     ("xy", np.degrees(ANGLES), "look like degrees; add --degrees"),
@@ -341,6 +341,21 @@ def test_angles_and_paths_are_learned(kind, c):
         assert found.couplings.schwinger_dyson.shape == (50,)
 
 
+@pytest.mark.parametrize("changed", [0, 1, 200])
+def test_a_frozen_file_ends_in_what_is_not_applicable(changed):
+    """All spins up, one reversed somewhere, or half of the file reversed: a result, and no number made up."""
+    s = np.ones((400, 6, 6), np.int8)
+    s[:changed] *= -1 if changed > 1 else np.where(np.arange(36).reshape(6, 6) == 8, -1, 1).astype(np.int8)
+    f = learning.learn_file(user_file.check(s, "ising"), ISING, 1.0, 2, 10, 1)
+    box = {w.name for w in honesty.box(f)}
+    assert {"not_identified", "not_tested"} <= box
+    made = {each.key: each for each in report.records(f, honesty.box(f))}
+    for key in ("coupling.nn", "coupling.nn_alone", "one_temperature.width"):
+        assert made[f"learned.{key}"].status == "not applicable" and made[f"learned.{key}"].reason
+    assert json.loads(json.dumps([each.to_json() for each in made.values()]))
+    assert "nn:" not in made["learned.warning.scale"].statement
+
+
 def test_a_file_that_hardly_varies_has_no_couplings():
     cold = np.ones((200, 6, 6), np.int8)
     cold[np.arange(0, 200, 40), 1, 1] = -1
@@ -451,10 +466,13 @@ def findings(kind="ising", broken=(), **changes):
         blind=Blind(*[Estimate(0.1, 0.05)] * 4, pull=1.5, ess=0.9),
         predictions=predictions.Predictions(T, T, T, T, T, ess=np.ones(len(T)), low=2.0, high=3.2),
         expected_duplicates=70.0,
+        one_temperature=OneTemperature(Estimate(1.02, 0.03), Estimate(0.0, 0.01), Estimate(0.001, 0.01), 0.05),
     )
     for name, value in changes.items():
         if name in Blind._fields:
             name, value = "blind", faultless.blind._replace(**{name: value})
+        if name in OneTemperature._fields and name != "order":
+            name, value = "one_temperature", faultless.one_temperature._replace(**{name: value})
         parts = ("summary", "training", "likelihood", "couplings", "predictions")
         for part in (each for each in parts if name in vars(getattr(faultless, each))):
             value = replace(getattr(faultless, part), **{name: value})
@@ -470,7 +488,13 @@ def test_a_faultless_file_has_the_warnings_of_every_file(kind):
     assert "no warning beyond" in honesty.headline(box)
 
 
+WRONG_ORDER = OneTemperature(Estimate(1.02, 0.03), Estimate(0.1, 0.01), Estimate(0.001, 0.01), 0.05)
 FAULTS = [  # the warning, the kind, what is changed
+    ("several_temperatures", "ising", {"width": Estimate(1.6, 0.03), "spread": 0.1}),
+    ("several_temperatures", "xy", {"width": Estimate(0.7, 0.03), "halves": Estimate(np.nan, np.nan)}),
+    ("several_temperatures", "path", {"halves": Estimate(0.1, 0.01)}),
+    ("order_differs", "ising", {"one_temperature": WRONG_ORDER}),
+    ("not_tested", "ising", {"one_temperature": not_applicable("the couplings are not known")}),
     ("not_identified", "ising", {"networks": {"nn": Estimate(np.nan, np.nan), "nnn": Estimate(np.nan, np.nan)}}),
     ("few_samples", "ising", {"n": 1260, "duplicates": 10}),
     ("correlated", "ising", {"tau_int": 1.2}),
