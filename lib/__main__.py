@@ -85,8 +85,9 @@ def _parser() -> argparse.ArgumentParser:
     option("--L", metavar="N", help="kerr: side of a patch in blocks, even")
     option("--bright", action="store_true", help="kerr: domains are brighter than the rest")
     option("--apart", action="store_true", help="kerr: the frames show different places")
-    option("--second", metavar="FOLDER", help="kerr: frames at another temperature, T1")
-    option("--T1", metavar="K", help="kerr: temperature of the second folder")
+    text = "the same at another temperature, T1: a file (in quotation marks with flags, if they differ), or a folder"
+    option("--second", metavar="FILE|FOLDER", help=text)
+    option("--T1", metavar="T", help="temperature of the second file or folder")
     option("--out", type=Path, metavar="DIR", help="new folder for the run (default: runs/learn-FILE-STAMP)")
 
     option = command("sweep", "sweep.plan:sweep", "run a chapter for every combination of values, side by side")

@@ -129,7 +129,7 @@ def of_the_file(f):
             "drift",
             f.summary.drift,
             f"the two halves of the file differ by {f.summary.drift:.1f} errors in energy or order: not in "
-            "equilibrium, or the temperature changed; leave out the beginning",
+            "equilibrium: leave out the beginning; or the temperature changed: one file for each",
         )
     n, copies, expected = f.summary.n, f.summary.duplicates, f.expected_duplicates
     if copies > 1.5 * expected + COPIES * n:
@@ -256,8 +256,9 @@ def of_the_training(f):
         yield Warned(
             "nothing_learned",
             gain.value,
-            f"the networks predict no better than independent sites ({gain.value:.2g} nats gained): so hot, or so "
-            "cold, that nothing is to be seen, or not trained",
+            f"it is not certain that the networks predict better than independent sites ({gain.value:.2g} +- "
+            f"{gain.error:.1g} nats gained): so hot, or so cold, that nothing is to be seen, not trained, or few "
+            "independent configurations",
         )
     gap = f.likelihood.gap
     if gap.value > max(OVERFIT, 3 * gap.error):
