@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     option("--smoke", action="store_true", help="start from the chapter's smoke preset, which takes seconds")
     option("--out", type=Path, metavar="DIR", help="new folder for the run (default: runs/CHAPTER-STAMP)")
 
-    option = command("learn", "runs:learn", "learn from configurations or Kerr images of your own")
+    option = command("learn", "learn:learn", "learn from configurations or Kerr images of your own")
     layout = user_file.LAYOUT | {"kerr": "a folder of frames"}
     text = f"{user_file.FORMATS}; several files, or a folder, of one configuration each"
     option(
