@@ -9,7 +9,7 @@ from pathlib import Path
 from lib import processes
 from lib.errors import BookError, first_line
 from lib.paths import BUILD
-from lib.studies.own import user_file
+from lib.studies.own import layouts, user_file
 
 
 class Parser(argparse.ArgumentParser):
@@ -67,22 +67,27 @@ def _parser() -> argparse.ArgumentParser:
     option("--smoke", action="store_true", help="start from the chapter's smoke preset, which takes seconds")
     option("--out", type=Path, metavar="DIR", help="new folder for the run (default: runs/CHAPTER-STAMP)")
 
-    option = command("learn", "runs:learn", "learn from configurations or Kerr images of your own")
+    option = command("learn", "learn:learn", "learn from configurations or Kerr images of your own")
     layout = user_file.LAYOUT | {"kerr": "a folder of frames"}
-    option("file", metavar="FILE.npy|FOLDER", help="; ".join(f"{k}: {v}" for k, v in layout.items()))
+    text = f"{user_file.FORMATS}; several files, or a folder, of one configuration each"
+    option(
+        "file", nargs="+", metavar="FILE|FOLDER", help=f"{text}; " + "; ".join(f"{k}: {v}" for k, v in layout.items())
+    )
     option("--kind", required=True, choices=tuple(layout))
     option("--T0", required=True, help="of the weight exp(-H / T0); for a path exp(-S / T0), so 1; for kerr in K")
     option("--seed")
     option("--n-networks", metavar="N", help="independent trainings, at least 2")
     option("--steps", metavar="N", help=f"of each training; default: {user_file.STEPS | {'kerr': 600}}")
+    layouts.add_flags(option)
     option("--pixel-um", metavar="UM", help="kerr: side of a pixel in micrometres")
     option("--reference", metavar="FILE", help="kerr: an image of the saturated film")
     option("--block", metavar="PIXELS", help="kerr: side of one spin (default: a quarter of the domain period)")
     option("--L", metavar="N", help="kerr: side of a patch in blocks, even")
     option("--bright", action="store_true", help="kerr: domains are brighter than the rest")
     option("--apart", action="store_true", help="kerr: the frames show different places")
-    option("--second", metavar="FOLDER", help="kerr: frames at another temperature, T1")
-    option("--T1", metavar="K", help="kerr: temperature of the second folder")
+    text = "the same at another temperature, T1: a file (in quotation marks with flags, if they differ), or a folder"
+    option("--second", metavar="FILE|FOLDER", help=text)
+    option("--T1", metavar="T", help="temperature of the second file or folder")
     option("--out", type=Path, metavar="DIR", help="new folder for the run (default: runs/learn-FILE-STAMP)")
 
     option = command("sweep", "sweep.plan:sweep", "run a chapter for every combination of values, side by side")

@@ -156,55 +156,10 @@ def run(chapter: str, parameter: list[str], smoke: bool, out: Path | None) -> No
     source = find(chapter)
     given = check_parameters(source, parameter, smoke)
     done = carry_out(source, given, out or stamped(source.name))
-    _tell(done, list(done.results.values()))
+    tell(done, list(done.results.values()))
 
 
-def learn(file: str, kind: str, T0: str, out: Path | None, **options) -> None:
-    """`lib learn`: the chapter `your_configurations` with the reader's file, `your_images` with the folder of frames.
-
-    Values are texts or None, of `bright` and `apart` whether they are there. A relative path counts from where the
-    reader is.
-    """
-    images, common = _options_of(kind, options)
-    path = _from_here(file)
-    out = out or stamped(f"learn-{path.stem}")
-    named = {"T0": T0, **common}
-    if kind == "kerr":
-        source = find("your_images")
-        named |= {"folder": path, "save": Path.cwd() / out / "spins.npz", "block": "0"} | images
-    else:
-        from lib.studies.own import user_file
-
-        source = find("your_configurations")
-        named |= {"file": path, "kind": kind, "steps": common["steps"] or user_file.STEPS[kind]}
-    given = check_parameters(source, [f"{name}={value}" for name, value in named.items() if value is not None])
-    done = carry_out(source, given, out, keep_numbers=True)
-    # the other claims of the chapter are about what comes with the book
-    told = [each for each in done.results.values() if each.value is not None or each.key.startswith("learned.")]
-    _tell(done, [each for each in told if each.form != "series"])
-
-
-def _options_of(kind: str, options: dict) -> tuple[dict, dict]:
-    """Parameters of images alone, those that were given, and those that every kind has. BookError for a wrong kind."""
-    common = {name: options.pop(name) for name in ("seed", "n_networks", "steps")}
-    given = {name: value for name, value in options.items() if value not in (None, False)}
-    if kind != "kerr" and given:
-        raise BookError(f"--{next(iter(given)).replace('_', '-')} is for --kind kerr, not for {kind}; leave it out")
-    if kind == "kerr" and "pixel_um" not in given:
-        raise BookError("--kind kerr needs --pixel-um, the side of a pixel in micrometres")
-    for name in ("reference", "second"):
-        if name in given:
-            given[name] = _from_here(given[name])
-    if given.pop("apart", False):
-        given["together"] = False
-    return given, common
-
-
-def _from_here(path: str) -> Path:
-    return (Path.cwd() / Path(path).expanduser()).resolve()
-
-
-def _tell(done: Run, told: list[Record]) -> None:
+def tell(done: Run, told: list[Record]) -> None:
     """Print what was found. Interrupted or Failed where the execution did not get to its end."""
     outcome = done.outcome
     if outcome.stopped:

@@ -16,6 +16,7 @@ from lib.analysis.divergence import kl_divergence
 from lib.statistics import Estimate, mean, over_networks
 from lib.studies.own.kinds import Kind
 from lib.studies.own.networks import examine, spread_out, train_network
+from lib.studies.own.one_temperature import OneTemperature, one_temperature
 from lib.studies.own.predictions import Predictions, predict
 from lib.studies.own.summary import Split, Summary, over_file, split, summarise
 from lib.studies.own.symmetries import asymmetries, worst_violation
@@ -79,6 +80,7 @@ class Findings:
     at_T0: quantity -> (`Estimate` of the networks' samples, `Estimate` of the file).
     blind: how far the networks are from the file's distribution, by what needs no exact answer.
     expected_duplicates: copies of earlier configurations that independent ones would have had.
+    one_temperature: does the file look like one temperature?
     """
 
     kind: Kind
@@ -95,6 +97,7 @@ class Findings:
     blind: diagnostics.Blind
     predictions: Predictions
     expected_duplicates: float
+    one_temperature: OneTemperature
 
 
 def learn_file(c, kind, T0, n_networks, steps, seed):
@@ -131,6 +134,7 @@ def learn_file(c, kind, T0, n_networks, steps, seed):
         blind=_blind(kind, c, test, readings, read, T0, broken, summary.tau_int),
         predictions=predict(T0, [r.samples for r in readings], sums, n_train),
         expected_duplicates=expected_duplicates(kind, len(c), readings),
+        one_temperature=one_temperature(kind, c, T0, best_couplings(read), broken, n_samples, seed),
     )
 
 
@@ -208,6 +212,13 @@ def _named(names, estimates):
 def _shared(estimates):
     """Mean over networks that were all evaluated on the same configurations."""
     return over_networks([e.value for e in estimates], [e.error for e in estimates], shared=True)
+
+
+def best_couplings(read):
+    """The couplings to sample with, dict name -> value: those without a network, where there are any and known."""
+    best = read.most_likely or read.classical or read.networks
+    best = best if np.isfinite([each.value for each in best.values()]).all() else read.networks
+    return {name: each.value for name, each in best.items()}
 
 
 def _at_T0(kind, c, samples):

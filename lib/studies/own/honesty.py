@@ -23,6 +23,8 @@ SPREAD = 0.5  # nats between networks
 FAR = 0.5  # nats between the networks and the file, by any diagnostic that needs no exact answer
 IMPROVING = 0.1  # nats gained in the last tenth of the training
 EXPLAINED = 0.95
+FACTORS = (0.25, 0.5, 2.0)  # by which conventions of J differ
+WIDE = 0.1  # by which Var(H) may differ from that of one temperature
 NARROW = 0.05  # relative width of the window of temperatures on either side
 
 
@@ -43,6 +45,11 @@ def _pull(a, b):
     return abs(a.value - b.value) / error if error > 0 and np.isfinite(a.value - b.value) else 0.0
 
 
+def _is_near(number, factor):
+    """Within two errors of the factor, and these within a twentieth of it: a wide error is near everything."""
+    return abs(number.value - factor) < 2 * number.error < factor / 20
+
+
 def _worst(pairs):
     """(name, pull) of the two numbers that differ most. pairs: name -> two `Estimate`."""
     pulls = {name: _pull(*pair) for name, pair in pairs.items()}
@@ -52,18 +59,19 @@ def _worst(pairs):
 
 def of_every_file(f):
     """What no such file can say."""
-    # always: T0 and the couplings are in the data as a ratio only
+    # always: T0 and the couplings are in the data as a ratio only, and a factor of 2 between the conventions of two
+    # programs looks like another coupling
     what = "the action / T0" if f.kind.name == "path" else "J / T0"
     name, number = next(iter(f.couplings.networks.items()))
     if f.couplings.nearest is not None:
         number = f.couplings.nearest
     ratio = number.value / f.T0
-    known = f" ({name}: {ratio:.4g})" if np.isfinite(ratio) else ""
+    known = f" ({name}: {ratio:.4g})" if np.isfinite([ratio, number.error]).all() else ""
     yield Warned(
         "scale",
         ratio,
         f"only {what} is in the file{known}; T0 = {f.T0:g} is your word, and every coupling and every "
-        "temperature on this page is proportional to it",
+        f"temperature on this page is proportional to it. Couplings are those of {f.kind.convention}; {f.kind.factors}",
     )
     # always: what is on this page for other temperatures assumes that H does not depend on T
     low, high = f.predictions.low, f.predictions.high
@@ -121,7 +129,7 @@ def of_the_file(f):
             "drift",
             f.summary.drift,
             f"the two halves of the file differ by {f.summary.drift:.1f} errors in energy or order: not in "
-            "equilibrium, or the temperature changed; leave out the beginning",
+            "equilibrium: leave out the beginning; or the temperature changed: one file for each",
         )
     n, copies, expected = f.summary.n, f.summary.duplicates, f.expected_duplicates
     if copies > 1.5 * expected + COPIES * n:
@@ -131,6 +139,40 @@ def of_the_file(f):
             f"{100 * copies / n:.0f} % of the configurations are copies of an earlier one "
             f"({f.summary.repeats} of the one just before); about {100 * expected / n:.0f} % would be by chance: "
             "saved too often, or the file repeats itself, and test and training may share configurations",
+        )
+
+
+def of_one_temperature(f):
+    """Whether the file can be of one temperature."""
+    found, zero = f.one_temperature, Estimate(0.0, 0.0)
+    wide = found.width.value - 1
+    halves = _pull(found.halves, zero)
+    if (abs(wide) > WIDE and _pull(found.width, Estimate(1.0, 0.0)) > BROKEN) or halves > BROKEN:
+        times = f"{found.width.value:.2f} +- {found.width.error:.1g}"
+        text = f"the variance of the energy is {times} times that of the couplings that were read, sampled at T0"
+        if wide > 0:
+            text += f", as if T0 varied by {100 * found.spread:.0f} % or more"
+        if np.isfinite(halves):
+            more = f"{found.halves.value:.2g} +- {found.halves.error:.1g}"
+            text += f"; the low-energy half has {more} more of the first coupling than such samples have"
+        yield Warned(
+            "several_temperatures",
+            found.width.value,
+            f"this does not look like one temperature: {text}. Several temperatures in one file, shuffled or not, or "
+            "forces that these couplings do not have: no coupling on this page is that of the system",
+        )
+    elif (pull := _pull(found.order, zero)) > BROKEN:
+        yield Warned(
+            "order_differs",
+            found.order.value,
+            f"{f.kind.order_name} differs by {found.order.value:.2g} ({pull:.1f} errors) from samples of the couplings "
+            "with the same energies: the order is held fixed, or these couplings do not tell",
+        )
+    if found.reason:
+        yield Warned(
+            "not_tested",
+            0.0,
+            f"whether the file is of one temperature was not tested: {found.reason}",
         )
 
 
@@ -214,8 +256,9 @@ def of_the_training(f):
         yield Warned(
             "nothing_learned",
             gain.value,
-            f"the networks predict no better than independent sites ({gain.value:.2g} nats gained): so hot, or so "
-            "cold, that nothing is to be seen, or not trained",
+            f"it is not certain that the networks predict better than independent sites ({gain.value:.2g} +- "
+            f"{gain.error:.1g} nats gained): so hot, or so cold, that nothing is to be seen, not trained, or few "
+            "independent configurations",
         )
     gap = f.likelihood.gap
     if gap.value > max(OVERFIT, 3 * gap.error):
@@ -284,6 +327,15 @@ def of_the_couplings(f):
             f"the couplings explain {100 * explained:.0f} % of what the networks say about local changes: other "
             "terms are at work, and the couplings are those of the nearest model in this family",
         )
+    nearest = f.couplings.nearest
+    factor = next((x for x in FACTORS if nearest is not None and _is_near(nearest, x)), None)
+    if factor is not None:
+        yield Warned(
+            "factor",
+            factor,
+            f"J is {factor:g} within its error: is it, or is it 1 in the convention of the program that made the file? "
+            "1/4, 1/2 and 2 are what conventions differ by",
+        )
     worst, pull = _worst({name: (found[name], classical[name]) for name in classical})
     if pull > BROKEN:
         yield Warned(
@@ -319,6 +371,7 @@ def of_the_predictions(f):
 ALWAYS = ("scale", "extrapolation")
 PARTS = (
     of_every_file,
+    of_one_temperature,
     of_the_file,
     of_symmetries,
     of_the_training,

@@ -26,6 +26,7 @@ from lib.models.learned import Units
 from lib.models.markov_lattice import MarkovLattice
 from lib.models.markov_ring import MarkovRing
 from lib.models.o2_markov_lattice import O2MarkovLattice
+from lib.samplers import chains
 from lib.studies import recipes
 from lib.studies.own import symmetries
 from lib.studies.own.symmetries import allows
@@ -55,10 +56,13 @@ class Kind:
     """A kind of configurations c [n, ...]. broken: set of names of the symmetries that the file contradicts.
 
     name, operator_names, energy_name, order_name, signed_names: what a table calls it and its quantities.
+    convention: the H or S whose couplings are read; factors: what other factors in front of them usually mean.
     asymmetries: name of a symmetry -> function of c to [n] whose average it makes zero.
     operators(c), energy(c), order(c), signed(c): the quantities above, [n, a], [n], [n] and [n, k]; energy per site.
     independent_sites(training, test): ln p [m] of a test set by independent sites distributed as in the training set.
     network(training, broken, seed): an untrained network and the `Recipe` to train it by.
+    chain(side, T0, couplings): `chains.Chain` of the Hamiltonian with these couplings, dict name -> J, at T0;
+        ValueError where they cannot be sampled.
     group(side, broken): the group that p is averaged over, None for p as it is.
     read(hamiltonian, test, few, broken, seed): `CouplingReading`; few: configurations to try local moves on.
     operations(side, seed): of every kind of symmetry, contradicted or not: name -> list of functions of c.
@@ -120,6 +124,11 @@ class SpinFile(LatticeKind):
     order_name = "|m|"
     classical_name = "pseudolikelihood"
     signed_names = ("m",)
+    convention = "H = -J sum s s', each bond once, s = +-1"
+    factors = (
+        "J = 2 usually means a program that counts each bond twice (a flip costs 4 J s sum s', here 2 J s sum s'), "
+        "J = 1/2 one that gives half a bond to each end (a flip costs J s sum s'), J = 1/4 spins of +-1/2, or 0 and 1"
+    )
     asymmetries = {"flip": lambda s: ising.magnetization(s) / s[0].size, **symmetries.SQUARE}
     discrete = True
     move = staticmethod(ising.flip_one)
@@ -144,6 +153,9 @@ class SpinFile(LatticeKind):
     def network(self, training, broken, seed):
         model = MarkovLattice(training.shape[1], Bernoulli(), odd=allows(broken, "flip"), seed=seed)
         return model, replace(recipes.SPINS["markov_lattice"], augment=symmetries.lattice_moves(broken))
+
+    def chain(self, side, T0, couplings):
+        return chains.Ising(side, T0, couplings=couplings)
 
     def group(self, side, broken):
         return symmetries.lattice_group(side, broken)
@@ -178,6 +190,11 @@ class AngleFile(LatticeKind):
     energy_name = "-(sum of cos over nearest neighbours) / N"
     order_name = "|mean spin|"
     signed_names = ("mean of cos", "mean of sin")
+    convention = "H = -J sum cos(theta - theta'), each bond once"
+    factors = (
+        "J = 2 usually means a program that counts each bond twice, J = 1/2 one that gives half a bond to each end, "
+        "or a Metropolis step with half the energy difference"
+    )
     asymmetries = {
         "rotation, cos": lambda theta: _mean_spin(theta)[:, 0],
         "rotation, sin": lambda theta: _mean_spin(theta)[:, 1],
@@ -205,6 +222,9 @@ class AngleFile(LatticeKind):
         model = O2MarkovLattice(training.shape[1], seed=seed)
         return model, replace(recipes.ANGLES["equivariant"], augment=symmetries.lattice_moves(broken))
 
+    def chain(self, side, T0, couplings):
+        return chains.XY(side, T0, couplings=couplings)
+
     def group(self, side, broken):
         return symmetries.lattice_group(side, broken, most=4)
 
@@ -226,6 +246,11 @@ class PathFile(Kind):
     order_name = "mean x^2"
     classical_name = "score matching"
     signed_names = ("mean x",)
+    convention = "S = sum k/2 (x' - x)^2 + q/2 x^2 + g/4 x^4, k kinetic, q quadratic, g quartic"
+    factors = (
+        "2 k and 2 q usually mean a program without the two 1/2; lambda x^4 is read as g = 4 lambda, "
+        "(lambda / 4!) x^4 as g = lambda / 6"
+    )
     asymmetries = symmetries.RING
 
     def operators(self, x):
@@ -250,6 +275,9 @@ class PathFile(Kind):
         units = Units(float(np.sqrt(((training - centre) ** 2).mean())), centre)
         recipe = replace(recipes.PATHS["markov_ring"], augment=symmetries.path_moves(broken), preprocess=units)
         return MarkovRing(training.shape[1], GaussianMixture(), seed=seed), recipe
+
+    def chain(self, side, T0, couplings):
+        return chains.DoubleWell(Couplings(*(each / T0 for each in couplings.values())), side)
 
     def group(self, side, broken):
         every = allows(broken, "sign", "sign, cubic", "boundary", "reversal")

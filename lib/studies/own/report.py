@@ -1,6 +1,9 @@
 """Tables, the honesty box and the machine-readable record of what `learn_file` found in a file."""
 
 import html
+from dataclasses import replace
+
+import numpy as np
 
 from lib.page.records import record
 from lib.studies.own.honesty import ALWAYS, headline
@@ -119,8 +122,10 @@ def records(findings, warned):
         *_of_file(findings),
         *_of_couplings(findings),
         *_of_symmetries(findings),
+        *_of_one_temperature(findings.one_temperature),
         *_of_distances(findings),
         *_of_predictions(findings),
+        record("learned.convention", None, None, findings.kind.convention, form="text"),
         record("learned.n_warnings", extra, None, "beyond those that hold for every file"),
         *[record(f"learned.warning.{w.name}", w.value, None, w.text, form="text") for w in warned],
     ]
@@ -142,15 +147,25 @@ def _of_file(findings):
     ]
 
 
+FROZEN = "the configurations hardly vary: they do not tell the operators apart"
+
+
+def _coupling(name, number, statement):
+    """The record of a coupling; one that the file says nothing about is not applicable."""
+    if np.isfinite(number).all():
+        return record(f"learned.{name}", *number, statement)
+    return replace(record(f"learned.{name}", None, None, statement), status="not applicable", reason=FROZEN)
+
+
 def _of_couplings(findings):
     found, at = findings.couplings, f"at T0 = {findings.T0:g}"
-    made = [record(f"learned.coupling.{name}", *j, at) for name, j in found.networks.items()]
+    made = [_coupling(f"coupling.{name}", j, at) for name, j in found.networks.items()]
     if found.nearest is not None:
-        made.append(record("learned.coupling.nn_alone", *found.nearest, "the only coupling that is read"))
+        made.append(_coupling("coupling.nn_alone", found.nearest, "the only coupling that is read"))
     classical = findings.kind.classical_name.replace(" ", "_")
     for method, each in ((classical, found.classical), ("maximum_likelihood", found.most_likely)):
         for name, j in (each or {}).items():
-            made.append(record(f"learned.{method}.{name}", *j, "from the same configurations"))
+            made.append(_coupling(f"{method}.{name}", j, "from the same configurations"))
     for name, error in found.bound.items():
         made.append(record(f"learned.bound.{name}", error, None, "Cramer-Rao bound of the error of this coupling"))
     if found.schwinger_dyson is not None:
@@ -168,6 +183,19 @@ def _of_symmetries(findings):
         key = f"learned.asymmetry.{name.replace(', ', '_').replace(' ', '_')}"
         made.append(record(key, each.value, each.error, text))
     return made
+
+
+def _of_one_temperature(found):
+    """The test whether the file is of one temperature; without an answer it is not applicable."""
+    texts = {
+        "width": "variance of the energy over that of the couplings sampled at T0, 1 for one temperature",
+        "order": "order of the file less that of the couplings sampled at T0",
+        "halves": "first coupling, low-energy half less the other, less the same of the samples",
+    }
+    made = [record(f"learned.one_temperature.{name}", *getattr(found, name), text) for name, text in texts.items()]
+    if not found.reason:
+        return made
+    return [replace(each, status="not applicable", reason=found.reason) for each in made]
 
 
 def _of_distances(findings):

@@ -4,19 +4,22 @@
     xy     [n, L, L] angles in radians, in [0, 2 pi)
     path   [n, N] real values, one path of N sites a row
 
-n counts configurations in the order in which they were saved. Lattices and paths are periodic. What is refused is
-refused by name, with what to do about it; nothing is guessed, since a wrong guess would look like physics.
+n counts configurations in the order in which they were saved. Lattices and paths are periodic. Other layouts are said
+by flags (`layouts.py`), formats are read by `readers.py`. What is refused is refused by name, with what to do about it;
+nothing is guessed, since a wrong guess would look like physics.
 """
 
 from pathlib import Path
 
 import numpy as np
 
-from lib.errors import BookError
-from lib.paths import ROOT, data_file
+from lib.paths import data_file
+from lib.studies.own import layouts, readers
+from lib.studies.own.readers import FileRefused, locate
 
 KINDS = ("ising", "xy", "path")
 LAYOUT = {"ising": "[n, L, L] of +-1", "xy": "[n, L, L] angles in [0, 2 pi)", "path": "[n, N] real values"}
+FORMATS = readers.KNOWN
 FEWEST = 200  # configurations: below, 20 blocks of the file are too short for any error
 STEPS = {"ising": 400, "xy": 400, "path": 1500}  # of training, unless asked for others
 DISTINCT = 50  # values in the first paths: the likelihood of a density has no maximum on a few
@@ -28,31 +31,34 @@ SLACK = 1e-5  # angles of exactly 2 pi, and those that single precision rounds b
 UNKNOWN = "the exact answer is known for the included file only"
 
 
-class FileRefused(BookError):
-    """A file that cannot be learned from; the message names what is wrong and the remedy."""
-
-
-def locate(file: str, base: Path = ROOT) -> Path:
-    """The path meant by `file`; a relative one counts from `base`, by default the repository."""
-    return base / Path(file).expanduser()
-
-
 def load(file: str | Path, kind: str) -> np.ndarray:
-    """The checked configurations of a .npy file: int8 [n, L, L], float64 [n, L, L] or float64 [n, N] for the `kind`.
+    """The checked configurations of a file: int8 [n, L, L], float64 [n, L, L] or float64 [n, N] for the `kind`.
 
-    file: a path; a relative one counts from the repository. FileRefused for whatever cannot be learned from.
+    file: a path, or files and flags in one text as on the command line (`layouts.parse`); a relative path counts from
+    the repository. FileRefused for whatever cannot be learned from.
     """
-    path = locate(str(file))
-    array = _read(path)
+    _known(kind)
+    named, flags = layouts.parse(str(file))
+    layouts.check(flags, kind)
+    inside = [readers.split_path(each) for each in named]
+    files = [(locate(path), inner) for path, inner in inside]
+    array = readers.read_all(files, flags, layouts.n_axes(flags, kind))
     try:
+        array = layouts.arrange(array, flags, kind)
+        if array.size > LARGEST:
+            raise FileRefused(f"{array.size} numbers are more than {LARGEST}; save every k-th configuration")
         return check(array, kind)
     except FileRefused as error:
-        raise FileRefused(f"{path.name}: {error}") from None
+        raise FileRefused(f"{files[0][0].name}: {error}") from None
 
 
 def true_couplings(file: str, kind: str, T0: float) -> dict[str, float] | None:
     """The couplings that made the file included in the book, by name; None for any other, whose truth is not known."""
-    if locate(file).resolve() != data_file("ising_L8_T2.5.npy").resolve() or (kind, T0) != ("ising", 2.5):
+    if (
+        layouts.parse(file)[1] != layouts.Flags()
+        or locate(file).resolve() != data_file("ising_L8_T2.5.npy").resolve()
+        or (kind, T0) != ("ising", 2.5)
+    ):
         return None
     return {"nn": 1.0, "nnn": 0.0, "third": 0.0, "plaquette": 0.0, "field": 0.0}
 
@@ -64,52 +70,27 @@ def check_parameters(file: str, kind: str, **_) -> None:
 
 def check(array: np.ndarray, kind: str) -> np.ndarray:
     """The configurations in the type of their kind, or FileRefused. array: as read, any numeric type."""
-    if kind not in KINDS:
-        raise FileRefused(f"kind={kind!r} is not possible; give one of {', '.join(map(repr, KINDS))}")
+    _known(kind)
     if array.dtype.hasobject or array.dtype.kind not in "biuf":
-        remedy = {"c": "; for complex spins save np.angle(z) % (2 * np.pi)", "O": "; save one plain numeric array"}
-        raise FileRefused(f"dtype {array.dtype} is not numeric{remedy.get(array.dtype.kind, '')}")
+        complex_spins = "; complex spins exp(i theta) are --kind xy --complex"
+        remedy = {"c": complex_spins}.get(array.dtype.kind, "; save one plain numeric array")
+        raise FileRefused(f"dtype {array.dtype} is not numeric{remedy}")
     _check_shape(array.shape, kind)
     _check_finite(array)
     return {"ising": _spins, "xy": _angles, "path": _paths}[kind](array)
 
 
-def _read(path: Path) -> np.ndarray:
-    if path.is_dir():
-        raise FileRefused(f"{path} is a folder; give one .npy file")
-    if not path.exists():
-        raise FileRefused(f"no file {path}; give the path of a .npy file")
-    try:
-        with path.open("rb") as file:
-            start = file.read(8)
-    except OSError as error:
-        raise FileRefused(f"cannot read {path}: {error.strerror}") from None
-    if start[:4] == b"PK\x03\x04":
-        raise FileRefused(f"{path.name} is a .npz or zip archive; save the one array with np.save('file.npy', array)")
-    if start[:6] != b"\x93NUMPY":
-        raise FileRefused(f"{path.name} is not a .npy file; text files: np.save('file.npy', np.loadtxt(...)), reshaped")
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError, MemoryError) as error:
-        if "allow_pickle" in str(error) or "Object arrays" in str(error) or "Python objects" in str(error):
-            raise FileRefused(f"{path.name} holds Python objects; save one plain numeric array") from None
-        reason = (str(error).splitlines() or ["no reason given"])[0]
-        raise FileRefused(f"{path.name} is damaged ({reason}); save it again with np.save") from None
-    if array.size > LARGEST:
-        raise FileRefused(f"{path.name} holds {array.size} numbers, more than {LARGEST}; save every k-th configuration")
-    return array
+def _known(kind: str) -> None:
+    if kind not in KINDS:
+        raise FileRefused(f"kind={kind!r} is not possible; give one of {', '.join(map(repr, KINDS))}")
 
 
 def _check_shape(shape: tuple, kind: str) -> None:
     wanted = LAYOUT[kind]
-    if kind != "path" and len(shape) == 4 and shape[3] == 2:
-        raise FileRefused(f"shape {shape}: unit vectors? save angles, np.arctan2(v[..., 1], v[..., 0]) % (2 * np.pi)")
     if len(shape) != (2 if kind == "path" else 3):
-        hint = "; one configuration alone is not enough" if len(shape) < 2 else ""
-        if kind != "path" and len(shape) == 2 and shape[0] >= FEWEST and int(shape[1] ** 0.5) ** 2 == shape[1]:
-            side = int(shape[1] ** 0.5)
-            hint = f"; flattened lattices: save s.reshape(-1, {side}, {side})"
-        raise FileRefused(f"shape {shape} is not {wanted}{hint}")
+        raise FileRefused(f"shape {shape} is not {wanted}{_which_flag(shape, kind)}")
+    if kind != "path" and shape[-1] >= FEWEST > shape[0] == shape[1]:
+        raise FileRefused(f"shape {shape} is not {wanted}; add --last if its last axis counts configurations")
     if kind != "path" and shape[1] != shape[2]:
         raise FileRefused(f"shape {shape}: the lattice is not square; only {wanted} can be learned")
     low, high = SITES if kind == "path" else SIDES
@@ -118,7 +99,28 @@ def _check_shape(shape: tuple, kind: str) -> None:
         hint = "; is the first axis the configurations?" if low <= shape[0] <= high else ""
         raise FileRefused(f"shape {shape}: {name} = {shape[1]} is not possible, {low} to {high} can be learned{hint}")
     if shape[0] < FEWEST:
-        raise FileRefused(f"shape {shape}: {shape[0]} configurations are too few, at least {FEWEST} are needed")
+        hint = "; add --last if the last axis counts them" if kind == "path" and shape[1] >= FEWEST else ""
+        raise FileRefused(f"shape {shape}: {shape[0]} configurations are too few, at least {FEWEST} are needed{hint}")
+
+
+def _which_flag(shape: tuple, kind: str) -> str:
+    """What would make an array of this shape, which is not what it should be, acceptable."""
+    if len(shape) < 2:
+        return "; one configuration alone is not enough"
+    vectors = kind == "xy" and shape[-1] == 2
+    flat = shape[:-1] if vectors and len(shape) == 3 else shape
+    found = []
+    if kind != "path" and len(flat) == 2:
+        side = int(flat[1] ** 0.5)
+        if side**2 == flat[1] and SIDES[0] <= side:
+            found.append(f"--side {side} if each row is a lattice")
+        if flat[0] % flat[1] == 0 and flat[0] > flat[1] >= SIDES[0]:
+            found.append(f"--stacked if every {flat[1]} rows are one")
+    if kind == "xy" and len(shape) == 4 and vectors:
+        found.append("--vectors if the last axis is x, y")
+    if len(shape) == 4 and not found:
+        found.append("--select T=VALUE if the first axis is of temperatures")
+    return f"; add {', or '.join(found)}" if found else ""
 
 
 def _rows(wrong: np.ndarray) -> np.ndarray:
@@ -139,7 +141,7 @@ def _check_finite(array: np.ndarray) -> None:
 
 def _spins(array: np.ndarray) -> np.ndarray:
     if array.dtype.kind == "b" or (((array == 0) | (array == 1)).all() and (array == 0).any()):
-        raise FileRefused("spins are 0 and 1; save 2 * s - 1, as int8")
+        raise FileRefused("spins are 0 and 1; add --zero-one if 1 is up")
     wrong = (array != 1) & (array != -1)
     bad = _rows(wrong)
     if len(bad):
@@ -148,10 +150,7 @@ def _spins(array: np.ndarray) -> np.ndarray:
             f"spins must be +-1; {value!s} in configuration {bad[0]} (from 0), and {len(bad)} configurations in all; "
             "map two values to +-1, angles are --kind xy"
         )
-    spins = np.ascontiguousarray(array, dtype=np.int8)
-    if (spins == spins[0]).all():
-        raise FileRefused("all configurations are the same; there is nothing to learn")
-    return spins
+    return np.ascontiguousarray(array, dtype=np.int8)
 
 
 def _angles(array: np.ndarray) -> np.ndarray:
@@ -163,14 +162,13 @@ def _angles(array: np.ndarray) -> np.ndarray:
     if set(np.unique(array[:20])) <= {-1.0, 1.0}:
         raise FileRefused("the values are +-1, not angles; give --kind ising")
     if max(-low, high) > 2 * TWO_PI and max(-low, high) <= 360 + 1e-6:
-        raise FileRefused(
-            f"angles from {low:.4g} to {high:.4g} look like degrees; save np.radians(theta) % (2 * np.pi)"
-        )
+        raise FileRefused(f"angles from {low:.4g} to {high:.4g} look like degrees; add --degrees")
     if low < 0 or high > TWO_PI + SLACK:
         bad = _rows((array < 0) | (array > TWO_PI + SLACK))
+        near = max(-low, high) <= 2 * TWO_PI
         raise FileRefused(
             f"angles from {low:.4g} to {high:.4g}, first in configuration {bad[0]} (from 0); they must lie in "
-            "[0, 2 pi): save theta % (2 * np.pi)"
+            f"[0, 2 pi): {'add --wrap if they are radians' if near else 'save theta % (2 * np.pi)'}"
         )
     return np.asarray(array, dtype=float) % TWO_PI
 

@@ -29,6 +29,7 @@ from lib.statistics import Estimate, autocorrelation
 from lib.studies.own import findings as learning
 from lib.studies.own import honesty, kinds, predictions, report, summary, symmetries, user_file
 from lib.studies.own.networks import NetworkSamples, examine, train_network
+from lib.studies.own.one_temperature import OneTemperature, not_applicable
 from lib.systems import double_well, ising
 from lib.systems.double_well import Couplings
 from tests.conftest import code, display, environment, notebook, one_line, refusal, refused, write
@@ -51,25 +52,25 @@ def changed(array, index, value):
 REFUSED = [  # kind, array, what the line says
     ("ising", changed(SPINS, (7, 2, 2), np.nan), "NaN or infinity in 1 of 400 configurations, the first is number 7"),
     ("path", changed(PATHS, (9, 0), np.inf), "the first is number 9"),
-    ("ising", (SPINS + 1) // 2, "save 2 * s - 1"),
-    ("ising", SPINS > 0, "save 2 * s - 1"),
+    ("ising", (SPINS + 1) // 2, "add --zero-one if 1 is up"),
+    ("ising", SPINS > 0, "add --zero-one if 1 is up"),
     ("ising", changed(SPINS, (5, 0, 0), 0.5), "spins must be +-1; 0.5 in configuration 5"),
     ("ising", ANGLES, "spins must be +-1"),
     ("ising", SPINS[:, :, :5], "the lattice is not square"),
     ("ising", SPINS[:150], "150 configurations are too few, at least 200"),
-    ("ising", SPINS.reshape(400, 36), "save s.reshape(-1, 6, 6)"),
+    ("ising", SPINS.reshape(400, 36), "add --side 6 if each row is a lattice"),
     ("ising", SPINS[0], "shape (6, 6) is not [n, L, L] of +-1"),
     ("ising", SPINS.ravel(), "one configuration alone is not enough"),
     ("ising", SPINS[:, :3, :3], "L = 3 is not possible, 4 to 32"),
     ("ising", np.moveaxis(SPINS, 0, 2)[:, :, :6], "6 configurations are too few"),
-    ("ising", np.ones_like(SPINS), "there is nothing to learn"),
+    ("ising", np.moveaxis(SPINS, 0, 2), "add --last if its last axis counts configurations"),
     ("ising", SPINS.astype(complex), "dtype complex128 is not numeric"),
     ("ising", SPINS.astype(str), "is not numeric"),
-    ("xy", np.degrees(ANGLES), "look like degrees; save np.radians(theta) % (2 * np.pi)"),
-    ("xy", ANGLES - np.pi, "save theta % (2 * np.pi)"),
+    ("xy", np.degrees(ANGLES), "look like degrees; add --degrees"),
+    ("xy", ANGLES - np.pi, "add --wrap if they are radians"),
     ("xy", ANGLES + 1, "must lie in [0, 2 pi)"),
-    ("xy", np.stack([np.cos(ANGLES), np.sin(ANGLES)], -1), "unit vectors? save angles, np.arctan2"),
-    ("xy", np.exp(1j * ANGLES), "save np.angle(z) % (2 * np.pi)"),
+    ("xy", np.stack([np.cos(ANGLES), np.sin(ANGLES)], -1), "add --vectors if the last axis is x, y"),
+    ("xy", np.exp(1j * ANGLES), "are --kind xy --complex"),
     ("xy", SPINS, "give --kind ising"),
     ("xy", SPINS.astype(float), "give --kind ising"),
     ("xy", np.full_like(ANGLES, 1.0), "nothing to learn"),
@@ -117,7 +118,7 @@ def bad_files(folder):
     return {
         "zip.npy": "is a .npz or zip archive",
         "text.npy": "is not a .npy file; text files",
-        "object.npy": "holds Python objects",
+        "object.npy": "holds pickled Python objects",
         "cut.npy": "is damaged",
         "empty.npy": "is not a .npy file",
         "folder.npy": "is a folder",
@@ -340,6 +341,21 @@ def test_angles_and_paths_are_learned(kind, c):
         assert found.couplings.schwinger_dyson.shape == (50,)
 
 
+@pytest.mark.parametrize("changed", [0, 1, 200])
+def test_a_frozen_file_ends_in_what_is_not_applicable(changed):
+    """All spins up, one reversed somewhere, or half of the file reversed: a result, and no number made up."""
+    s = np.ones((400, 6, 6), np.int8)
+    s[:changed] *= -1 if changed > 1 else np.where(np.arange(36).reshape(6, 6) == 8, -1, 1).astype(np.int8)
+    f = learning.learn_file(user_file.check(s, "ising"), ISING, 1.0, 2, 10, 1)
+    box = {w.name for w in honesty.box(f)}
+    assert {"not_identified", "not_tested"} <= box
+    made = {each.key: each for each in report.records(f, honesty.box(f))}
+    for key in ("coupling.nn", "coupling.nn_alone", "one_temperature.width"):
+        assert made[f"learned.{key}"].status == "not applicable" and made[f"learned.{key}"].reason
+    assert json.loads(json.dumps([each.to_json() for each in made.values()]))
+    assert "nn:" not in made["learned.warning.scale"].statement
+
+
 def test_a_file_that_hardly_varies_has_no_couplings():
     cold = np.ones((200, 6, 6), np.int8)
     cold[np.arange(0, 200, 40), 1, 1] = -1
@@ -450,10 +466,13 @@ def findings(kind="ising", broken=(), **changes):
         blind=Blind(*[Estimate(0.1, 0.05)] * 4, pull=1.5, ess=0.9),
         predictions=predictions.Predictions(T, T, T, T, T, ess=np.ones(len(T)), low=2.0, high=3.2),
         expected_duplicates=70.0,
+        one_temperature=OneTemperature(Estimate(1.02, 0.03), Estimate(0.0, 0.01), Estimate(0.001, 0.01), 0.05),
     )
     for name, value in changes.items():
         if name in Blind._fields:
             name, value = "blind", faultless.blind._replace(**{name: value})
+        if name in OneTemperature._fields and name != "order":
+            name, value = "one_temperature", faultless.one_temperature._replace(**{name: value})
         parts = ("summary", "training", "likelihood", "couplings", "predictions")
         for part in (each for each in parts if name in vars(getattr(faultless, each))):
             value = replace(getattr(faultless, part), **{name: value})
@@ -463,13 +482,19 @@ def findings(kind="ising", broken=(), **changes):
 
 
 @pytest.mark.parametrize("kind", user_file.KINDS)
-def test_a_faultless_file_has_the_two_warnings_of_every_file(kind):
+def test_a_faultless_file_has_the_warnings_of_every_file(kind):
     box = honesty.box(findings(kind))
     assert tuple(w.name for w in box) == honesty.ALWAYS
     assert "no warning beyond" in honesty.headline(box)
 
 
+WRONG_ORDER = OneTemperature(Estimate(1.02, 0.03), Estimate(0.1, 0.01), Estimate(0.001, 0.01), 0.05)
 FAULTS = [  # the warning, the kind, what is changed
+    ("several_temperatures", "ising", {"width": Estimate(1.6, 0.03), "spread": 0.1}),
+    ("several_temperatures", "xy", {"width": Estimate(0.7, 0.03), "halves": Estimate(np.nan, np.nan)}),
+    ("several_temperatures", "path", {"halves": Estimate(0.1, 0.01)}),
+    ("order_differs", "ising", {"one_temperature": WRONG_ORDER}),
+    ("not_tested", "ising", {"one_temperature": not_applicable("the couplings are not known")}),
     ("not_identified", "ising", {"networks": {"nn": Estimate(np.nan, np.nan), "nnn": Estimate(np.nan, np.nan)}}),
     ("few_samples", "ising", {"n": 1260, "duplicates": 10}),
     ("correlated", "ising", {"tau_int": 1.2}),
@@ -502,6 +527,8 @@ FAULTS = [  # the warning, the kind, what is changed
     ("unexplained", "path", {"explained": 0.9}),
     ("classical_differs", "ising", {"classical": {"nn": Estimate(0.9, 0.01)}}),
     ("schwinger_dyson", "path", {"schwinger_dyson": Estimate(1.2, 0.02)}),
+    ("factor", "ising", {"nearest": Estimate(2.01, 0.01)}),
+    ("factor", "xy", {"nearest": Estimate(0.501, 0.003)}),
     ("narrow_window", "ising", {"low": 2.45}),
 ]
 
@@ -513,7 +540,32 @@ def test_each_fault_is_warned_of_and_no_other(name, kind, changes):
     assert {w.name for w in box} == {name, *honesty.ALWAYS} | consequences
     warned = next(w for w in box if w.name == name)
     assert np.isfinite(warned.value) and len(one_line(warned.text)) > 20
-    assert "beyond the 2" in honesty.headline(box) and html.escape(warned.text) in report.box_html(box)
+    assert f"beyond the {len(honesty.ALWAYS)} that" in honesty.headline(box) and html.escape(
+        warned.text
+    ) in report.box_html(box)
+
+
+@pytest.mark.parametrize("kind", kinds.BY_NAME.values(), ids=lambda kind: kind.name)
+def test_the_convention_is_the_one_of_the_operators(kind):
+    """What is said of J: -H or S of one changed site is that of the operators that are read."""
+    box = {w.name: w for w in honesty.box(findings(kind.name))}
+    assert kind.convention in box["scale"].text and kind.factors in box["scale"].text
+    c = {"ising": SPINS, "xy": ANGLES, "path": PATHS}[kind.name][:5]
+    if kind.name == "path":
+        hops = (np.roll(c, -1, 1) - c) ** 2 / 2
+        np.testing.assert_allclose(kind.operators(c), np.stack([hops, c**2 / 2, c**4 / 4]).sum(2).T)
+        return
+    along, across = symmetries._bonds(c)
+    np.testing.assert_allclose(kind.operators(c)[:, 0], (along + across).sum((1, 2)))
+    if kind.name == "ising":
+        flipped = c.copy()
+        flipped[:, 0, 0] *= -1
+        field = c[:, 0, 1] + c[:, 1, 0] + c[:, 0, -1] + c[:, -1, 0]
+        np.testing.assert_array_equal((kind.operators(c) - kind.operators(flipped))[:, 0], 2 * c[:, 0, 0] * field)
+
+
+def test_a_wide_error_is_near_no_factor():
+    assert not [w for w in honesty.box(findings(nearest=Estimate(1.9, 0.2))) if w.name == "factor"]
 
 
 def test_every_warning_has_a_fault():
@@ -552,6 +604,7 @@ def test_everything_found_is_recorded(kind):
         "T_low",
         "ess(T=2.5)",
         "warning.scale",
+        "convention",
         "n_effective",
     ):
         assert f"learned.{key}" in made
