@@ -22,7 +22,7 @@ from lib.models.heads.real import LogPolynomial
 from lib.models.markov_lattice import MarkovLattice, context_index
 
 RIDGE = 1e-6  # of the variance, added to it where a regression would be singular
-BOUND, ROOM = 3.2, 1.1  # of the density: BOUND, or ROOM times the largest value of the data
+BOUND, ROOM = 3.2, 1.5  # of the density: BOUND, or ROOM times the largest value of the data
 
 
 class SymmetricLogPolynomial(LogPolynomial):

@@ -207,9 +207,10 @@ def observe(phi, field):
     return np.stack([square, energy, *correlator(phi.mean(2), range(n_t // 2 + 1))], 1)
 
 
-def lags(n_t):
-    """Two separations in time from whose correlators the mass is read."""
-    return n_t // 4, n_t // 2
+def lags(field):
+    """Two separations in time, in sites, from whose correlators the mass is read: N_t / 4 and N_t / 2, at most 4 and 8
+    in imaginary time."""
+    return tuple(min(field.n_t // part, round(most / field.spacing)) for part, most in ((4, 4), (2, 8)))
 
 
 def correlator(series, separations):
@@ -231,7 +232,7 @@ def effective_mass(ratio, separations, spacing, n_t):
 
 def summary(field):
     """The function from averages of `observe` to an array: <phi^2>, E, the mass, C(t)."""
-    separations = lags(field.n_t)
+    separations = lags(field)
 
     def of(means):
         near, far = (means[2 + t] for t in separations)
@@ -270,41 +271,56 @@ def at_spacing(couplings, spacing_1, spacing_3):
 
 
 class Predicted(NamedTuple):
-    """`Averages` of `Estimate`s over m networks, and the effective sample sizes / n of their weights [m]."""
+    """Averages over m networks.
+
+    averages: `Averages` of `Estimate`s. over_true: the same divided by those of the true action on the same fields, so
+    that what both share of the noise cancels. ess: effective sample sizes / n of the weights of the networks [m], and
+    of the true action.
+    """
 
     averages: Averages
+    over_true: Averages
     ess: np.ndarray
+    ess_true: float
 
 
-def _over(values, errors, ess):
-    return Predicted(Averages.of(*over_networks(values, errors, shared=True)), np.asarray(ess))
+def _reweighted(phi, field, log_w, log_w_true):
+    """`Predicted` from fields phi: log_w [m, n] to the actions of the networks, log_w_true [n] to the true one."""
+    of, m = summary(field), len(log_w)
+
+    def each_and_ratios(means):
+        values = np.array([of(row) for row in means])
+        return np.concatenate([values[:m], values[:m] / values[m]])
+
+    found = reweight(observe(phi, field), np.vstack([log_w, log_w_true]), each_and_ratios)
+    both = [over_networks(found.value[k], found.error[k], shared=True) for k in (slice(m), slice(m, None))]
+    return Predicted(*(Averages.of(*each) for each in both), found.ess[:m], float(found.ess[m]))
 
 
 def by_reading(couplings, field, n, seed):
-    """`Predicted` of the actions with couplings [m, 4] of NAMES, on the lattice of `field`, whose energy is meant.
+    """`Predicted` of the actions with couplings [m, 4] of NAMES, on the lattice of `field`, the true action.
 
     n fields of their mean, reweighted to each.
     """
-    couplings = np.asarray(couplings)
-    phi = draw(couplings.mean(0), field.n_x, field.n_t, n, seed)
-    log_w = -field_action.operators(phi) @ (couplings - couplings.mean(0)).T
-    return _reweighted(phi, field, log_w.T)
-
-
-def _reweighted(phi, field, log_w):
-    observed, of = observe(phi, field), summary(field)
-    found = [reweight(observed, each, of) for each in log_w]
-    return _over([each.value for each in found], [each.error for each in found], [each.ess for each in found])
+    couplings = np.atleast_2d(couplings)
+    centre = couplings.mean(0)
+    phi = draw(centre, field.n_x, field.n_t, n, seed)
+    log_w = -field_action.operators(phi) @ (couplings - centre).T
+    log_w_true = -field_action.operators(phi) @ (field_action.true_couplings(field) - centre)
+    return _reweighted(phi, field, log_w.T, log_w_true)
 
 
 def by_law(pairs, field, n, seed):
-    """`Predicted` of S_3 = c_1 S_1 + c_2 S_2 at the spacing of `field`. pairs: two `Judged` each."""
-    D = [one.field.spacing for one in pairs[0]]
-    c = two_temperatures.unchecked(*D, field.spacing)
+    """`Predicted` of S_3 = c_1 S_1 + c_2 S_2 at the spacing of `field`, the true action. pairs: two `Judged` each.
+
+    n fields of the action that is read from S_3, reweighted to it.
+    """
+    c = two_temperatures.unchecked(*(one.field.spacing for one in pairs[0]), field.spacing)
     read = np.mean([c[0] * one.read + c[1] * two.read for one, two in pairs], axis=0)
     phi = draw(read, field.n_x, field.n_t, n, seed)
-    log_w = [field_action.operators(phi) @ read - S for S in _laws(pairs, c, phi)]
-    return _reweighted(phi, field, np.array(log_w))
+    drawn_from = field_action.operators(phi) @ read
+    log_w = np.array([drawn_from - S for S in _laws(pairs, c, phi)])
+    return _reweighted(phi, field, log_w, drawn_from - phi_four.action(phi, field))
 
 
 def _laws(pairs, c, phi):
@@ -366,6 +382,14 @@ class Scan(NamedTuple):
 
     masses: np.ndarray
     found: dict
+
+    def of(self, actions):
+        """The `Scan` of some of the actions, a slice."""
+
+        def part(at):
+            return at._replace(value=at.value[actions], error=at.error[actions])
+
+        return Scan(self.masses, {side: [part(at) for at in every] for side, every in self.found.items()})
 
     def curve(self, side, which):
         """`Estimate` [t] of one of QUANTITIES, over the m actions."""

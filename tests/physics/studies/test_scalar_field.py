@@ -103,14 +103,25 @@ def test_read_actions_are_predicted_by_reweighting():
     assert off(with_one, each[0]) < SIGMAS < off(with_one, each[1])
 
 
+def test_ratios_to_the_true_action_have_less_noise():
+    right = phi_four.free(FREE).square
+    found = study.by_reading([network(FREE, 0.03).read], FREE, 8000, 3)
+    exact = phi_four.free(FREE._replace(mass2=0.53)).square / right
+    assert off(found.over_true.square, exact) < SIGMAS < off(found.over_true.square, 1)
+    relative = found.averages.square.error / found.averages.square.value
+    assert found.over_true.square.error < 0.3 * relative and found.ess_true > 0.95
+
+
 def test_the_law_with_exact_actions():
     """S_3 from two exact actions; from two whose masses are both wrong it is that of the wrong mass."""
+    right = phi_four.free(FREE).square
     for wrong in (0.0, 0.1):
         pairs = [tuple(network(FREE._replace(spacing=D), wrong) for D in (0.8, 1.25)) for _ in range(2)]
-        found = study.by_law(pairs, FREE, 6000, 4).averages.square
-        right = phi_four.free(FREE).square
-        assert off(found, phi_four.free(FREE._replace(mass2=0.5 + wrong)).square) < SIGMAS
-        assert (off(found, right) > SIGMAS) == (wrong > 0)
+        found = study.by_law(pairs, FREE, 6000, 4)
+        exact = phi_four.free(FREE._replace(mass2=0.5 + wrong)).square
+        assert off(found.averages.square, exact) < SIGMAS
+        assert (off(found.averages.square, right) > SIGMAS) == (wrong > 0)
+        assert found.over_true.square.value == pytest.approx(exact / right, abs=0.005)
 
 
 def test_errors_of_the_law():
@@ -131,6 +142,8 @@ def test_the_scan_reweights_to_each_action_and_each_mass():
             assert off(Estimate(at.value[k, 3], at.error[k, 3]), exact) < SIGMAS
             assert abs(at.value[k, 0]) < SIGMAS * at.error[k, 0]  # U4 of a Gaussian
     assert np.shape(scan.curve(4, "xi / L in space").value) == (2,)
+    first = scan.of(slice(1)).curve(4, "chi").value
+    np.testing.assert_allclose(first, [at.value[0, 3] for at in scan.found[4]])
 
 
 def test_binder_cumulants_cross():
