@@ -77,7 +77,8 @@ def _sweep(fields, spacing, mass2, coupling, rng, n_sweeps, clusters):
 class Fields(Chain):
     """The chain of fields float64 [n, N_t, N_x] with the distribution exp(-S) / Z of a `phi_four.PhiFour`.
 
-    Observes the mean of phi^2 and |mean of phi|. clusters: False leaves out the signs. replicas: how many side by side.
+    Observes the means of phi^2 and of phi, and |mean of phi|. clusters: False leaves out the signs. replicas: how many
+    side by side.
     """
 
     def __init__(self, field, *, clusters=True, replicas=None):
@@ -91,10 +92,11 @@ class Fields(Chain):
         _sweep(fields, *self.field[2:], rng, n_sweeps, self.clusters)
 
     def observe(self, fields):
-        return (fields**2).mean((1, 2)), np.abs(fields.mean((1, 2)))
+        M = fields.mean((1, 2))
+        return (fields**2).mean((1, 2)), M, np.abs(M)
 
     def slow(self, seen):
-        return dict(zip(("phi^2", "|phi|"), np.array(seen).transpose(1, 0, 2), strict=True))
+        return dict(zip(("phi^2", "phi", "|phi|"), np.array(seen).transpose(1, 0, 2), strict=True))
 
     def configurations(self, fields):
         return fields.copy()

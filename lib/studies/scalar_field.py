@@ -19,8 +19,8 @@ Averages: <phi^2>; the energy per site in space,
 
     E = 1 / 2 D  -  <(d_t phi)^2> / 2 D^2  +  <(d_x phi)^2 / 2 + m^2 phi^2 / 2 + lambda phi^4 / 4>,
 
-which is -(1 / N_x N_t) d ln Z / d D with the measure d phi / sqrt(2 pi D) of a path integral; and the mass, from the
-decay of the field summed over space.
+which is -(1 / N_x N_t) d ln Z / d D with the measure d phi / sqrt(2 pi D) of a path integral; and the effective mass,
+from the decay of the field summed over space between two separations in time: the gap only if beta is long.
 """
 
 from typing import NamedTuple
@@ -57,11 +57,14 @@ class Judged(NamedTuple):
     excess, of_images: -S - ln q of fields of the true distribution, [n], and of n / 5 of them with q averaged over
         `images`.
     read, read_all [4]: couplings of NAMES by least squares of S_theta on the same fields, the typical ones, and on all.
-    alarms [8]: of EVERY together, on the typical ones.
-    bound [4]: Cramer-Rao.
-    scored, pseudo: couplings of NAMES by score matching and by pseudolikelihood on its training data, `Estimate` [4];
-        None where they were not asked for.
+    alarms, alarms_all [8]: the same of EVERY together.
+    unexplained: part of the variance of S_theta on the typical ones that NAMES do not explain.
+    bound [4], bound_every [8]: Cramer-Rao, of NAMES and of EVERY.
     schwinger_dyson: `Estimate` [N_t N_x + 1] of <phi_i dS_theta / dphi_i> at every site, the last one: their mean.
+    identities: `Estimate` [3] of three averages that vanish for the true action: <phi_j dS_theta / dphi_i> with j the
+        neighbour of i in time, and in space, and <phi_i^3 dS_theta / dphi_i - 3 phi_i^2>.
+    scored, scored_every, pseudo: couplings by score matching, of NAMES [4] and of EVERY [8], and by pseudolikelihood of
+        NAMES on its training data, `Estimate`; None where they were not asked for.
     """
 
     learned: Learned
@@ -73,9 +76,14 @@ class Judged(NamedTuple):
     read: np.ndarray
     read_all: np.ndarray
     alarms: np.ndarray
+    alarms_all: np.ndarray
+    unexplained: float
     bound: np.ndarray
+    bound_every: np.ndarray
     schwinger_dyson: Estimate
+    identities: Estimate
     scored: Estimate | None = None
+    scored_every: Estimate | None = None
     pseudo: Estimate | None = None
 
     @property
@@ -118,7 +126,11 @@ def judge(learned, n=5000):
     exact, few = phi.astype(float), phi[: n // 5]
     S, S_theta = phi_four.action(exact, field), learned.hamiltonian.action(phi)
     symmetric = LearnedHamiltonian(learned.model, 1.0, images(field.n_t, field.n_x))
-    gradient = learned.hamiltonian.gradient(phi)
+    slope = learned.hamiltonian.gradient(phi)
+    vanish = [(np.roll(exact, 1, axis) * slope).mean((1, 2)) for axis in (1, 2)]
+    vanish.append((exact**3 * slope - 3 * exact**2).mean((1, 2)))
+    read, chosen = field_action.read(S_theta, exact), field_action.typical(exact)
+    left = (S_theta - field_action.operators(exact) @ read)[chosen]
 
     return Judged(
         learned=learned,
@@ -127,11 +139,15 @@ def judge(learned, n=5000):
         order=mean(draws.mean((1, 2)) ** 2),
         excess=S_theta - S,
         of_images=symmetric.action(few) - S[: len(few)],
-        read=field_action.read(S_theta, exact),
+        read=read,
         read_all=field_action.read(S_theta, exact, keep=1.0),
         alarms=field_action.read(S_theta, exact, EVERY),
+        alarms_all=field_action.read(S_theta, exact, EVERY, keep=1.0),
+        unexplained=float(left.var() / S_theta[chosen].var()),
         bound=field_action.smallest_error(exact, task.n_train),
-        schwinger_dyson=action_analysis.schwinger_dyson(phi.reshape(n, -1), gradient.reshape(n, -1)),
+        bound_every=field_action.smallest_error(exact, task.n_train, EVERY),
+        schwinger_dyson=action_analysis.schwinger_dyson(phi.reshape(n, -1), slope.reshape(n, -1)),
+        identities=mean(np.stack(vanish, 1)),
     )
 
 
@@ -139,8 +155,11 @@ def judge_beside(learned):
     """The same with what is possible without a network, from the network's training data."""
     task = learned.task
     phi = task.source.configurations(task.n_train, task.data, "train").astype(float)
-    scored, pseudo = field_action.score_matching(phi), field_action.pseudolikelihood(phi)
-    return judge(learned)._replace(scored=scored, pseudo=pseudo)
+    return judge(learned)._replace(
+        scored=field_action.score_matching(phi),
+        scored_every=field_action.score_matching(phi, EVERY),
+        pseudo=field_action.pseudolikelihood(phi),
+    )
 
 
 def couplings(group):
@@ -184,7 +203,7 @@ def _slope(start, end, s, n, seed):
 
 
 class Averages(NamedTuple):
-    """<phi^2>, E per site in space, the mass, and C(t) at t = 0 ... N_t / 2."""
+    """<phi^2>, E per site in space, the effective mass, and C(t) at t = 0 ... N_t / 2."""
 
     square: float
     energy: float
@@ -208,8 +227,8 @@ def observe(phi, field):
 
 
 def lags(field):
-    """Two separations in time, in sites, from whose correlators the mass is read: N_t / 4 and N_t / 2, at most 4 and 8
-    in imaginary time."""
+    """Two separations in time, in sites, from whose correlators the effective mass is read: N_t / 4 and N_t / 2, at
+    most 4 and 8 in imaginary time."""
     return tuple(min(field.n_t // part, round(most / field.spacing)) for part, most in ((4, 4), (2, 8)))
 
 
@@ -231,7 +250,7 @@ def effective_mass(ratio, separations, spacing, n_t):
 
 
 def summary(field):
-    """The function from averages of `observe` to an array: <phi^2>, E, the mass, C(t)."""
+    """The function from averages of `observe` to an array: <phi^2>, E, the effective mass, C(t)."""
     separations = lags(field)
 
     def of(means):
