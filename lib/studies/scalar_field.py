@@ -162,15 +162,15 @@ def judge_beside(learned):
     )
 
 
-def couplings(group):
-    """Those of NAMES over several `Judged`, an `Estimate` [4].
+def couplings(group, every=False):
+    """Those of NAMES over several `Judged`, an `Estimate` [4]; every: of EVERY, read together, [8].
 
     Networks may agree by chance: no error is smaller than Cramer-Rao allows. Networks of one kind share what is wrong
     with their tails: the change from typical fields to all of them is an error in common.
     """
-    values, everywhere = (np.array([getattr(one, name) for one in group]) for name in ("read", "read_all"))
-    shared = np.abs(values.mean(0) - everywhere.mean(0))
-    return over_networks(values, [one.bound for one in group], shared=shared)
+    names = ("alarms", "alarms_all", "bound_every") if every else ("read", "read_all", "bound")
+    values, everywhere, bounds = (np.array([getattr(one, name) for one in group]) for name in names)
+    return over_networks(values, bounds, shared=np.abs(values.mean(0) - everywhere.mean(0)))
 
 
 # ---------------------------------------------------------------- ln Z without a network
