@@ -2,7 +2,7 @@
 
 import functools
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -32,8 +32,10 @@ def field_lattice(_, seed, data, reach=None):
     return FieldLattice.from_fields(data, reach=reach, seed=seed)
 
 
+LATTICE = Recipe(field_lattice, augment=move_field, learning_rate=2e-2, window=0.1, batch=256, sites=64)
 NETWORKS = {
-    "field_lattice": Recipe(field_lattice, augment=move_field, learning_rate=2e-2, window=0.1, batch=256, sites=64)
+    "field_lattice": LATTICE,
+    "field_lattice_slow": replace(LATTICE, learning_rate=1e-2),  # for more sites, which need smaller steps
 }
 
 
