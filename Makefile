@@ -1,5 +1,6 @@
 # make book     execute every chapter from scratch, check the claims, write the site to _build/html
 # make read     write the site from the committed outputs, without executing
+# make plain    the same with plain Sphinx 9 and no jupyter-book, in an environment of its own
 # make pdf      the whole book as one file, _build/book.pdf, from the committed outputs (needs Chromium)
 # make test     all tests
 # make refresh  execute the chapters and write the committed notebooks (CHAPTERS="ising" for some)
@@ -8,12 +9,13 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: book read pdf test refresh constraints clean
+.PHONY: book read plain pdf test refresh constraints clean
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PLAIN := .venv-plain
 export OMP_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
@@ -24,6 +26,9 @@ book: $(STAMP)
 
 read: $(STAMP)
 	@$(BIN)/python -m lib read
+
+plain: $(PLAIN)/.installed
+	@$(PLAIN)/bin/python -m lib read
 
 pdf: $(STAMP)
 	@$(BIN)/python -m lib single --pdf
@@ -47,16 +52,27 @@ constraints: $(STAMP)
 	@mv $(VENV)/constraints.part constraints.txt
 
 clean:
-	rm -rf _build $(VENV) *.egg-info .pytest_cache .ruff_cache
+	rm -rf _build $(VENV) $(PLAIN) *.egg-info .pytest_cache .ruff_cache
 
-$(STAMP): pyproject.toml constraints.txt
-	@command -v $(PYTHON) >/dev/null || { echo "make: no $(PYTHON); install Python 3.11 or newer"; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-		echo "make: $$($(PYTHON) --version) is too old, 3.11 or newer is needed; try: make PYTHON=python3.11"; exit 1; }
+define check-python
+	@command -v $(PYTHON) >/dev/null || { echo "make: no $(PYTHON); install Python 3.11, 3.12 or 3.13"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \
+		echo "make: $$($(PYTHON) --version) was not tried, 3.11 to 3.13 is needed; try: make PYTHON=python3.11"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "make: $(PYTHON) cannot make virtual environments; install its venv package (Debian: python3-venv)"; exit 1; }
+endef
+
+$(STAMP): pyproject.toml constraints.txt
+	$(check-python)
 	@echo "installing into $(VENV) (once)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[book,test]'
 	@$(BIN)/python -c 'import matplotlib.font_manager' # writes its list of fonts, which every kernel gets a copy of
+	@touch $@
+
+$(PLAIN)/.installed: requirements-plain.txt
+	$(check-python)
+	@echo "installing into $(PLAIN) (once)"
+	@test -x $(PLAIN)/bin/python || $(PYTHON) -m venv $(PLAIN)
+	@$(PLAIN)/bin/python -m pip install --quiet -r requirements-plain.txt
 	@touch $@

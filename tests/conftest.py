@@ -140,7 +140,8 @@ def make_repository(folder: Path) -> Path:
     (folder / "data" / "claims.yml").write_text(LEDGER)
     (folder / "book" / "parameters.yml").write_text(RULES)
     (folder / "_toc.yml").write_text(TOC)
-    shutil.copy(ROOT / "_config.yml", folder)
+    for name in ("_config.yml", "conf.py"):
+        shutil.copy(ROOT / name, folder)
     shutil.copy(ROOT / "book" / "references.bib", folder / "book")
     shutil.copytree(ROOT / "book" / "_static", folder / "book" / "_static")
     (folder / "book" / "intro.md").write_text("# A book\n\nSee {doc}`tiny` and {doc}`results`.\n")

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import yaml
@@ -69,20 +70,29 @@ def index() -> str:
 
 
 def sphinx() -> None:
-    """Run jupyter-book on the stage with warnings as errors, from clean doctrees (a stale one hides warnings)."""
+    """Build the stage with warnings as errors, from clean doctrees (a stale one hides warnings)."""
     say("Sphinx: building the pages")
     for name in (".doctrees", "html"):
         shutil.rmtree(BUILD / name, ignore_errors=True)
-    # a process of its own, which ends with this one
-    start = "from lib import processes; processes.follow_named_parent(); from jupyter_book.cli.main import main; main()"
-    command = [sys.executable, "-c", start]
-    command += ["build", str(STAGE), "--path-output", str(BUILD.parent), "-W", "--keep-going", "-q"]
     environment = os.environ | {processes.PARENT: str(os.getpid())}
-    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    result = subprocess.run(builder(), cwd=ROOT, env=environment, capture_output=True, text=True)
     log = re.sub(r"\x1b\[[0-9;]*m", "", result.stdout + result.stderr)
     files.write_text(BUILD / "sphinx.log", log)
     if problem := sphinx_problem(log, result.returncode):
         raise BookError(f"Sphinx: {problem} (all of it: _build/sphinx.log)")
+
+
+def builder() -> list[str]:
+    """The command that builds the stage: jupyter-book; where it is not installed, plain Sphinx with conf.py."""
+    if find_spec("jupyter_book"):
+        main = "jupyter_book.cli.main"
+        arguments = ["build", str(STAGE), "--path-output", str(BUILD.parent)]
+    else:
+        main = "sphinx.cmd.build"
+        arguments = ["-c", str(ROOT), "-d", str(BUILD / ".doctrees"), str(STAGE), str(BUILD / "html")]
+    # a process of its own, which ends with this one
+    start = f"import sys; from lib import processes; processes.follow_named_parent(); from {main} import main"
+    return [sys.executable, "-c", f"{start}; sys.exit(main())", *arguments, "-W", "--keep-going", "-q"]
 
 
 def sphinx_problem(log: str, code: int) -> str | None:

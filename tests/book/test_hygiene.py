@@ -194,9 +194,10 @@ def test_every_file_of_lib_is_tracked():
 def test_nothing_unknown_at_top_level():
     """The folders and files of DESIGN, and what is there with a reason."""
     folders = "book lib data tests benchmarks .ci"
-    settings = "_config.yml _toc.yml environment.yml constraints.txt pyproject.toml Makefile .gitignore"
+    settings = "_config.yml _toc.yml conf.py environment.yml pyproject.toml Makefile .gitignore"
+    versions = "constraints.txt requirements-plain.txt"
     texts = "README.md CONTRIBUTING.md LICENSE CITATION.cff"
-    assert {name.split("/")[0] for name in tracked()} == {*f"{folders} {settings} {texts}".split()}
+    assert {name.split("/")[0] for name in tracked()} == {*f"{folders} {settings} {versions} {texts}".split()}
 
 
 # What is installed -----------------------------------------------------------------------------------------
