@@ -1,6 +1,7 @@
 """The site: what Sphinx is given, what of its log is a failure."""
 
 import re
+import shutil
 
 import pytest
 
@@ -66,12 +67,19 @@ def test_the_first_problem_of_a_sphinx_log(log, code, problem):
 def test_from_the_chapters_to_the_pages(tmp_path):
     """`lib book` builds the site and leaves the tree as it was; a warning of Sphinx fails `lib read`."""
     root = make_repository(tmp_path)
+    with (root / "book" / "intro.md").open("a") as page:
+        page.write("\n:::{container} whole-book\nNot here.\n:::\n")
     before = files(root)
     result = run_lib(root, "book")
     assert result.returncode == 0 and result.stderr == "", result.stdout + result.stderr
     assert files(root) == before
     html = root / "_build" / "html"
     assert (html / "index.html").exists()
+    first = (html / "book" / "intro.html").read_text()
+    printed = any(map(shutil.which, single.BROWSERS))
+    assert ("left out, the PDF" not in result.stdout) == ("Not here" not in first) == printed
+    for name in ("book.html", "book.pdf"):
+        assert (f'href="../{name}"' in first) == (html / name).exists() == printed
     results = (html / "book" / "results.html").read_text()
     assert "passed (within 0.5 of 1)" in results and "not applicable: none." in results
     chapter = (html / "book" / "tiny.html").read_text()
