@@ -2,7 +2,7 @@
 # make read     write the site from the committed outputs, without executing
 # make plain    the same with plain Sphinx 9 and no jupyter-book, in an environment of its own
 # make pdf      the whole book as one file, _build/book.pdf, from the committed outputs (needs Chromium)
-#               each of the three with SOLUTIONS=no: exercises without their solutions, for a course
+#               each of the four with SOLUTIONS=no: exercises without their solutions, for a course
 # make test     all tests
 # make refresh  execute the chapters and write the committed notebooks (CHAPTERS="ising" for some)
 # make clean    remove what the others made, .venv included
@@ -34,7 +34,7 @@ read: $(STAMP)
 	@$(BIN)/python -m lib read $(WITHOUT)
 
 plain: $(PLAIN)/.installed
-	@$(PLAIN)/bin/python -m lib read
+	@$(PLAIN)/bin/python -m lib read $(WITHOUT)
 
 pdf: $(STAMP)
 	@$(BIN)/python -m lib single --pdf $(WITHOUT)
