@@ -2,6 +2,7 @@
 # make read     write the site from the committed outputs, without executing
 # make plain    the same with plain Sphinx 9 and no jupyter-book, in an environment of its own
 # make pdf      the whole book as one file, _build/book.pdf, from the committed outputs (needs Chromium)
+#               each of the four with SOLUTIONS=no: exercises without their solutions, for a course
 # make test     all tests
 # make refresh  execute the chapters and write the committed notebooks (CHAPTERS="ising" for some)
 # make clean    remove what the others made, .venv included
@@ -12,6 +13,7 @@ SHELL := /bin/bash
 .PHONY: book read plain pdf test refresh constraints clean
 
 PYTHON ?= python3
+SOLUTIONS ?= yes
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -20,18 +22,22 @@ export OMP_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export NUMBA_NUM_THREADS := 1
+ifneq ($(filter-out yes no,$(SOLUTIONS)),)
+$(error SOLUTIONS is yes or no, not $(SOLUTIONS))
+endif
+WITHOUT := $(if $(filter no,$(SOLUTIONS)),--without-solutions)
 
 book: $(STAMP)
-	@$(BIN)/python -m lib book
+	@$(BIN)/python -m lib book $(WITHOUT)
 
 read: $(STAMP)
-	@$(BIN)/python -m lib read
+	@$(BIN)/python -m lib read $(WITHOUT)
 
 plain: $(PLAIN)/.installed
-	@$(PLAIN)/bin/python -m lib read
+	@$(PLAIN)/bin/python -m lib read $(WITHOUT)
 
 pdf: $(STAMP)
-	@$(BIN)/python -m lib single --pdf
+	@$(BIN)/python -m lib single --pdf $(WITHOUT)
 
 # two processes of tests side by side: each has one core, so that chapters start no workers of their own
 test: export DAN_BOOK_WORKERS := 1

@@ -126,12 +126,15 @@ def _parser() -> argparse.ArgumentParser:
     text = "renew the stamps of these chapters (default: all stale ones) where `make test` passed at this very code"
     option("--accept", nargs="*", dest="renew", metavar="CHAPTER", help=text)
 
-    command("book", "site:book", "execute everything from scratch and build the site", refused=1)
-    command("read", "site:read", "build the site from the committed outputs", refused=1)
+    book = command("book", "site:book", "execute everything from scratch and build the site", refused=1)
+    read = command("read", "site:read", "build the site from the committed outputs", refused=1)
 
     text = "the whole book as one file, _build/book.html, from the committed outputs"
-    option = command("single", "single:show", text, refused=1)
-    option("--pdf", action="store_true", help="print it to _build/book.pdf as well; needs Chromium")
+    single = command("single", "site:single_files", text, refused=1)
+    single("--pdf", action="store_true", help="print it to _build/book.pdf as well; needs Chromium")
+    text = "for a course: exercises stay, and the notebooks that the pages offer are student versions"
+    for option in (book, read, single):
+        option("--without-solutions", action="store_false", dest="solutions", help=text)
     return parser
 
 

@@ -6,6 +6,8 @@ reports claims the targets that the results page links to. The notebooks themsel
 The teacher page: tables from the executed chapters, by the directives `{chapter-times}`, `{section-times} NAME` with
 the titles of sections as its lines, none for all of them, and `{exercise-list} NAME ...`.
 
+The first page: `{claims-in-words}`, a table of the claims in its lines, `claim: words`.
+
 All pages: none asks another host for anything, whatever the extensions of jupyter-book bring.
 """
 
@@ -15,7 +17,7 @@ import nbformat
 from nbformat import v4
 from sphinx.util.docutils import SphinxDirective
 
-from lib.book import notebooks, results, teaching
+from lib.book import highlights, notebooks, results, teaching
 from lib.book.chapter import Chapter, named
 from lib.book.templates import render
 from lib.errors import BookError
@@ -67,7 +69,7 @@ def cost(chapter: Chapter) -> str:
     return f"{seconds} s" + (f" and at most {results.memory(chapter)} of memory" if memory else "")
 
 
-# The teacher page ------------------------------------------------------------------------------------------
+# Tables ----------------------------------------------------------------------------------------------------
 
 
 class Table(SphinxDirective):
@@ -89,6 +91,7 @@ TABLES = {
     "chapter-times": lambda chapters, _: teaching.chapters_table(chapters),
     "section-times": lambda chapters, titles: "\n".join(teaching.sections_table(each, titles) for each in chapters),
     "exercise-list": lambda chapters, _: teaching.exercises_table(chapters),
+    "claims-in-words": highlights.table,
 }
 
 

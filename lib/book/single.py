@@ -14,10 +14,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from lib import files
-from lib.book import refresh, site
 from lib.book.chapter import in_toc
 from lib.errors import BookError, last_line
-from lib.paths import BUILD
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 STYLES = ("pygments.css", "exercise.css", "proof.css", "single.css")
@@ -114,15 +112,6 @@ def pdf(document: Path, output: Path, browser: str) -> None:
         if result.returncode or not part.is_file():
             raise BookError(f"{browser} did not print {document}: {last_line(result.stderr)}")
         shutil.move(part, output)
-
-
-def show(pdf: bool) -> None:
-    """`lib single`: build the site from the committed outputs, and the single files out of it."""
-    browser = chromium() if pdf else None  # say so before the work if there is none
-    with refresh.building():
-        site.build(execute=False)
-        for path in build(BUILD, browser):
-            print(f"{path}: {path.stat().st_size / 1e6:.0f} MB")
 
 
 def build(build_folder: Path, browser: str | None) -> list[Path]:

@@ -1,6 +1,7 @@
 """Build the site: stage the sources, execute the chapters there, write the results page, run Sphinx.
 
-Everything happens in `_build/stage`, so the work tree stays as it was.
+Everything happens in `_build/stage`, so the work tree stays as it was. For a course the solutions are taken out there,
+before Sphinx sees them, so that neither a page nor the search knows them.
 """
 
 import os
@@ -12,10 +13,11 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
+import nbformat
 import yaml
 
 from lib import files, processes
-from lib.book import refresh
+from lib.book import notebooks, refresh, single, student
 from lib.book.chapter import Chapter, chapters, in_toc
 from lib.book.execute import say
 from lib.book.templates import render
@@ -23,21 +25,40 @@ from lib.errors import BookError, last_line
 from lib.paths import BOOK, BUILD, ROOT
 
 STAGE = BUILD / "stage"
+# the words of the first page that become links where the single files were built
+NOT_BUILT = re.compile(r'<div class="whole-book\b.*?</div>', re.DOTALL)
+LINKS = {".html": "The whole book as one page that needs no other file", ".pdf": "as a PDF"}
 
 
 @refresh.building()
-def book() -> None:
-    """`lib book`, behind `make book`: the site in _build/html, after executing every chapter from scratch."""
-    build(execute=True)
+def book(solutions: bool = True) -> None:
+    """`lib book`, behind `make book`: the site in _build/html, after executing every chapter from scratch.
+
+    With the single files, where there is a Chromium.
+    """
+    build(execute=True, solutions=solutions)
+    try:
+        add_single_files(single.chromium())
+    except BookError as error:
+        say(f"left out, the PDF and the book as one file: {error}")
 
 
 @refresh.building()
-def read() -> None:
+def read(solutions: bool = True) -> None:
     """`lib read`, behind `make read`: the site in _build/html, from the committed outputs."""
-    build(execute=False)
+    build(execute=False, solutions=solutions)
 
 
-def build(execute: bool) -> None:
+def single_files(pdf: bool, solutions: bool = True) -> None:
+    """`lib single`: build the site from the committed outputs, and the single files out of it."""
+    browser = single.chromium() if pdf else None  # say so before the work if there is none
+    with refresh.building():
+        build(execute=False, solutions=solutions)
+        add_single_files(browser)
+
+
+def build(execute: bool, solutions: bool = True) -> None:
+    """The site in _build/html. solutions: whether the pages and the notebooks that they offer have them."""
     start = time.monotonic()
     stage()
     if execute:
@@ -45,7 +66,12 @@ def build(execute: bool) -> None:
         _, failures = refresh.run_chapters(jobs)
         refresh.raise_all(failures)
         refresh.write_pages([Chapter(output) for _, output in jobs], STAGE / "book")
+    downloads = {} if solutions else take_solutions_out()
     sphinx()
+    for name, notebook in downloads.items():
+        target = BUILD / "html" / "_sources" / "book" / name
+        if target.exists():  # it is a page
+            notebooks.write(notebook, target)
     files.write_text(BUILD / "html" / "index.html", index())
     say(f"{BUILD / 'html' / 'index.html'}: built in {time.monotonic() - start:.0f} s")
 
@@ -57,6 +83,29 @@ def stage() -> None:
     shutil.copytree(BOOK, STAGE / "book", ignore=shutil.ignore_patterns(".ipynb_checkpoints", "__pycache__"))
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy(ROOT / name, STAGE)
+
+
+def take_solutions_out() -> dict[str, nbformat.NotebookNode]:
+    """Of the chapters on the stage. Their student versions by file name, for the download buttons of the pages."""
+    made = {}
+    for path in sorted((STAGE / "book").glob("*.ipynb")):
+        chapter = notebooks.read(path)
+        made[path.name] = student.student(chapter, path.stem, student.NOT_ON_THE_PAGES)
+        notebooks.write(student.for_a_page(chapter, path.stem), path)
+    return made
+
+
+def add_single_files(browser: str | None) -> None:
+    """Make the single files out of the built site, and link them from its first page. browser: path of a Chromium."""
+    site, links = BUILD / "html", []
+    for path in single.build(BUILD, browser):
+        size = f"{path.stat().st_size / 1e6:.0f} MB"
+        say(f"{path}: {size}")
+        shutil.copy(path, site)  # a copy of the site has them, too
+        links.append(f'<a href="../{path.name}">{LINKS[path.suffix]}</a> ({size})')
+    first = site / f"{in_toc(ROOT)[0]}.html"
+    built = f'<div class="whole-book"><p>{", ".join(links)}.</p></div>'
+    files.write_text(first, NOT_BUILT.sub(built, files.read_text(first)))
 
 
 def index() -> str:

@@ -7,6 +7,9 @@ and a cell whose stub is empty belongs to the one before. Cells tagged `grade` l
 book's own solution.
 
 Exercises become plain Markdown, because a notebook editor does not know the directive.
+
+`for_a_page` is the same for the pages of a site without solutions: exercises stay what they are, and only the stubs
+that a notebook has are shown.
 """
 
 import copy
@@ -31,8 +34,9 @@ OPTION = re.compile(r":(?P<name>[\w-]+):[ \t]*(?P<value>.*?)[ \t]*(\n|$)")
 NOTE = """**Student version of the chapter `{name}`.** The solutions of the exercises are left out; where one
 had code, there is a cell for yours. Everything else is as in the book, its outputs included. Run the cells from the top
 before you start: the exercises use what they define. Where a cell calls `grading.grade`, it says whether your code is
-right. The solutions are in the book, folded below each exercise. Keep your work outside the folder `_build`, which
-`make clean` removes."""
+right. {where} Keep your work outside the folder `_build`, which `make clean` removes."""
+IN_THE_BOOK = "The solutions are in the book, folded below each exercise."
+NOT_ON_THE_PAGES = "The pages of this course have no solutions."
 
 
 @dataclass(frozen=True)
@@ -56,27 +60,53 @@ def exercises(chapter: nbformat.NotebookNode) -> list[Exercise]:
     return found
 
 
-def student(chapter: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
-    """The student version of a chapter. BookError, naming it, if a solution is not closed, or not opened."""
-    made, inside = copy.deepcopy(chapter), ""
-    cells = [v4.new_markdown_cell(NOTE.format(name=name), id="student-note")]
-    for cell in made.cells:
+def student(chapter: nbformat.NotebookNode, name: str, where: str = IN_THE_BOOK) -> nbformat.NotebookNode:
+    """The student version of a chapter. BookError, naming it, if a solution is not closed, or not opened.
+
+    where: a sentence for its first cell that says where the solutions are.
+    """
+    made = copy.deepcopy(chapter)
+    note = v4.new_markdown_cell(NOTE.format(name=name, where=where), id="student-note")
+    made.cells = [note, *_without_solutions(made.cells, name, plain=True)]
+    made.metadata["dan_book"] = {"student_of": name}
+    return made
+
+
+def for_a_page(chapter: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
+    """A chapter without its solutions, for the site: exercises are still directives, so that they can be linked.
+
+    Where a cell of a solution has no stub, nothing is in its place. BookError as in `student`.
+    """
+    made = copy.deepcopy(chapter)
+    made.cells = _without_solutions(made.cells, name, plain=False)
+    seconds, cells = made.metadata.get("dan_book", {}).get("cell_seconds", []), notebooks.code_cells(chapter)
+    if len(seconds) == len(cells):  # the tables of the teacher page know the cells by their number
+        took = {cell.id: each for cell, each in zip(cells, seconds, strict=True) if "solution" not in tags(cell)}
+        made.metadata["dan_book"]["cell_seconds"] = [took.get(cell.id, 0.0) for cell in notebooks.code_cells(made)]
+    return made
+
+
+def _without_solutions(cells: list, name: str, plain: bool) -> list:
+    """These cells without solutions and without what the grades printed.
+
+    plain: for a notebook editor: exercises as plain Markdown, a stub for every cell of a solution.
+    """
+    kept, inside = [], ""
+    for cell in cells:
         if cell.cell_type == "markdown":
             before = cell.source
-            cell.source, inside = _without_solutions(before, inside, name)
+            cell.source, inside = _text_without_solutions(before, inside, name, plain)
             if cell.source.strip() or not before.strip():
-                cells.append(cell)
+                kept.append(cell)
         elif cell.cell_type == "code" and (inside or "solution" in tags(cell)):
-            _add_stub(cells, cell)
+            _add_stub(kept, cell, STUB if plain else "")
         else:
             if "grade" in tags(cell):
                 cell.outputs, cell.execution_count = [], None
-            cells.append(cell)
+            kept.append(cell)
     if inside:
         raise BookError(f"{name}: the solution of {inside!r} has no solution-end")
-    made.cells = cells
-    made.metadata["dan_book"] = {"student_of": name}
-    return made
+    return kept
 
 
 def show(chapter: list[str], out: Path) -> None:
@@ -101,22 +131,26 @@ def write(chapters: list[Chapter], folder: Path) -> list[Path]:
     return list(made)
 
 
-def _add_stub(cells: list, cell: nbformat.NotebookNode) -> None:
-    """Put the stub of a solution's code cell in its place, or let the stub before it stand for this cell as well."""
-    stub = cell.metadata.get("dan_book", {}).get("stub", STUB).strip()
-    last = cells[-1].metadata.get("dan_book", {})
+def _add_stub(cells: list, cell: nbformat.NotebookNode, default: str) -> None:
+    """Put the stub of a solution's code cell in its place, or let the stub before it stand for this cell as well.
+
+    default: the stub of a cell that has none of its own; where it is empty, nothing is put there.
+    """
+    stub = cell.metadata.get("dan_book", {}).get("stub", default).strip()
+    last = cells[-1].metadata.get("dan_book", {}) if cells else {}
     if "stub_of" in last and (not stub or stub == STUB == cells[-1].source):
         last["stub_of"].append(cell.id)
-        return
-    new = v4.new_code_cell(stub or STUB, id=cell.id)
-    new.metadata["dan_book"] = {"stub_of": [cell.id]}
-    cells.append(new)
+    elif stub or default:
+        new = v4.new_code_cell(stub or default, id=cell.id)
+        new.metadata["dan_book"] = {"stub_of": [cell.id]}
+        cells.append(new)
 
 
-def _without_solutions(text: str, inside: str, name: str) -> tuple[str, str]:
-    """The text of a cell outside solutions, with exercises as plain Markdown, and the solution that is open at its end.
+def _text_without_solutions(text: str, inside: str, name: str, plain: bool) -> tuple[str, str]:
+    """The text of a cell outside solutions, and the solution that is open at its end.
 
-    inside: the label of the one open at its start, empty if there is none. name: of the chapter.
+    inside: the label of the one open at its start, empty if there is none. name: of the chapter. plain: exercises as
+    plain Markdown.
     """
     kept, position = [], 0
     for match in [*DIRECTIVE.finditer(text), None]:
@@ -136,11 +170,11 @@ def _without_solutions(text: str, inside: str, name: str) -> tuple[str, str]:
             if not inside:
                 raise BookError(f"{name}: a solution-end without a solution-start")
             inside = ""
-        elif not inside and kind in ("exercise", "exercise-start"):
+        elif not inside and plain and kind in ("exercise", "exercise-start"):
             label, body = _options(match["body"])
             heading = f"**Exercise: {argument}**" if argument else "**Exercise**"
             kept.append(heading + (f" (`{label}`)" if label else "") + f"\n\n{body}")
-        elif not inside and kind not in ("solution", "exercise-end"):
+        elif not inside and kind != "solution" and not (plain and kind == "exercise-end"):
             kept.append(match[0])
 
 

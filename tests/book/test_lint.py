@@ -3,6 +3,8 @@
 import ast
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -126,6 +128,21 @@ def test_a_data_file_by_another_name_is_noticed():
         "paths.data_file(f'{x}.csv')",
         "data_file()",
     ]
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+@pytest.mark.parametrize("target", ["book", "read", "plain", "pdf"])
+def test_make_passes_on_whether_solutions_are_shown(target):
+    for value, ending in (("yes", ""), ("no", " --without-solutions")):
+        command = ["make", "-n", target, f"SOLUTIONS={value}", "-o", ".venv/.installed", "-o", ".venv-plain/.installed"]
+        lines = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+        assert (
+            lines[-1]
+            .rstrip()
+            .endswith("-m lib " + {"pdf": "single --pdf", "plain": "read"}.get(target, target) + ending)
+        )
+    refused = subprocess.run(["make", "-n", target, "SOLUTIONS=No"], cwd=ROOT, capture_output=True, text=True)
+    assert refused.returncode == 2 and "SOLUTIONS is yes or no, not No" in refused.stderr
 
 
 def test_the_commands_of_the_readme_are_there():

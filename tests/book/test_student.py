@@ -297,6 +297,59 @@ def test_a_solution_that_is_not_closed_is_refused(start, end, problem):
     assert str(caught.value) == problem
 
 
+def test_a_page_without_solutions_keeps_exercises_and_shows_only_written_stubs():
+    made = small()
+    made.metadata["dan_book"] = {"seconds": 9, "cell_seconds": [0.1, 0.2, 3.0, 4.0, 5.0, 6.0, 0.7]}
+    page = student.for_a_page(made, "small")
+    nbformat.validate(page)
+    assert "ecret" not in str(page)
+    assert [cell.source for cell in page.cells[:3]] == [cell.source for cell in made.cells[:3]]
+    assert [cell.source for cell in page.cells[4:6]] == ["def f(x):\n    raise NotImplementedError", GRADE]
+    assert page.cells[3].source == "## Exercises\n\n" + EXERCISE and page.cells[5].outputs == []
+    assert student.exercises(page) == student.exercises(made)
+    assert page.metadata["dan_book"] == {"seconds": 9, "cell_seconds": [0.1, 0.2, 0.0, 0.7]}
+
+
+def solution_lines(chapter) -> set[str]:
+    """Lines of the solutions of a chapter, text, code and outputs, that stand nowhere else in it."""
+    inside, within, outside = False, [], []
+    block = re.compile(r"^(`{3,}|:{3,})\{(solution[\w-]*)\}(.*?)^\1$", re.MULTILINE | re.DOTALL)
+    for cell in chapter.cells:
+        if cell.cell_type == "markdown":
+            texts = iter(block.split(cell.source))  # what is between, and of every block its fence, name and body
+            (within if inside else outside).append(next(texts))
+            for _, name, body, after in zip(texts, texts, texts, texts, strict=True):
+                if name == "solution":
+                    within.append(body.partition("\n\n")[2])
+                else:
+                    inside = name == "solution-start"
+                (within if inside else outside).append(after)
+        else:
+            here = within if "solution" in tags(cell) else outside
+            here += [cell.source, *(o.text for o in cell.outputs if o.output_type == "stream")]
+            outside.append(cell.metadata.get("dan_book", {}).get("stub", ""))
+    elsewhere = "\n".join(outside)
+    lines = {line.strip() for text in within for line in text.splitlines()}
+    return {line for line in lines if len(line) > 12 and line not in elsewhere}
+
+
+def test_chapter_on_a_page_without_solutions(chapter):
+    """Of every chapter: no line of a solution in what Sphinx gets or a reader downloads, exercises and grades there."""
+    page = student.for_a_page(chapter, "a_chapter")
+    nbformat.validate(page)
+    lines, exercises = solution_lines(chapter), student.exercises(chapter)
+    assert lines and student.exercises(page) == exercises
+    for made in (page, student.student(chapter, "a_chapter", student.NOT_ON_THE_PAGES)):
+        printed = [o.text for cell in made.cells for o in cell.get("outputs", []) if o.output_type == "stream"]
+        text = "\n".join([cell.source for cell in made.cells] + printed)
+        assert [line for line in sorted(lines) if line in text] == [] and "{solution" not in text
+        assert all(exercise.label in text for exercise in exercises)
+        graded = [cell.source for cell in chapter.cells if "grade" in tags(cell)]
+        assert [cell.source for cell in made.cells if "grade" in tags(cell)] == graded
+    took = page.metadata.get("dan_book", {}).get("cell_seconds")
+    assert took is None or len(took) == len(notebooks.code_cells(page))
+
+
 def test_chapter_as_a_student_version(chapter):
     """Of every chapter: no solution left, every other cell as it was, and the chapter again with them put back."""
     made = student.student(chapter, "a_chapter")
