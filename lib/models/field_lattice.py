@@ -17,6 +17,7 @@ is a ratio of variances (`lost_by_reach`).
 
 import numpy as np
 import torch
+from torch.nn.functional import softsign
 
 from lib.models.heads.real import LogPolynomial
 from lib.models.markov_lattice import MarkovLattice, context_index
@@ -71,6 +72,20 @@ class FieldLattice(MarkovLattice):
         context = within(context_index(side, side, 1), side, reach).numpy()
         start = regression(correlation(fields), context)
         return cls(side, head, regression=start, reach=reach, hidden=hidden, rank=rank, seed=seed)
+
+    def _conditional(self, features, sites, weights, extra=None):
+        # the fast kernel knows the gradient by the weights only; slopes of the action need that by the field
+        if not features.requires_grad:
+            return super()._conditional(features, sites, weights, extra)
+        first, output = (each[sites] for each in weights)
+        first_bias, second_bias, output_bias = self._biases()
+        seen = features[self.context[sites]].flatten(1, 2)  # [S, n_context, n]
+        z = first.transpose(1, 2) @ seen
+        h = softsign(z[:, : self.hidden] + first_bias[sites][..., None])
+        k = softsign(self.second.T @ h + second_bias[:, None])
+        odd = z[:, self.hidden :] + output[..., : self.n_odd].transpose(1, 2) @ k
+        even = output[..., self.n_odd :].transpose(1, 2) @ k**2
+        return torch.cat([odd, even], 1) + output_bias[sites][..., None]
 
     def _site_weights(self):
         first, output = super()._site_weights()

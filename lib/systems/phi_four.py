@@ -82,10 +82,16 @@ class TwoColumns(NamedTuple):
     gap: float
 
 
-def two_columns(field, points=40, limit=3.5):
-    """`TwoColumns` of a field with N_x = 2, by transfer matrix. points: for each of the two sites, in |phi| < limit."""
+def two_columns(field, points=40, limit=None):
+    """`TwoColumns` of a field with N_x = 2, by transfer matrix.
+
+    points: for each of the two sites, in |phi| < limit; None: 3.5, or 1.5 beyond the minima of V.
+    """
     if field.n_x != 2:
         raise ValueError(f"n_x = {field.n_x}: the transfer matrix is for two columns")
+    if limit is None:
+        minimum = np.sqrt(max(-field.mass2, 0) / field.coupling) if field.coupling else 0.0
+        limit = max(3.5, minimum + 1.5 / min(1.0, field.coupling or 1.0) ** 0.25)
     nodes, weights = np.polynomial.legendre.leggauss(points)
     a, b = (each.ravel() for each in np.meshgrid(limit * nodes, limit * nodes, indexing="ij"))
     weight = limit**2 * np.outer(weights, weights).ravel()

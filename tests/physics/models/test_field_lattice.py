@@ -6,6 +6,7 @@ import torch
 from lib.models.field_lattice import FieldLattice, SymmetricLogPolynomial, correlation, lost_by_reach, regression
 from lib.models.fit import fit
 from lib.models.heads.real import LogPolynomial
+from lib.models.learned import LearnedHamiltonian
 from lib.samplers import mcmc
 from lib.samplers.scalar_field import Fields
 from lib.systems import phi_four
@@ -119,3 +120,19 @@ def test_what_a_short_reach_must_cost():
     kl = (np.trace(precision @ covariance) - 16 - np.linalg.slogdet(precision @ covariance)[1]) / 2
     assert abs(lost_by_reach(exact, 1.0) - kl) < 1e-4 * kl + 1e-6
     assert lost_by_reach(exact, 1.0) > lost_by_reach(exact, 2.0) > -1e-9
+
+
+def test_slopes_of_the_action_are_its_derivatives():
+    """By the field, through its own density and through all that see it; and the two ways to a conditional agree."""
+    model = network()
+    phi = torch.as_tensor(np.random.default_rng(3).normal(scale=0.8, size=(2, 4, 4)))
+    hamiltonian = LearnedHamiltonian(model, 1.0)
+    slope, h = hamiltonian.gradient(phi.numpy()), 1e-5
+    for t in range(4):
+        for x in range(4):
+            step = torch.zeros(4, 4, dtype=torch.float64)
+            step[t, x] = h
+            up, down = (hamiltonian.action((phi + sign * step).numpy()) for sign in (1, -1))
+            np.testing.assert_allclose(slope[:, t, x], (up - down) / (2 * h), atol=1e-7)
+    fast, slow = model.conditionals(phi.flatten(1)), model.conditionals(phi.flatten(1).requires_grad_())
+    assert torch.allclose(fast, slow)

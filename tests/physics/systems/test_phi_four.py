@@ -81,3 +81,11 @@ def test_impossible_questions_are_refused():
         phi_four.free(INTERACTING)
     with pytest.raises(ValueError, match="n_x = 8"):
         phi_four.two_columns(INTERACTING._replace(n_x=8))
+
+
+@pytest.mark.parametrize(("mass2", "coupling"), [(-1.6, 0.3), (0.5, 0.3), (-1.6, 3.0)])
+def test_two_columns_far_from_the_default(mass2, coupling):
+    """The grid reaches where the field is: a wider and finer one changes nothing."""
+    field = INTERACTING._replace(mass2=mass2, coupling=coupling)
+    found, finer = phi_four.two_columns(field), phi_four.two_columns(field, points=60, limit=6.5)
+    np.testing.assert_allclose(found, finer, rtol=1e-4)
