@@ -14,9 +14,7 @@ import numpy as np
 from lib.samplers.chains import Chain
 from lib.samplers.swendsen_wang import _root
 
-STEP = (
-    2.5  # half width of what Metropolis offers, in units of the width 1 / sqrt(2 A) of exp(-A phi^2), A without lambda
-)
+STEP = 2.5  # half width of what Metropolis offers, in units of the width of exp(-A phi^2), A without lambda
 PER_REPLICA = 128  # configurations of a replica, so that its equilibration is a small part of the work
 METROPOLIS = 2  # sweeps of it for each update of the clusters
 

@@ -52,8 +52,7 @@ EVERY = field_action.NAMES + field_action.FORBIDDEN
 class Judged(NamedTuple):
     """What one network says.
 
-    log_z, ess: of its draws with weights exp(-S) / q; ln Z is that of the true action. order: <(mean of phi)^2> of the
-        draws without weights.
+    log_z, ess: of its draws with weights exp(-S) / q; ln Z is that of the true action.
     excess, of_images: -S - ln q of fields of the true distribution, [n], and of n / 5 of them with q averaged over
         `images`.
     read, read_all [4]: couplings of NAMES by least squares of S_theta on the same fields, the typical ones, and on all.
@@ -70,7 +69,6 @@ class Judged(NamedTuple):
     learned: Learned
     log_z: Estimate
     ess: float
-    order: Estimate
     excess: np.ndarray
     of_images: np.ndarray
     read: np.ndarray
@@ -136,7 +134,6 @@ def judge(learned, n=5000):
         learned=learned,
         log_z=Estimate(log_mean_weight(log_w), float(np.sqrt(max(1 / ess - 1, 0) / len(draws)))),
         ess=ess,
-        order=mean(draws.mean((1, 2)) ** 2),
         excess=S_theta - S,
         of_images=symmetric.action(few) - S[: len(few)],
         read=read,
@@ -276,6 +273,13 @@ def draw(couplings, n_x, n_t, n, seed):
     return unit * mcmc.sample(Fields(field), n, np.random.default_rng(seed)).configurations
 
 
+def around_mean(couplings, n_x, n_t, n, seed):
+    """n fields of the mean of couplings [m, 4], and ln w [m, n] to each of the m actions."""
+    centre = couplings.mean(0)
+    phi = draw(centre, n_x, n_t, n, seed)
+    return phi, -(couplings - centre) @ field_action.operators(phi).T
+
+
 def direct(field, n, seed):
     """`Averages` of `Estimate`s from n independent fields of the true action."""
     phi = draw(field_action.true_couplings(field), field.n_x, field.n_t, n, seed)
@@ -322,11 +326,9 @@ def by_reading(couplings, field, n, seed):
     n fields of their mean, reweighted to each.
     """
     couplings = np.atleast_2d(couplings)
-    centre = couplings.mean(0)
-    phi = draw(centre, field.n_x, field.n_t, n, seed)
-    log_w = -field_action.operators(phi) @ (couplings - centre).T
-    log_w_true = -field_action.operators(phi) @ (field_action.true_couplings(field) - centre)
-    return _reweighted(phi, field, log_w.T, log_w_true)
+    phi, log_w = around_mean(couplings, field.n_x, field.n_t, n, seed)
+    log_w_true = (couplings.mean(0) - field_action.true_couplings(field)) @ field_action.operators(phi).T
+    return _reweighted(phi, field, log_w, log_w_true)
 
 
 def by_law(pairs, field, n, seed):
@@ -464,8 +466,7 @@ def gaps(couplings, field, n, seed):
     From the decay of the Fourier modes of phi between GAP_LAGS: on a lattice long in time.
     """
     couplings = np.atleast_2d(couplings)
-    phi = draw(couplings.mean(0), field.n_x, field.n_t, n, seed)
-    log_w = -field_action.operators(phi) @ (couplings - couplings.mean(0)).T
+    phi, log_w = around_mean(couplings, field.n_x, field.n_t, n, seed)
     wave = np.fft.fft(phi, axis=2)[:, :, 1]
     at_rest = correlator(phi.mean(2), GAP_LAGS[0])
     moving = correlator(wave.real, GAP_LAGS[1]) + correlator(wave.imag, GAP_LAGS[1])
@@ -475,6 +476,6 @@ def gaps(couplings, field, n, seed):
         both = [effective_mass(r, t, field.spacing, field.n_t) for r, t in zip(ratios, GAP_LAGS, strict=True)]
         return np.array([*both, both[1] / both[0]])
 
-    found = [reweight(np.stack([*at_rest, *moving], 1), each, of) for each in log_w.T]
+    found = [reweight(np.stack([*at_rest, *moving], 1), each, of) for each in log_w]
     value, error = over_networks([each.value for each in found], [each.error for each in found], shared=True)
     return Gaps(*(Estimate(*each) for each in zip(value.tolist(), error.tolist(), strict=True)))

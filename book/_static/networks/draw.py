@@ -162,6 +162,18 @@ def lattice(picture, corner, step, side, fill, label=lambda row, column: "", bon
             picture.circle(place, 0.34 * step, fill(row, column), label(row, column))
 
 
+def frontier(side, now):
+    """The colours of a Markov lattice at site `now`, a function of row and column."""
+
+    def fill(row, column):
+        site = side * row + column
+        if site == now:
+            return NOW
+        return EMPTY if site > now else SEEN if row == 0 or site >= now - side else DRAWN
+
+    return fill
+
+
 def markov_lattice() -> Drawing:
     alt = (
         "A six by six torus drawn row by row, at the third site of the fourth row. Its conditional sees the last "
@@ -171,18 +183,14 @@ def markov_lattice() -> Drawing:
     picture = Drawing("markov_lattice", 330, alt)
     side, now = 6, 3 * 6 + 2
 
-    def fill(row, column):
-        site = side * row + column
-        if site == now:
-            return NOW
-        return EMPTY if site > now else SEEN if row == 0 or site >= now - side else DRAWN
-
     step, corner = 44, (36, 52)
     for column in range(side):  # bonds across the boundary
         x = corner[0] + column * step
         picture.line((x, corner[1] - 30), (x, corner[1]), DRAWN, dashes="3 3")
         picture.line((x, corner[1] + 5 * step), (x, corner[1] + 5 * step + 30), DRAWN, dashes="3 3")
-    lattice(picture, corner, step, side, fill, lambda row, column: "i" if side * row + column == now else "")
+    lattice(
+        picture, corner, step, side, frontier(side, now), lambda row, column: "i" if side * row + column == now else ""
+    )
     picture.legend(308, 62, [(NOW, "drawn now"), (EMPTY, "not drawn"), (DRAWN, "not seen"), (SEEN, "seen: last L")], 32)
     picture.text((324, 180), "and first row")
     picture.text((300, 226), "the lattice not drawn")
@@ -200,13 +208,14 @@ def field_lattice() -> Drawing:
     picture = Drawing("field_lattice", 330, alt)
     side, now = 6, 3 * 6 + 2
 
-    def fill(row, column):
-        site = side * row + column
-        if site == now:
-            return NOW
-        return EMPTY if site > now else SEEN if row == 0 or site >= now - side else DRAWN
-
-    lattice(picture, (36, 52), 44, side, fill, lambda row, column: "φ_i" if side * row + column == now else "")
+    lattice(
+        picture,
+        (36, 52),
+        44,
+        side,
+        frontier(side, now),
+        lambda row, column: "φ_i" if side * row + column == now else "",
+    )
     x, y, width, height = 308.0, 150.0, 150.0, 90.0
     density = []
     for k in range(61):
