@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -133,15 +134,15 @@ def test_a_data_file_by_another_name_is_noticed():
 @pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
 @pytest.mark.parametrize("target", ["book", "read", "plain", "pdf"])
 def test_make_passes_on_whether_solutions_are_shown(target):
+    # these tests may run under make themselves: its flags would be taken over, and its directory be told
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    told = {"cwd": ROOT, "env": environment, "capture_output": True, "text": True}
+    command = ["make", "-n", target, "-o", ".venv/.installed", "-o", ".venv-plain/.installed"]
+    verb = {"pdf": "single --pdf", "plain": "read"}.get(target, target)
     for value, ending in (("yes", ""), ("no", " --without-solutions")):
-        command = ["make", "-n", target, f"SOLUTIONS={value}", "-o", ".venv/.installed", "-o", ".venv-plain/.installed"]
-        lines = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
-        assert (
-            lines[-1]
-            .rstrip()
-            .endswith("-m lib " + {"pdf": "single --pdf", "plain": "read"}.get(target, target) + ending)
-        )
-    refused = subprocess.run(["make", "-n", target, "SOLUTIONS=No"], cwd=ROOT, capture_output=True, text=True)
+        done = subprocess.run([*command, f"SOLUTIONS={value}"], check=True, **told)
+        assert done.stdout.splitlines()[-1].rstrip().endswith(f"-m lib {verb}{ending}")
+    refused = subprocess.run(["make", "-n", target, "SOLUTIONS=No"], **told)
     assert refused.returncode == 2 and "SOLUTIONS is yes or no, not No" in refused.stderr
 
 
