@@ -6,7 +6,7 @@ is the Cramer-Rao bound of the couplings for n_effective configurations, and lin
 temperatures (`predictions.py`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -56,10 +56,11 @@ class FileCouplings:
     """Couplings, each name -> `Estimate`, None where there is no such estimate for this kind.
 
     networks, nearest: of the networks, all together and nn alone.
-    classical: by pseudolikelihood for spins, by score matching for paths.
-    most_likely: by maximum likelihood, for paths.
+    classical: by pseudolikelihood for spins, by score matching for paths and fields.
+    most_likely: by maximum likelihood for paths and rings of spins, by pseudolikelihood for fields.
     bound: name -> Cramer-Rao bound of the error, for as many independent configurations as were trained on.
     explained, schwinger_dyson: as in `CouplingReading`.
+    alarms: of terms that should not be there, for fields, their errors with the bound of all terms together.
     """
 
     networks: dict
@@ -69,6 +70,7 @@ class FileCouplings:
     bound: dict
     explained: float
     schwinger_dyson: Estimate | None
+    alarms: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,8 @@ def learn_file(c, kind, T0, n_networks, steps, seed):
     n_train = summary.n_effective * len(training) / len(c)
     sums = kind.operators(training)[:, : len(readings[0].couplings.couplings.names)]
     plain = kind.independent_sites(training, test)
-    read = _couplings(kind, training, readings, T0, _bounds(sums, T0, n_train), summary.tau_int)
+    bounds = *_bounds(sums, T0, n_train), _bounds(kind.operators(training), T0, n_train)[0]
+    read = _couplings(kind, training, readings, T0, bounds, summary.tau_int)
     return Findings(
         kind=kind,
         T0=float(T0),
@@ -160,8 +163,8 @@ def _likelihood(readings, plain, tau_int):
 
 
 def _couplings(kind, training, readings, T0, bounds, tau_int):
-    """`FileCouplings`; bounds: errors [a] of all and (1) of nn alone that the file allows."""
-    of_all, of_nn = bounds
+    """`FileCouplings`; bounds: errors [a] of all and (1) of nn alone that the file allows, and of all operators."""
+    of_all, of_nn, of_every = bounds
     read = [r.couplings for r in readings]
     names, nearest, tested = read[0].couplings.names, None, None
     together = _with_bound([each.couplings for each in read], of_all)
@@ -169,8 +172,12 @@ def _couplings(kind, training, readings, T0, bounds, tau_int):
         (nearest,) = _with_bound([each.nearest for each in read], of_nn)
     classical, most_likely = (
         None if each is None else _named(names, _estimates(each.values, each.errors))
-        for each in (kind.classical(training, names, T0), kind.most_likely(training, T0))
+        for each in (kind.classical(training, names, T0), kind.most_likely(training, T0, names))
     )
+    alarms = {}
+    if read[0].alarms is not None:
+        further = read[0].alarms.names
+        alarms = _named(further, _with_bound([each.alarms for each in read], of_every[-len(further) :]))
     if read[0].schwinger_dyson is not None:
         tested = _shared([mean(each.schwinger_dyson, tau_int) for each in read])
     return FileCouplings(
@@ -181,6 +188,7 @@ def _couplings(kind, training, readings, T0, bounds, tau_int):
         bound=_named(names, of_all.tolist()),
         explained=float(np.mean([each.explained for each in read])),
         schwinger_dyson=tested,
+        alarms=alarms,
     )
 
 
@@ -240,7 +248,7 @@ def _blind(kind, c, test, readings, read, T0, broken, tau_int):
     """`diagnostics.Blind`; surrogate: the couplings by pseudolikelihood, where there are none those of the networks."""
     couplings = read.networks if read.classical is None else read.classical
     values = np.array([each.value for each in couplings.values()])
-    sign = -1 if kind.name == "path" else 1
+    sign = -1 if kind.is_action else 1
     energy = kind.energy(c).mean()
 
     def quantities(E, order):

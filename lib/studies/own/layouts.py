@@ -47,7 +47,10 @@ class Flags:
     complex: bool = False
 
 
-OF_KIND = {"zero_one": ("ising",), "side": ("ising", "xy"), "stacked": ("ising", "xy")}
+KINDS = ("ising", "xy", "path", "field", "chain")
+RINGS = ("path", "chain")  # kinds of [n, N]; all others are [n, L, L]
+LATTICES = tuple(kind for kind in KINDS if kind not in RINGS)
+OF_KIND = {"zero_one": ("ising", "chain"), "side": LATTICES, "stacked": LATTICES}
 OF_KIND |= dict.fromkeys(("wrap", "degrees", "vectors", "complex"), ("xy",))
 NOT_BOTH = ("side", "stacked"), ("vectors", "complex", "degrees"), ("vectors", "complex", "wrap"), ("stacked", "last")
 
@@ -61,7 +64,7 @@ def add_flags(option) -> None:
     option("--side", type=_count, default=0, metavar="L", help="lattices are flattened: [n, L*L]")
     option("--stacked", action="store_true", help="text: a configuration is L rows of L numbers, not one row")
     option("--last", action="store_true", help="the last axis counts configurations: [L, L, n]")
-    option("--zero-one", action="store_true", help="ising: spins are 0 and 1; 1 is up")
+    option("--zero-one", action="store_true", help="ising, chain: spins are 0 and 1; 1 is up")
     option("--wrap", action="store_true", help="xy: angles are not in [0, 2 pi) but, say, (-pi, pi]")
     option("--degrees", action="store_true", help="xy: angles are in degrees")
     option("--vectors", action="store_true", help="xy: unit vectors, the last axis is x, y")
@@ -114,7 +117,7 @@ def check(flags: Flags, kind: str) -> None:
     """FileRefused for flags that are of another kind, or contradict each other."""
     given = [field.name for field in fields(Flags) if getattr(flags, field.name) != field.default]
     for name in given:
-        kinds = OF_KIND.get(name, ("ising", "xy", "path"))
+        kinds = OF_KIND.get(name, KINDS)
         if kind not in kinds:
             raise FileRefused(f"{_flag(name)} is for --kind {' or '.join(kinds)}, not for {kind}; leave it out")
     for group in NOT_BOTH:
@@ -125,7 +128,7 @@ def check(flags: Flags, kind: str) -> None:
 
 def n_axes(flags: Flags, kind: str) -> int:
     """Axes of an array of configurations as the file has it."""
-    return (2 if kind == "path" or flags.side or flags.stacked else 3) + flags.vectors
+    return (2 if kind in RINGS or flags.side or flags.stacked else 3) + flags.vectors
 
 
 def arrange(array: np.ndarray, flags: Flags, kind: str) -> np.ndarray:
