@@ -160,8 +160,9 @@ class FieldFile(Kind):
         time, space, square, fourth = g = np.array([couplings[name] for name in NAMES]) / T0
         if not (time > 0 and space > 0):
             raise ValueError("neighbours are not coupled to be alike")
-        if fourth < 0 or (fourth == 0 and square <= 0):
+        if fourth <= 0 and square <= 0:
             raise ValueError("the action has no lower bound, fourth is negative")
+        g[3] = max(fourth, 0.0)  # of a free field it is read as zero within its error, of either sign
         return ScaledFields(*scalar_field.as_field(g, side, side))
 
     def group(self, side, broken):

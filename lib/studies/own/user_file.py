@@ -154,7 +154,7 @@ def _check_finite(array: np.ndarray) -> None:
 
 def _check_states(array: np.ndarray, kind: str) -> None:
     """Whole numbers 0 ... q - 1 or 1 ... q, all of which occur and are more than two, are a Potts model."""
-    low, high = array.min(), array.max()
+    low, high = float(array.min()), float(array.max())
     if kind == "path" or low not in (0, 1) or not 2 <= high - low < STATES or (array != np.rint(array)).any():
         return
     if len(np.unique(array)) == high - low + 1:

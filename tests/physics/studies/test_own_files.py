@@ -199,7 +199,7 @@ def test_flags_that_do_not_fit_are_refused(name, flags, text, folder):
 
 def test_a_flag_for_paths_is_refused(tmp_path):
     np.save(tmp_path / "x.npy", PATHS)
-    with refused("--side is for --kind ising or xy, not for path"):
+    with refused("--side is for --kind ising or xy or field, not for path"):
         user_file.load(f"{tmp_path}/x.npy --side 3", "path")
     np.save(tmp_path / "y.npy", PATHS.T)
     with refused("12 configurations are too few", "add --last if the last axis counts them"):
@@ -464,7 +464,10 @@ def test_the_command_refuses_before_anything_runs(folder, capsys, monkeypatch):
         (["flat.npy", *ising, "--side", "x"], "argument --side: 'x' is not possible; give a whole number"),
         (["flat.npy", *ising, "--wrap"], "--wrap is for --kind xy, not for ising"),
         (["flat.npy", "nowhere.npy", *ising, "--side", 6], "nowhere.npy"),
-        (["flat.npy", *kerr, "--array", "s"], "--array is for --kind ising or xy or path, not for kerr"),
+        (
+            ["flat.npy", *kerr, "--array", "s"],
+            "--array is for --kind ising or xy or path or field or chain, not for kerr",
+        ),
         (["flat.npy", "more.npy", *kerr], "--kind kerr takes one folder, not 2 names"),
     ):
         assert text in refusal(["learn", *arguments], capsys)
