@@ -108,7 +108,7 @@ class FieldFile(Kind):
     name = "field"
     is_action = True
     operator_names = EVERY
-    energy_name = "sum of (phi' - phi)^2 over nearest neighbours / N"
+    energy_name = "(phi' - phi)^2 of neighbours, per site"
     order_name = "|mean phi|"
     classical_name = "score matching"
     most_likely_name = "pseudolikelihood"

@@ -29,7 +29,7 @@ def _look(kind, c):
         return {"cmap": "twilight", "vmin": 0, "vmax": 2 * np.pi}
     if kind.name == "field":
         limit = np.abs(c).max()
-        return {"cmap": "RdBu", "vmin": -limit, "vmax": limit}
+        return {"cmap": plotting.DIVERGING, "vmin": -limit, "vmax": limit}
     return {"cmap": "Greys", "vmin": -1.5, "vmax": 1.5}
 
 
