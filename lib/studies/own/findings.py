@@ -6,7 +6,7 @@ is the Cramer-Rao bound of the couplings for n_effective configurations, and lin
 temperatures (`predictions.py`).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -120,8 +120,10 @@ def learn_file(c, kind, T0, n_networks, steps, seed):
     n_train = summary.n_effective * len(training) / len(c)
     sums = kind.operators(training)[:, : len(readings[0].couplings.couplings.names)]
     plain = kind.independent_sites(training, test)
-    bounds = *_bounds(sums, T0, n_train), _bounds(kind.operators(training), T0, n_train)[0]
-    read = _couplings(kind, training, readings, T0, bounds, summary.tau_int)
+    read = _couplings(kind, training, readings, T0, _bounds(sums, T0, n_train), summary.tau_int)
+    if readings[0].couplings.alarms is not None:
+        of_every = _bounds(kind.operators(training), T0, n_train)[0]
+        read = replace(read, alarms=_alarms([r.couplings.alarms for r in readings], of_every))
     return Findings(
         kind=kind,
         T0=float(T0),
@@ -163,8 +165,8 @@ def _likelihood(readings, plain, tau_int):
 
 
 def _couplings(kind, training, readings, T0, bounds, tau_int):
-    """`FileCouplings`; bounds: errors [a] of all and (1) of nn alone that the file allows, and of all operators."""
-    of_all, of_nn, of_every = bounds
+    """`FileCouplings`; bounds: errors [a] of all and (1) of nn alone that the file allows."""
+    of_all, of_nn = bounds
     read = [r.couplings for r in readings]
     names, nearest, tested = read[0].couplings.names, None, None
     together = _with_bound([each.couplings for each in read], of_all)
@@ -174,10 +176,6 @@ def _couplings(kind, training, readings, T0, bounds, tau_int):
         None if each is None else _named(names, _estimates(each.values, each.errors))
         for each in (kind.classical(training, names, T0), kind.most_likely(training, T0, names))
     )
-    alarms = {}
-    if read[0].alarms is not None:
-        further = read[0].alarms.names
-        alarms = _named(further, _with_bound([each.alarms for each in read], of_every[-len(further) :]))
     if read[0].schwinger_dyson is not None:
         tested = _shared([mean(each.schwinger_dyson, tau_int) for each in read])
     return FileCouplings(
@@ -188,8 +186,13 @@ def _couplings(kind, training, readings, T0, bounds, tau_int):
         bound=_named(names, of_all.tolist()),
         explained=float(np.mean([each.explained for each in read])),
         schwinger_dyson=tested,
-        alarms=alarms,
     )
+
+
+def _alarms(read, bound):
+    """name -> `Estimate` of the terms that should not be there; bound: errors of all operators, theirs the last."""
+    names = read[0].names
+    return _named(names, _with_bound(read, bound[-len(names) :]))
 
 
 def _bounds(sums, T0, n):
