@@ -1,7 +1,7 @@
 """A file of configurations that somebody else's simulation wrote: read, and refused with one line where it is no use.
 
-    ising  [n, L, L] of +-1, any numeric type
-    xy     [n, L, L] angles in radians, in [0, 2 pi)
+    ising  [n, L, L] of +-1, any numeric type; a rectangle [n, rows, columns] as well
+    xy     [n, L, L] angles in radians, in [0, 2 pi); a rectangle as well
     path   [n, N] real values, one path of N sites a row
 
 n counts configurations in the order in which they were saved. Lattices and paths are periodic. Other layouts are said
@@ -23,7 +23,7 @@ FORMATS = readers.KNOWN
 FEWEST = 200  # configurations: below, 20 blocks of the file are too short for any error
 STEPS = {"ising": 400, "xy": 400, "path": 1500}  # of training, unless asked for others
 DISTINCT = 50  # values in the first paths: the likelihood of a density has no maximum on a few
-SIDES = (4, 32)
+SIDES = (4, 64)
 SITES = (4, 512)
 LARGEST = 20_000_000  # numbers in the file; the analysis takes about 100 bytes for each
 TWO_PI = 2 * np.pi
@@ -91,16 +91,25 @@ def _check_shape(shape: tuple, kind: str) -> None:
         raise FileRefused(f"shape {shape} is not {wanted}{_which_flag(shape, kind)}")
     if kind != "path" and shape[-1] >= FEWEST > shape[0] == shape[1]:
         raise FileRefused(f"shape {shape} is not {wanted}; add --last if its last axis counts configurations")
-    if kind != "path" and shape[1] != shape[2]:
-        raise FileRefused(f"shape {shape}: the lattice is not square; only {wanted} can be learned")
     low, high = SITES if kind == "path" else SIDES
     name = "N" if kind == "path" else "L"
-    if not low <= shape[1] <= high:
-        hint = "; is the first axis the configurations?" if low <= shape[0] <= high else ""
-        raise FileRefused(f"shape {shape}: {name} = {shape[1]} is not possible, {low} to {high} can be learned{hint}")
+    for side in shape[1:]:
+        if not low <= side <= high:
+            first = "is the first axis the configurations?"
+            hint = first if low <= shape[0] <= high else _why(side, low, kind)
+            raise FileRefused(f"shape {shape}: {name} = {side} is not possible, {low} to {high} can be learned; {hint}")
     if shape[0] < FEWEST:
         hint = "; add --last if the last axis counts them" if kind == "path" and shape[1] >= FEWEST else ""
         raise FileRefused(f"shape {shape}: {shape[0]} configurations are too few, at least {FEWEST} are needed{hint}")
+
+
+def _why(side: int, low: int, kind: str) -> str:
+    """Why a lattice of this side, or a path of as many sites, cannot be learned."""
+    if side < low:
+        return "on a smaller one a site meets the same neighbour twice"
+    if kind == "path":
+        return "save every second site, whose action is another one, or shorter paths"
+    return "a network draws a larger one site by site for minutes; cut windows out of it, which are not periodic"
 
 
 def _which_flag(shape: tuple, kind: str) -> str:
