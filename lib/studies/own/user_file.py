@@ -63,9 +63,23 @@ def true_couplings(file: str, kind: str, T0: float) -> dict[str, float] | None:
     return {"nn": 1.0, "nnn": 0.0, "third": 0.0, "plaquette": 0.0, "field": 0.0}
 
 
-def check_parameters(file: str, kind: str, **_) -> None:
-    """The parameters of the chapter `your_configurations`: the file is read and checked as a whole."""
-    load(file, kind)
+def load_both(first: str | Path, second: str | Path, kind: str) -> list[np.ndarray]:
+    """The configurations of two files; FileRefused where they are not of one system."""
+    found = [load(each, kind) for each in (first, second)]
+    shapes = [each.shape[1:] for each in found]
+    if shapes[0] != shapes[1]:
+        raise FileRefused(f"--second {second}: configurations of shape {shapes[1]}, those of the first are {shapes[0]}")
+    return found
+
+
+def check_parameters(file: str, kind: str, T0: float, second: str, T1: float, **_) -> None:
+    """The parameters of the chapter `your_configurations`: files are read and checked as a whole."""
+    if second and T1 == T0:
+        raise FileRefused(f"T1={T1} is that of the first file; the second needs another")
+    if second:
+        load_both(file, second, kind)
+    else:
+        load(file, kind)
 
 
 def check(array: np.ndarray, kind: str) -> np.ndarray:
