@@ -32,11 +32,11 @@ class Kind:
     operators(c), energy(c), order(c), signed(c): the quantities above, [n, a], [n], [n] and [n, k]; energy per site.
     independent_sites(training, test): ln p [m] of a test set by independent sites distributed as in the training set.
     network(training, broken, seed): an untrained network and the `Recipe` to train it by.
-    chain(side, T0, couplings): `chains.Chain` of the Hamiltonian with these couplings, dict name -> J, at T0;
-        ValueError where they cannot be sampled.
-    group(side, broken): the group that p is averaged over, None for p as it is.
+    chain(shape, T0, couplings): `chains.Chain` of configurations [n, *shape] with the Hamiltonian of these couplings,
+        dict name -> J, at T0; ValueError where they cannot be sampled.
+    group(shape, broken): the group that p is averaged over, None for p as it is.
     read(hamiltonian, test, few, broken, seed): `CouplingReading`; few: configurations to try local moves on.
-    operations(side, seed): of every kind of symmetry, contradicted or not: name -> list of functions of c.
+    operations(shape, seed): of every kind of symmetry, contradicted or not: name -> list of functions of c.
     restored(values): configurations in the type of the file from those of a learned Hamiltonian, float64 [n, ...].
     """
 

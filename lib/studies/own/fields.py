@@ -153,20 +153,22 @@ class FieldFile(Kind):
     def network(self, training, broken, seed):
         units = Units(_unit(training))
         pace = "field_lattice_slow" if training[0].size > LARGE else "field_lattice"
-        recipe = replace(field_sources.NETWORKS[pace], augment=symmetries.lattice_moves(broken), preprocess=units)
+        recipe = replace(
+            field_sources.NETWORKS[pace], augment=symmetries.lattice_moves(training.shape[1:], broken), preprocess=units
+        )
         return FieldLattice.from_fields(units(training), seed=seed), recipe
 
-    def chain(self, side, T0, couplings):
+    def chain(self, shape, T0, couplings):
         time, space, square, fourth = g = np.array([couplings[name] for name in NAMES]) / T0
         if not (time > 0 and space > 0):
             raise ValueError("neighbours are not coupled to be alike")
         if fourth <= 0 and square <= 0:
             raise ValueError("the action has no lower bound, fourth is negative")
         g[3] = max(fourth, 0.0)  # of a free field it is read as zero within its error, of either sign
-        return ScaledFields(*scalar_field.as_field(g, side, side))
+        return ScaledFields(*scalar_field.as_field(g, *shape))
 
-    def group(self, side, broken):
-        return symmetries.lattice_group(side, broken, most=4)
+    def group(self, shape, broken):
+        return symmetries.lattice_group(shape, broken, most=4)
 
     def read(self, hamiltonian, test, few, broken, seed):
         S = hamiltonian.T0 * hamiltonian.action(test)
@@ -176,8 +178,8 @@ class FieldFile(Kind):
         force = (some * hamiltonian.gradient(some)).mean((1, 2)) / hamiltonian.T0
         return CouplingReading(read, None, explained, force, _of(alarms, ALARMS))
 
-    def operations(self, side, seed):
-        return {"sign": [lambda phi: -phi]} | symmetries.lattice_operations(side)
+    def operations(self, shape, seed):
+        return {"sign": [lambda phi: -phi]} | symmetries.lattice_operations(shape)
 
     def classical(self, training, names, T0):
         return _in_units(lambda phi: field_action.score_matching(phi, names, BLOCKS), training, names, T0)

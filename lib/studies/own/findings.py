@@ -22,6 +22,8 @@ from lib.studies.own.summary import Split, Summary, over_file, split, summarise
 from lib.studies.own.symmetries import asymmetries, worst_violation
 from lib.studies.sources import Spins
 
+TESTED = 2**22  # sites of the test set, at most
+
 
 @dataclass(frozen=True)
 class Training:
@@ -110,7 +112,8 @@ def learn_file(c, kind, T0, n_networks, steps, seed):
     summary, found = summarise(kind, c), asymmetries(kind, c)
     broken = {name for name, each in found.items() if each.broken}
     parts = split(len(c), summary.tau_int)
-    training, validation, test = c[parts.train], c[parts.validation][:2000], c[parts.test][:4000]
+    n_test = min(4000, TESTED // c[0].size)
+    training, validation, test = c[parts.train], c[parts.validation][:2000], c[parts.test][:n_test]
     seeds = [100 * seed + k for k in range(n_networks)]
     trained = parallel.starmap(train_network, [(kind, training, validation, T0, broken, steps, s) for s in seeds])
     some, n_samples = spread_out(training, len(test)), int(np.clip(640_000 // c[0].size, 500, 10_000))

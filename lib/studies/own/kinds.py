@@ -17,6 +17,7 @@ switched off.
 """
 
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 
@@ -41,10 +42,11 @@ from lib.systems.double_well import Couplings
 # for the transfer matrix, whose grid is 8 wide in steps of 0.02: the largest |x|, and the kinetic coupling beyond which
 # hops are no longer than three steps
 REACH, FINEST = 3.4, 250.0
+LARGE = 32 * 32  # sites beyond which p is averaged over fewer images
 
 
 class SpinFile(LatticeKind):
-    """Ising spins, int8 [n, L, L]; without a field where the file does not contradict the flip."""
+    """Ising spins, int8 [n, rows, columns]; without a field where the file does not contradict the flip."""
 
     name = "ising"
     operator_names = ("nn", "nnn", "third", "plaquette", "field")
@@ -79,14 +81,15 @@ class SpinFile(LatticeKind):
         return n_up * np.log(up) + (test[0].size - n_up) * np.log1p(-up)
 
     def network(self, training, broken, seed):
-        model = MarkovLattice(training.shape[1], Bernoulli(), odd=allows(broken, "flip"), seed=seed)
-        return model, replace(recipes.SPINS["markov_lattice"], augment=symmetries.lattice_moves(broken))
+        shape = training.shape[1:]
+        model = MarkovLattice(shape, Bernoulli(), odd=allows(broken, "flip"), seed=seed)
+        return model, replace(recipes.SPINS["markov_lattice"], augment=symmetries.lattice_moves(shape, broken))
 
-    def chain(self, side, T0, couplings):
-        return chains.Ising(side, T0, couplings=couplings)
+    def chain(self, shape, T0, couplings):
+        return chains.Ising(shape, T0, couplings=couplings)
 
-    def group(self, side, broken):
-        return symmetries.lattice_group(side, broken)
+    def group(self, shape, broken):
+        return symmetries.lattice_group(shape, broken, most=16 if prod(shape) <= LARGE else 4)
 
     def coupling_names(self, broken):
         return self.operator_names[:-1] if allows(broken, "flip") else self.operator_names
@@ -94,14 +97,14 @@ class SpinFile(LatticeKind):
     def representative(self, few, broken):
         return np.concatenate([few[::2], -few[::2]]) if allows(broken, "flip") else few
 
-    def operations(self, side, seed):
-        return {"flip": [lambda s: -s]} | symmetries.lattice_operations(side)
+    def operations(self, shape, seed):
+        return {"flip": [lambda s: -s]} | symmetries.lattice_operations(shape)
 
     def restored(self, values):
         return values.astype(np.int8)
 
     def classical(self, training, names, T0):
-        if training.shape[1] <= 4:  # both third neighbours along an axis are one site
+        if min(training.shape[1:]) <= 4:  # both third neighbours along an axis are one site
             return None
         return couplings.pseudolikelihood(ising.local_sums(training, names), T0, names)
 
@@ -111,7 +114,7 @@ def _mean_spin(theta):
 
 
 class AngleFile(LatticeKind):
-    """Angles, float64 [n, L, L]. Reflection: the mean sine of differences along rows and columns changes sign."""
+    """Angles, float64 [n, rows, columns]. Reflection: the mean sine of differences changes sign."""
 
     name = "xy"
     operator_names = tuple(xy.OPERATORS)
@@ -147,19 +150,20 @@ class AngleFile(LatticeKind):
         return np.full(len(test), -test[0].size * np.log(2 * np.pi))
 
     def network(self, training, broken, seed):
-        model = O2MarkovLattice(training.shape[1], seed=seed)
-        return model, replace(recipes.ANGLES["equivariant"], augment=symmetries.lattice_moves(broken))
+        shape = training.shape[1:]
+        model = O2MarkovLattice(shape, seed=seed)
+        return model, replace(recipes.ANGLES["equivariant"], augment=symmetries.lattice_moves(shape, broken))
 
-    def chain(self, side, T0, couplings):
-        return chains.XY(side, T0, couplings=couplings)
+    def chain(self, shape, T0, couplings):
+        return chains.XY(shape, T0, couplings=couplings)
 
-    def group(self, side, broken):
-        return symmetries.lattice_group(side, broken, most=4)
+    def group(self, shape, broken):
+        return symmetries.lattice_group(shape, broken, most=4)
 
-    def operations(self, side, seed):
+    def operations(self, shape, seed):
         turns = np.random.default_rng(seed).uniform(0, 2 * np.pi, 3)
         o2 = [lambda t, a=a: (t + a) % (2 * np.pi) for a in turns] + [lambda t: -t % (2 * np.pi)]
-        return {"O(2) of the spins": o2} | symmetries.lattice_operations(side)
+        return {"O(2) of the spins": o2} | symmetries.lattice_operations(shape)
 
     def restored(self, values):
         return values % (2 * np.pi)
@@ -205,10 +209,11 @@ class PathFile(Kind):
         recipe = replace(recipes.PATHS["markov_ring"], augment=symmetries.path_moves(broken), preprocess=units)
         return MarkovRing(training.shape[1], GaussianMixture(), seed=seed), recipe
 
-    def chain(self, side, T0, couplings):
-        return chains.DoubleWell(Couplings(*(each / T0 for each in couplings.values())), side)
+    def chain(self, shape, T0, couplings):
+        return chains.DoubleWell(Couplings(*(each / T0 for each in couplings.values())), *shape)
 
-    def group(self, side, broken):
+    def group(self, shape, broken):
+        (side,) = shape
         every = allows(broken, "sign", "sign, cubic", "boundary", "reversal")
         return lattice.ring_group(side, 2 if side % 2 == 0 else 1) if every else None
 
@@ -220,8 +225,8 @@ class PathFile(Kind):
         read = couplings.Couplings(self.operator_names, values, errors, float("nan"), float("nan"))
         return CouplingReading(read, None, explained, (test * gradient).mean(1) / hamiltonian.T0)
 
-    def operations(self, side, seed):
-        return symmetries.path_operations(side)
+    def operations(self, shape, seed):
+        return symmetries.path_operations(*shape)
 
     def classical(self, training, names, T0):
         values, errors = action_floor.score_matching(training, blocks=20)

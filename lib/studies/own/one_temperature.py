@@ -62,7 +62,7 @@ def one_temperature(kind, c, T0, couplings, broken, n_samples, seed):
         return not_applicable("the file has one sign only, or prefers it, which the couplings do not say why")
     rng = np.random.default_rng(seed)
     try:
-        model, why = sampled(kind.chain(c.shape[1], T0, couplings), n_samples, rng), ""
+        model, why = sampled(kind.chain(c.shape[1:], T0, couplings), n_samples, rng), ""
     except ValueError as error:
         model, why = None, f": {error}"
     if model is None:

@@ -134,16 +134,17 @@ class ChainFile(LatticeKind):
         recipe = replace(recipes.PATHS["markov_ring"], augment=symmetries.path_moves(same))
         return SpinRing(training.shape[1], seed=seed), recipe
 
-    def chain(self, side, T0, couplings):
-        return ExactRings(side, np.array([couplings.get(name, 0.0) / T0 for name in spin_ring.OPERATORS]))
+    def chain(self, shape, T0, couplings):
+        return ExactRings(shape[0], np.array([couplings.get(name, 0.0) / T0 for name in spin_ring.OPERATORS]))
 
-    def group(self, side, broken):
-        shifts = (0, side // 2) if side % 2 == 0 and allows(broken, "boundary") else (0,)
+    def group(self, shape, broken):
+        (n_sites,) = shape
+        shifts = (0, n_sites // 2) if n_sites % 2 == 0 and allows(broken, "boundary") else (0,)
         ways = (1, -1) if allows(broken, "reversal") else (1,)
         signs = (1, -1) if allows(broken, "flip") else (1,)
         # read backwards from the last site, or a boundary would move
         return [
-            RingElement(shift + (side - 1 if way < 0 else 0), way, sign)
+            RingElement(shift + (n_sites - 1 if way < 0 else 0), way, sign)
             for sign in signs
             for shift in shifts
             for way in ways
@@ -155,8 +156,8 @@ class ChainFile(LatticeKind):
     def representative(self, few, broken):
         return couplings.both_signs(few[::2]) if allows(broken, "flip") else few
 
-    def operations(self, side, seed):
-        found = symmetries.path_operations(side)
+    def operations(self, shape, seed):
+        found = symmetries.path_operations(shape[0])
         return {"flip": found.pop("sign")} | found | {"reversal": [lambda s: s[:, ::-1].copy()]}  # torch wants it so
 
     def restored(self, values):

@@ -1,7 +1,7 @@
 """A file of configurations that somebody else's simulation wrote: read, and refused with one line where it is no use.
 
-    ising  [n, L, L] of +-1, any numeric type
-    xy     [n, L, L] angles in radians, in [0, 2 pi)
+    ising  [n, L, L] of +-1, any numeric type; a rectangle [n, rows, columns] as well
+    xy     [n, L, L] angles in radians, in [0, 2 pi); a rectangle as well
     path   [n, N] real values, one path of N sites a row
     field  [n, L, L] real values, a scalar field
     chain  [n, N] of +-1, one ring of N spins a row
@@ -29,7 +29,7 @@ FORMATS = readers.KNOWN
 FEWEST = 200  # configurations: below, 20 blocks of the file are too short for any error
 STEPS = {"ising": 400, "xy": 400, "path": 1500, "field": 600, "chain": 600}  # of training, unless asked for others
 DISTINCT = 50  # values in the first paths: the likelihood of a density has no maximum on a few
-SIDES = (4, 32)
+SIDES = (4, 64)
 SITES = (4, 512)
 OF_KIND = {"path": SITES, "field": (4, 16), "chain": (7, 512)}  # those of other kinds are SIDES
 STATES = 20  # of a Potts model, at most; more values are something else
@@ -71,9 +71,23 @@ def true_couplings(file: str, kind: str, T0: float) -> dict[str, float] | None:
     return {"nn": 1.0, "nnn": 0.0, "third": 0.0, "plaquette": 0.0, "field": 0.0}
 
 
-def check_parameters(file: str, kind: str, **_) -> None:
-    """The parameters of the chapter `your_configurations`: the file is read and checked as a whole."""
-    load(file, kind)
+def load_both(first: str | Path, second: str | Path, kind: str) -> list[np.ndarray]:
+    """The configurations of two files; FileRefused where they are not of one system."""
+    found = [load(each, kind) for each in (first, second)]
+    shapes = [each.shape[1:] for each in found]
+    if shapes[0] != shapes[1]:
+        raise FileRefused(f"--second {second}: configurations of shape {shapes[1]}, those of the first are {shapes[0]}")
+    return found
+
+
+def check_parameters(file: str, kind: str, T0: float, second: str, T1: float, **_) -> None:
+    """The parameters of the chapter `your_configurations`: files are read and checked as a whole."""
+    if second and T1 == T0:
+        raise FileRefused(f"T1={T1} is that of the first file; the second needs another")
+    if second:
+        load_both(file, second, kind)
+    else:
+        load(file, kind)
 
 
 def check(array: np.ndarray, kind: str) -> np.ndarray:
@@ -100,16 +114,27 @@ def _check_shape(shape: tuple, kind: str) -> None:
         raise FileRefused(f"shape {shape} is not {wanted}{_which_flag(shape, kind)}")
     if kind not in RINGS and shape[-1] >= FEWEST > shape[0] == shape[1]:
         raise FileRefused(f"shape {shape} is not {wanted}; add --last if its last axis counts configurations")
-    if kind not in RINGS and shape[1] != shape[2]:
+    if kind == "field" and shape[1] != shape[2]:
         raise FileRefused(f"shape {shape}: the lattice is not square; only {wanted} can be learned")
     low, high = OF_KIND.get(kind, SIDES)
     name = "N" if kind in RINGS else "L"
-    if not low <= shape[1] <= high:
-        hint = "; is the first axis the configurations?" if low <= shape[0] <= high else ""
-        raise FileRefused(f"shape {shape}: {name} = {shape[1]} is not possible, {low} to {high} can be learned{hint}")
+    for side in shape[1:]:
+        if not low <= side <= high:
+            first = "is the first axis the configurations?"
+            hint = first if low <= shape[0] <= high else _why(side, low, kind)
+            raise FileRefused(f"shape {shape}: {name} = {side} is not possible, {low} to {high} can be learned; {hint}")
     if shape[0] < FEWEST:
         hint = "; add --last if the last axis counts them" if kind in RINGS and shape[1] >= FEWEST else ""
         raise FileRefused(f"shape {shape}: {shape[0]} configurations are too few, at least {FEWEST} are needed{hint}")
+
+
+def _why(side: int, low: int, kind: str) -> str:
+    """Why a lattice of this side, or a path of as many sites, cannot be learned."""
+    if side < low:
+        return "on a smaller one a site meets the same neighbour twice"
+    if kind == "path":
+        return "save every second site, whose action is another one, or shorter paths"
+    return "a network draws a larger one site by site for minutes; cut windows out of it, which are not periodic"
 
 
 def _which_flag(shape: tuple, kind: str) -> str:

@@ -58,7 +58,8 @@ REFUSED = [  # kind, array, what the line says
     ("ising", SPINS > 0, "add --zero-one if 1 is up"),
     ("ising", changed(SPINS, (5, 0, 0), 0.5), "spins must be +-1; 0.5 in configuration 5"),
     ("ising", ANGLES, "spins must be +-1"),
-    ("ising", SPINS[:, :, :5], "the lattice is not square"),
+    ("ising", SPINS[:, :, :3], "L = 3 is not possible, 4 to 64 can be learned; on a smaller one a site meets"),
+    ("ising", np.tile(SPINS[:, :, :1], (1, 1, 65)), "L = 65 is not possible, 4 to 64 can be learned; a network draws"),
     ("ising", SPINS[:150], "150 configurations are too few, at least 200"),
     ("ising", SPINS.reshape(400, 36), "add --side 6 if each row is a lattice, or --kind chain if each row is a ring"),
     ("ising", RINGS, "shape (400, 12) is not [n, L, L] of +-1; add --kind chain if each row is a ring"),
@@ -79,7 +80,7 @@ REFUSED = [  # kind, array, what the line says
     ("path", FIELDS, "give --kind field if these are lattices"),
     ("ising", SPINS[0], "shape (6, 6) is not [n, L, L] of +-1"),
     ("ising", SPINS.ravel(), "one configuration alone is not enough"),
-    ("ising", SPINS[:, :3, :3], "L = 3 is not possible, 4 to 32"),
+    ("ising", SPINS[:, :3, :3], "L = 3 is not possible, 4 to 64"),
     ("ising", np.moveaxis(SPINS, 0, 2)[:, :, :6], "6 configurations are too few"),
     ("ising", np.moveaxis(SPINS, 0, 2), "add --last if its last axis counts configurations"),
     ("ising", SPINS.astype(complex), "dtype complex128 is not numeric"),
@@ -254,9 +255,16 @@ def test_a_broken_symmetry_is_noticed(kind, c, name):
     assert symmetries.asymmetries(kinds.BY_NAME[kind], c)[name].broken
 
 
-@pytest.mark.parametrize("kind, c", OF_KIND.items())
+@pytest.mark.parametrize("kind, c", [*OF_KIND.items(), ("ising", SPINS[:, :4])])
 def test_no_symmetry_of_noise_is_broken(kind, c):
     assert not any(each.broken for each in symmetries.asymmetries(kinds.BY_NAME[kind], c).values())
+
+
+def test_the_axes_of_a_rectangle_are_not_compared():
+    """Its bonds along rows and along columns differ by the shape alone."""
+    assert "axes" not in symmetries.asymmetries(ISING, SPINS[:, :4]) and "axes" in symmetries.asymmetries(ISING, SPINS)
+    operations = ISING.operations((4, 6), 1)["rotations and reflections"]
+    assert len(operations) == 3 and all(g(SPINS[:, :4]).shape == (400, 4, 6) for g in operations)
 
 
 @pytest.mark.parametrize("n, tau", [(200, 0.5), (400, 1.4), (4000, 5.0), (1003, 100.0)])
@@ -275,7 +283,7 @@ def test_the_parts_of_a_split_stay_apart(n, tau):
 
 def test_only_allowed_symmetries_are_shown():
     for broken in itertools.chain.from_iterable(itertools.combinations(("axes", "diagonals"), r) for r in range(3)):
-        allowed = symmetries.point_group(set(broken))
+        allowed = symmetries.point_group((4, 4), set(broken))
         s = np.arange(16).reshape(1, 4, 4)
         images = {lattice.transform(s, p, (0, 0)).tobytes() for p in allowed}
         products = {
@@ -283,14 +291,12 @@ def test_only_allowed_symmetries_are_shown():
         }
         assert products == images and len(images) == len(allowed)
     some = set(), {"axes"}, {"diagonals"}, {"axes", "diagonals"}
-    assert [len(symmetries.point_group(broken)) for broken in some] == [8, 4, 4, 2]
-    group = symmetries.lattice_group
-    assert [len(group(6, set())), len(group(5, set())), len(group(6, {"boundary"})), len(group(6, set(), 4))] == [
-        16,
-        8,
-        8,
-        4,
-    ]
+    assert [len(symmetries.point_group((4, 4), broken)) for broken in some] == [8, 4, 4, 2]
+    assert [len(symmetries.point_group((4, 6), broken)) for broken in some] == [4, 4, 2, 2]
+    sizes = {(6, 6): 16, (5, 5): 8, (6, 4): 8, (6, 5): 4}
+    assert {shape: len(symmetries.lattice_group(shape, set())) for shape in sizes} == sizes
+    assert len(symmetries.lattice_group((6, 6), {"boundary"})) == 8
+    assert len(symmetries.lattice_group((6, 6), set(), 4)) == 4
     generator, x = torch.Generator().manual_seed(1), torch.as_tensor(PATHS)
     every = {"sign", "boundary", "reversal"}
     assert torch.equal(symmetries.path_moves(every)(x, generator), x)
@@ -298,7 +304,7 @@ def test_only_allowed_symmetries_are_shown():
     back = (moved == x.flip(1)).all(1)
     assert ((moved == x).all(1) | back).all() and 0.3 < back.double().mean() < 0.7
     s = torch.as_tensor(SPINS)
-    kept = symmetries.lattice_moves({"boundary", "axes", "diagonals"})(s, generator)
+    kept = symmetries.lattice_moves((6, 6), {"boundary", "axes", "diagonals"})(s, generator)
     assert ((kept == s).all((1, 2)) | (kept == s.flip(1, 2)).all((1, 2))).all()
 
 
@@ -367,7 +373,7 @@ def test_expected_duplicates():
     assert learning.expected_duplicates(kinds.BY_NAME["xy"], 3000, []) == 0
 
 
-@pytest.mark.parametrize("kind, c", [("xy", ANGLES[:200, :4, :4]), ("path", PATHS[:200])])
+@pytest.mark.parametrize("kind, c", [("xy", ANGLES[:200, :4, :4]), ("xy", ANGLES[:200, :4]), ("path", PATHS[:200])])
 def test_angles_and_paths_are_learned(kind, c):
     kind = kinds.BY_NAME[kind]
     trained = train_network(kind, c[:150], c[150:], 1.0, set(), 10, 1)
@@ -415,7 +421,7 @@ def test_networks_that_are_the_couplings_are_no_distance_away(kind, c):
     couplings = SimpleNamespace(
         networks={name: Estimate(j, 0.01) for name, j in zip(names, J, strict=True)}, classical=None
     )
-    changed = {name: np.zeros((2, 50)) for name in kind.operations(c.shape[1], 1)}
+    changed = {name: np.zeros((2, 50)) for name in kind.operations(c.shape[1:], 1)}
 
     def distance(log_prob, drawn):
         samples = NetworkSamples(kind.energy(drawn), kind.order(drawn), kind.operators(drawn), None)
@@ -448,7 +454,8 @@ def test_only_symmetries_that_the_file_does_not_contradict_count():
 
 @pytest.mark.parametrize("kind", kinds.BY_NAME.values(), ids=lambda kind: kind.name)
 def test_what_a_symmetry_needs_is_asked_of_the_file(kind):
-    for name in kind.operations(6, 1):
+    shape = (6,) if kind.name == "path" else (6, 6)
+    for name in kind.operations(shape, 1):
         needed = symmetries.NEEDS.get(name, ())
         assert needed or name == "O(2) of the spins"
         assert set(needed) <= set(kind.asymmetries)

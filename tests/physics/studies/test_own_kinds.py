@@ -78,7 +78,7 @@ def test_a_conditional_sees_the_last_and_the_first_spins_only():
     "n_sites, broken, n", [(10, set(), 8), (9, set(), 4), (10, {"flip"}, 4), (10, {"boundary"}, 4)]
 )
 def test_the_group_of_a_ring_is_one(n_sites, broken, n):
-    group, site = CHAIN.group(n_sites, broken), np.arange(1, n_sites + 1)[None]
+    group, site = CHAIN.group((n_sites,), broken), np.arange(1, n_sites + 1)[None]
     images = {g(site).tobytes() for g in group}
     assert len(images) == len(group) == n
     assert {g(h(site)).tobytes() for g in group for h in group} == images
@@ -207,7 +207,9 @@ def test_a_term_that_is_not_in_the_table_is_an_alarm():
 
 def test_the_action_that_was_read_is_sampled():
     g = dict(zip(fields.NAMES, [1.5, 0.7, -0.8, 0.8], strict=True))
-    chain = FIELD.chain(4, 2.0, {name: 2 * each / 30.0 ** (4 if name == "fourth" else 2) for name, each in g.items()})
+    chain = FIELD.chain(
+        (4, 4), 2.0, {name: 2 * each / 30.0 ** (4 if name == "fourth" else 2) for name, each in g.items()}
+    )
     state = chain.start(2000, np.random.default_rng(1))
     for _ in range(100):
         chain.advance(state, 1, np.random.default_rng(_))
@@ -217,8 +219,10 @@ def test_the_action_that_was_read_is_sampled():
     assert (np.abs(ours.mean(0) - theirs.mean(0)) < 4 * error).all()
     for wrong, text in (({"time": -1.0}, "not coupled to be alike"), ({"fourth": -1.0}, "no lower bound")):
         with pytest.raises(ValueError, match=text):
-            FIELD.chain(4, 1.0, g | wrong)
-    assert FIELD.chain(4, 1.0, g | {"square": 0.5, "fourth": -0.01}).field.coupling == 0  # a free one, within its error
+            FIELD.chain((4, 4), 1.0, g | wrong)
+    assert (
+        FIELD.chain((4, 4), 1.0, g | {"square": 0.5, "fourth": -0.01}).field.coupling == 0
+    )  # a free one, within its error
 
 
 def test_a_field_whose_action_cannot_be_sampled_says_why():
