@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch.nn.functional import softsign
 
+from lib.lattice import sides
 from lib.models.heads.real import LogPolynomial
 from lib.models.markov_lattice import MarkovLattice, context_index
 
@@ -45,6 +46,7 @@ class SymmetricLogPolynomial(LogPolynomial):
 class FieldLattice(MarkovLattice):
     """Log-polynomial densities on an L x L torus of a field that is even under phi -> -phi.
 
+    side: L, or (rows, columns); then L stands for the length of a row.
     head: a `SymmetricLogPolynomial`. regression: None, or weights [N, n_context] of the mean of phi_i and the variances
     [N] around it, to start from. reach: None, or the largest distance of a site that is seen.
     """
@@ -65,11 +67,11 @@ class FieldLattice(MarkovLattice):
 
     @classmethod
     def from_fields(cls, fields, *, reach=None, hidden=24, rank=5, seed=0):
-        """A network for fields [n, L, L], started from the Gaussian of the same covariance."""
-        side = fields.shape[-1]
+        """A network for fields [n, rows, columns], started from the Gaussian of the same covariance."""
+        side = fields.shape[1:]
         bound = max(BOUND, ROOM * float(np.abs(fields).max()))
         head = SymmetricLogPolynomial(scale=bound * 2.6 / 3.2, bound=bound)
-        context = within(context_index(side, side, 1), side, reach).numpy()
+        context = within(context_index(side, side[1], 1), side, reach).numpy()
         start = regression(correlation(fields), context)
         return cls(side, head, regression=start, reach=reach, hidden=hidden, rank=rank, seed=seed)
 
@@ -97,16 +99,17 @@ def within(context, side, reach):
     """The context [N, n_context] without the sites farther away than `reach`; None: all of it."""
     if reach is None:
         return context
-    n_sites = side * side
+    rows, columns = sides(side)
+    n_sites = rows * columns
     here = torch.arange(n_sites)[:, None]
-    row, column = (context // side - here // side) % side, (context - here) % side
-    row, column = torch.minimum(row, side - row), torch.minimum(column, side - column)
+    row, column = (context // columns - here // columns) % rows, (context - here) % columns
+    row, column = torch.minimum(row, rows - row), torch.minimum(column, columns - column)
     seen = (context < n_sites) & (row**2 + column**2 <= reach**2)
     return torch.where(seen, context, n_sites)
 
 
 def correlation(fields):
-    """<phi_0 phi_r> [L, L] of fields [n, L, L], averaged over translations."""
+    """<phi_0 phi_r> [rows, columns] of fields [n, rows, columns], averaged over translations."""
     waves = np.abs(np.fft.fft2(np.asarray(fields, float))) ** 2
     return np.fft.ifft2(waves.mean(0)).real / fields[0].size
 
@@ -114,12 +117,11 @@ def correlation(fields):
 def regression(correlation, context):
     """Regression of every site on its context: weights [N, n_context] and variances [N].
 
-    correlation: <phi_0 phi_r> [L, L]. context: index [N, n_context] of the sites seen, N where there is none.
+    correlation: <phi_0 phi_r> [rows, columns]. context: index [N, n_context] of the sites seen, N where there is none.
     """
-    side = len(correlation)
-    n_sites = side * side
-    row, column = np.divmod(np.arange(n_sites), side)
-    covariance = correlation[(row[:, None] - row) % side, (column[:, None] - column) % side]
+    n_sites = correlation.size
+    row, column = np.divmod(np.arange(n_sites), correlation.shape[1])
+    covariance = correlation[row[:, None] - row, column[:, None] - column]
     weights, variances = np.zeros(context.shape), np.empty(n_sites)
     for i, sites in enumerate(context):
         seen = sites < n_sites
@@ -132,8 +134,8 @@ def regression(correlation, context):
 
 def lost_by_reach(correlation, reach):
     """KL in nats of the best Gaussian whose conditionals see no farther than `reach`, from the free field with this
-    correlation [L, L]: the sum of ln(variance / variance with the whole context) / 2."""
-    side = len(correlation)
-    context = context_index(side, side, 1)
+    correlation [rows, columns]: the sum of ln(variance / variance with the whole context) / 2."""
+    side = correlation.shape
+    context = context_index(side, side[1], 1)
     variances = [regression(correlation, within(context, side, r).numpy())[1] for r in (reach, None)]
     return float(np.log(variances[0] / variances[1]).sum() / 2)

@@ -1,4 +1,4 @@
-r"""Files of real scalar fields, [n, L, L], with the weight exp(-S / T0).
+r"""Files of real scalar fields, [n, rows, columns], with the weight exp(-S / T0).
 
 The action that is read is that of `analysis/field_action.py`,
 
@@ -45,7 +45,7 @@ class ScaledFields(Fields):
 
 
 def _squares(phi):
-    """Squared differences of neighbours along the first axis of a field and along the second, [n, L, L] each."""
+    """Squared differences of neighbours along the first axis and along the second, [n, rows, columns] each."""
     return tuple((np.roll(phi, -1, axis) - phi) ** 2 for axis in (1, 2))
 
 
@@ -71,7 +71,8 @@ def _diagonals(phi):
 def read_values(phi, values, names, keep=field_action.KEEP, blocks=BLOCKS):
     """(g [a], errors [a], part of the variance explained) by least squares of an action [n] on the O_a of `names`.
 
-    phi: fields [n, L, L], of which the typical ones count (`field_action.typical`). Errors: jackknife over blocks.
+    phi: fields [n, rows, columns], of which the typical ones count (`field_action.typical`).
+    Errors: jackknife over blocks.
     """
     chosen = field_action.typical(phi, keep)
     sums, S = field_action.operators(phi[chosen], names), values[chosen]
@@ -103,7 +104,7 @@ def _of(read, names):
 
 
 class FieldFile(Kind):
-    """Real fields, float64 [n, L, L]."""
+    """Real fields, float64 [n, rows, columns]."""
 
     name = "field"
     is_action = True
@@ -165,7 +166,7 @@ class FieldFile(Kind):
         if fourth <= 0 and square <= 0:
             raise ValueError("the action has no lower bound, fourth is negative")
         g[3] = max(fourth, 0.0)  # of a free field it is read as zero within its error, of either sign
-        return ScaledFields(*scalar_field.as_field(g, *shape))
+        return ScaledFields(*scalar_field.as_field(g, *shape[::-1]))
 
     def group(self, shape, broken):
         return symmetries.lattice_group(shape, broken, most=4)

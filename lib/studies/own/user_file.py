@@ -3,7 +3,7 @@
     ising  [n, L, L] of +-1, any numeric type; a rectangle [n, rows, columns] as well
     xy     [n, L, L] angles in radians, in [0, 2 pi); a rectangle as well
     path   [n, N] real values, one path of N sites a row
-    field  [n, L, L] real values, a scalar field
+    field  [n, L, L] real values, a scalar field; a rectangle as well
     chain  [n, N] of +-1, one ring of N spins a row
 
 n counts configurations in the order in which they were saved. Lattices and paths are periodic. Other layouts are said
@@ -114,14 +114,12 @@ def _check_shape(shape: tuple, kind: str) -> None:
         raise FileRefused(f"shape {shape} is not {wanted}{_which_flag(shape, kind)}")
     if kind not in RINGS and shape[-1] >= FEWEST > shape[0] == shape[1]:
         raise FileRefused(f"shape {shape} is not {wanted}; add --last if its last axis counts configurations")
-    if kind == "field" and shape[1] != shape[2]:
-        raise FileRefused(f"shape {shape}: the lattice is not square; only {wanted} can be learned")
     low, high = OF_KIND.get(kind, SIDES)
     name = "N" if kind in RINGS else "L"
     for side in shape[1:]:
         if not low <= side <= high:
             first = "is the first axis the configurations?"
-            hint = first if low <= shape[0] <= high else _why(side, low, kind)
+            hint = first if low <= shape[0] <= high and shape[0] < max(shape[1:]) else _why(side, low, kind)
             raise FileRefused(f"shape {shape}: {name} = {side} is not possible, {low} to {high} can be learned; {hint}")
     if shape[0] < FEWEST:
         hint = "; add --last if the last axis counts them" if kind in RINGS and shape[1] >= FEWEST else ""
@@ -134,6 +132,10 @@ def _why(side: int, low: int, kind: str) -> str:
         return "on a smaller one a site meets the same neighbour twice"
     if kind == "path":
         return "save every second site, whose action is another one, or shorter paths"
+    if kind == "chain":
+        return "cut windows out of it, which are not periodic"
+    if kind == "field":
+        return "of larger fields these networks miss too much (chapter scalar_field)"
     return "a network draws a larger one site by site for minutes; cut windows out of it, which are not periodic"
 
 
@@ -158,6 +160,8 @@ def _which_flag(shape: tuple, kind: str) -> str:
         found.append("--vectors if the last axis is x, y")
     if len(shape) == 4 and not found:
         found.append("--select T=VALUE if the first axis is of temperatures")
+        dimensions = "; lattices of three dimensions, and spins of three components, are not learned"
+        return f"; add {found[0]}{dimensions}"
     return f"; add {', or '.join(found)}" if found else ""
 
 

@@ -1,6 +1,7 @@
 """The Markov lattice of a scalar field: its symmetry, its order, and what it starts from. Fixed seeds, SIGMAS."""
 
 import numpy as np
+import pytest
 import torch
 
 from lib.models.field_lattice import FieldLattice, SymmetricLogPolynomial, correlation, lost_by_reach, regression
@@ -60,20 +61,21 @@ def test_the_regression_of_a_free_field_is_its_precision_matrix():
     np.testing.assert_allclose(variances[15], 1 / K_diagonal, rtol=0.02)
 
 
-def test_it_starts_at_the_free_field():
+@pytest.mark.parametrize("free", [FREE, PhiFour(3, 6, 0.7, 0.5, 0.0), PhiFour(5, 4, 1.3, 0.5, 0.0)])
+def test_it_starts_at_the_free_field(free):
     """Before any training: nearly equal weights, and the exact ln Z. A network without the start is far away."""
-    data = drawn(FREE, 40_000, 2)
+    data = drawn(free, 40_000, 2)
 
     def weights(model):
         phi, log_q = model.sample(4000, 5)
-        w = -phi_four.action(phi.double().numpy(), FREE) - log_q.double().numpy()
-        w = w - phi_four.free(FREE).log_z
+        w = -phi_four.action(phi.double().numpy(), free) - log_q.double().numpy()
+        w = w - phi_four.free(free).log_z
         return np.exp(w)
 
     w = weights(FieldLattice.from_fields(data))
     assert w.mean() ** 2 / (w**2).mean() > 0.97
     assert abs(w.mean() - 1) < SIGMAS * w.std() / np.sqrt(len(w))
-    w = weights(FieldLattice(4))
+    w = weights(FieldLattice((free.n_t, free.n_x)))
     assert w.mean() ** 2 / (w**2).mean() < 0.5
 
 
