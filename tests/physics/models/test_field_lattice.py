@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from lib.models.field_lattice import FieldLattice, SymmetricLogPolynomial, correlation, lost_by_reach, regression
+from lib.models.field_lattice import (
+    FieldLattice,
+    SymmetricLogPolynomial,
+    correlation,
+    lost_by_reach,
+    regression,
+    within,
+)
 from lib.models.fit import fit
 from lib.models.heads.real import LogPolynomial
 from lib.models.learned import LearnedHamiltonian
@@ -104,6 +111,18 @@ def test_a_short_reach_hides_far_sites():
     moved[0, 0, 1] += 1.0  # above it
     change = (near.conditionals(moved.flatten(1)) - near.conditionals(phi.flatten(1)))[0, 5]
     assert change.abs().max() > 1e-3
+
+
+def test_distances_are_those_of_the_torus():
+    """Of a rectangle, along both axes."""
+    rows, columns, reach = 5, 8, 2.0
+    everything = torch.arange(40).repeat(40, 1)
+    seen = within(everything, (rows, columns), reach).numpy()
+    for i in range(40):
+        for k in range(40):
+            (a, b), (c, d) = divmod(i, columns), divmod(k, columns)
+            distance = np.hypot(min(abs(a - c), rows - abs(a - c)), min(abs(b - d), columns - abs(b - d)))
+            assert seen[i, k] == (k if distance <= reach else 40)
 
 
 def test_what_a_short_reach_must_cost():

@@ -221,6 +221,7 @@ def test_the_action_that_was_read_is_sampled():
     for _ in range(100):
         chain.advance(state, 1, np.random.default_rng(_))
     phi = 30 * scalar_field.draw(list(g.values()), 4, 6, 2000, 3)
+    assert chain.configurations(state).shape[1:] == phi.shape[1:] == (6, 4)
     ours, theirs = (FIELD.operators(each)[:, :4] for each in (chain.configurations(state), phi))
     error = np.hypot(*(each.std(0) / np.sqrt(len(each)) for each in (ours, theirs)))
     assert (np.abs(ours.mean(0) - theirs.mean(0)) < 4 * error).all()
