@@ -121,6 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     option = command("student", "student:show", "versions of the chapters without the solutions, for a class")
     option("chapter", **CHAPTERS)
     option("--out", type=Path, default=BUILD / "student", metavar="DIR", help="default: _build/student")
+    option("--solutions", action="store_true", help="keep the solutions, folded: to work with the book in an editor")
 
     option = command("fresh", "freshness:show", "name the committed chapters that are stale", refused=1)
     text = "renew the stamps of these chapters (default: all stale ones) where `make test` passed at this very code"
