@@ -123,6 +123,12 @@ def _parser() -> argparse.ArgumentParser:
     option("--out", type=Path, default=BUILD / "student", metavar="DIR", help="default: _build/student")
     option("--solutions", action="store_true", help="keep the solutions, folded: to work with the book in an editor")
 
+    option = command("demo", "demo:show", "what networks that saw one temperature say about others, without training")
+    option("--out", type=Path, default=Path("demo.png"), metavar="FILE", help="of the figure (default: demo.png)")
+    option(
+        "--train", action="store_true", help="train these networks again and write data/ising_networks.npz; no figure"
+    )
+
     option = command("fresh", "freshness:show", "name the committed chapters that are stale", refused=1)
     text = "renew the stamps of these chapters (default: all stale ones) where `make test` passed at this very code"
     option("--accept", nargs="*", dest="renew", metavar="CHAPTER", help=text)
