@@ -18,7 +18,7 @@ import nbformat
 import yaml
 
 from lib import files, processes
-from lib.book import editor, notebooks, refresh, single, student
+from lib.book import editor, notebooks, refresh, single, student, teaching
 from lib.book.chapter import Chapter, chapters, in_toc
 from lib.book.execute import say
 from lib.book.templates import render
@@ -98,9 +98,11 @@ def handouts(solutions: bool) -> dict[str, nbformat.NotebookNode]:
 
 
 def take_solutions_out() -> None:
-    """Of the chapters on the stage."""
+    """Of the chapters on the stage, and the answers of the teacher page."""
     for path in sorted((STAGE / "book").glob("*.ipynb")):
         notebooks.write(student.for_a_page(notebooks.read(path), path.stem), path)
+    for path in sorted((STAGE / "book").glob("*.md")):
+        files.write_text(path, teaching.without_answers(files.read_text(path)))
 
 
 def add_single_files(browser: str | None) -> None:
