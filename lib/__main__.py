@@ -11,6 +11,9 @@ from lib.errors import BookError, first_line
 from lib.paths import BUILD
 from lib.studies.own import layouts, user_file
 
+# asked for by who has a GPU; said here and not where parameters are checked, on which chapters depend
+NO_DEVICE = "; nothing here runs on a GPU: the inner loops are compiled for the CPU (README, A GPU)"
+
 
 class Parser(argparse.ArgumentParser):
     """Refuses a wrong command line with one line, without the usage."""
@@ -31,7 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.flush()
         return code or 0
     except BookError as error:
-        return _complain(command, str(error), refused if error.code is None else error.code)
+        line = str(error) + (NO_DEVICE if "unknown parameter 'device'" in str(error) else "")
+        return _complain(command, line, refused if error.code is None else error.code)
     except KeyboardInterrupt:
         return _complain(command, "interrupted", 130)
     except BrokenPipeError:  # `| head` has seen enough; without this Python complains once more when it exits
