@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         "file", nargs="+", metavar="FILE|FOLDER", help=f"{text}; " + "; ".join(f"{k}: {v}" for k, v in layout.items())
     )
     option("--kind", required=True, choices=tuple(layout))
-    option("--T0", required=True, help="of the weight exp(-H / T0); for a path exp(-S / T0), so 1; for kerr in K")
+    option("--T0", required=True, help="of the weight exp(-H / T0); path, field: exp(-S / T0), so 1; kerr: in K")
     option("--seed")
     option("--n-networks", metavar="N", help="independent trainings, at least 2")
     option("--steps", metavar="N", help=f"of each training; default: {user_file.STEPS | {'kerr': 600}}")

@@ -1,8 +1,10 @@
 """The periodic square lattice: its shells of neighbours, and its symmetries, translations and the point group D4.
 
 Configurations are torch tensors or numpy arrays [n, L, L]; every function is a plain rearrangement of sites and never
-changes a value. A shell holds the displacements (rows, columns) of equal length up to symmetry, one of each pair r, -r.
-A group element is `(point, shift)`: `point` in 0 ... 7 counts D4 (bit 0: reflect rows, bit 1: reflect columns, bit 2:
+changes a value. A rectangle [n, rows, columns] has the same, but for what exchanges rows and columns.
+
+A shell holds the displacements (rows, columns) of equal length up to symmetry, one of each pair r, -r. A group element
+is `(point, shift)`: `point` in 0 ... 7 counts D4 (bit 0: reflect rows, bit 1: reflect columns, bit 2:
 transpose), `shift` is a translation `(rows, columns)`.
 """
 
@@ -19,6 +21,11 @@ def check_side(L, even=False):
         raise ValueError(f"L = {L}: the lattice side must be an integer of at least 2")
     if even and L % 2:
         raise ValueError(f"L = {L}: a checkerboard needs an even lattice side, for example L = {int(L) + 1}")
+
+
+def sides(side):
+    """(rows, columns) of a lattice whose `side` is L, or both of them."""
+    return (side, side) if np.ndim(side) == 0 else tuple(side)
 
 
 def neighbour(x, rows, columns):
@@ -75,13 +82,13 @@ def random_transform(configurations, generator, points=tuple(range(8)), translat
     """Every configuration of a batch [n, L, L] under a random group element of its own; for training.
 
     generator: a torch.Generator on the CPU
-    points: the elements of D4 to choose from, uniformly
-    translations: whether to shift as well, uniformly over the L^2 shifts
+    points: the elements of D4 to choose from, uniformly; none that exchanges the axes of a rectangle
+    translations: whether to shift as well, uniformly over all shifts
     """
     configurations = torch.as_tensor(configurations)
-    n, side, _ = configurations.shape
+    n, *shape = configurations.shape
     point = torch.tensor(points)[torch.randint(len(points), (n,), generator=generator)]
-    shift = torch.randint(side if translations else 1, (2, n), generator=generator)
+    shift = torch.stack([torch.randint(side if translations else 1, (n,), generator=generator) for side in shape])
     moved = torch.empty_like(configurations, memory_format=torch.contiguous_format)
     _move(configurations.numpy(), point.numpy(), shift.numpy(), moved.numpy())
     return moved
@@ -90,22 +97,23 @@ def random_transform(configurations, generator, points=tuple(range(8)), translat
 @numba.njit(cache=True)
 def _move(configurations, points, shifts, moved):
     """Fill `moved` [n, L, L]: configuration k under the group element points[k], shifts[:, k]."""
-    n, side, _ = configurations.shape
-    row, column = np.empty(side, np.int64), np.empty(side, np.int64)
+    n, rows, columns = configurations.shape
+    row, column = np.empty(rows, np.int64), np.empty(columns, np.int64)
     for k in range(n):
         point, old, new = points[k], configurations[k], moved[k]
         by_row, by_column = shifts[0, k], shifts[1, k]
         if point & 4:
             by_row, by_column = by_column, by_row
-        for i in range(side):  # where the image takes its rows and columns from
-            row[i] = (i - by_row) % side
-            column[i] = (i - by_column) % side
+        for i in range(rows):  # where the image takes its rows and columns from
+            row[i] = (i - by_row) % rows
             if point & 1:
-                row[i] = side - 1 - row[i]
+                row[i] = rows - 1 - row[i]
+        for j in range(columns):
+            column[j] = (j - by_column) % columns
             if point & 2:
-                column[i] = side - 1 - column[i]
-        for i in range(side):
-            for j in range(side):
+                column[j] = columns - 1 - column[j]
+        for i in range(rows):
+            for j in range(columns):
                 new[i, j] = old[row[j], column[i]] if point & 4 else old[row[i], column[j]]
 
 

@@ -6,11 +6,9 @@ It stands apart from `runs.py`, so that chapters which run others do not depend 
 from dataclasses import fields
 from pathlib import Path
 
-from lib import files
 from lib.book import runs
 from lib.book.chapter import find
 from lib.errors import BookError
-from lib.page import parameters
 from lib.studies.own import layouts, readers, user_file
 
 
@@ -33,46 +31,23 @@ def learn(file: list[str], kind: str, T0: str, out: Path | None, **options) -> N
             raise BookError(f"--kind kerr takes one folder, not {len(paths)} names")
         named |= {"folder": paths[0], "save": Path.cwd() / out / "spins.npz", "block": "0"} | images
     else:
+        if (second is None) != (T1 is None):
+            raise BookError("--second FILE and --T1 T belong together; give both")
         source, text = find("your_configurations"), layouts.written([str(path) for path in paths], flags)
         named |= {"file": text, "kind": kind, "steps": common["steps"] or user_file.STEPS[kind]}
+        named |= {} if second is None else {"second": _second(second, flags), "T1": T1}
     given = runs.check_parameters(source, [f"{name}={value}" for name, value in named.items() if value is not None])
-    other = _second(second, T1, given, flags)
-    done = runs.carry_out(source, given, out, keep_numbers=True, **other)
-    if other and not done.outcome.error:
-        _compare(done, out, **other)
+    done = runs.carry_out(source, given, out, keep_numbers=True)
     # the other claims of the chapter are about what comes with the book
     told = [each for each in done.results.values() if each.value is not None or each.key.startswith("learned.")]
     runs.tell(done, [each for each in told if each.form != "series"])
 
 
-def _second(second: str | None, T1: str | None, given: dict, flags: layouts.Flags) -> dict:
-    """The second file with its flags, as one text, and its temperature; empty without one. BookError if no use."""
-    if second is None and T1 is None:
-        return {}
-    if second is None or T1 is None:
-        raise BookError("--second FILE and --T1 T belong together; give both")
-    T = parameters.parse("T1", T1, float)
-    if not T > 0 or T == given["T0"]:
-        raise BookError(f"T1={T} is not possible; give a positive temperature other than T0={given['T0']}")
-    from lib.studies.own import second_file  # takes seconds to import
-
+def _second(second: str, flags: layouts.Flags) -> str:
+    """The second file with its flags, or with those of the first, as one text."""
     here = _from_here(second)
     names, own = ([second], layouts.Flags()) if here.exists() else layouts.parse(second)
-    text = layouts.written([str(_from_here(each)) for each in names], own if own != layouts.Flags() else flags)
-    second_file.load_both(given["file"], text, given["kind"])
-    return {"second": text, "T1": T}
-
-
-def _compare(done: runs.Run, out: Path, second: str, T1: float) -> None:
-    """Add what a second file says to the results of a run."""
-    from lib.studies.own import second_file
-
-    named = done.parameters
-    both = second_file.load_both(named["file"], second, named["kind"])
-    how = {name: named[name] for name in ("n_networks", "steps", "seed")}
-    found = second_file.records(second_file.second_file(both, named["kind"], named["T0"], T1, **how))
-    done.results.update({each.key: each for each in found})
-    files.write_json(out / "results.json", [each.to_json() for each in done.results.values()])
+    return layouts.written([str(_from_here(each)) for each in names], own if own != layouts.Flags() else flags)
 
 
 def _options_of(kind: str, options: dict) -> tuple[dict, dict]:

@@ -26,6 +26,7 @@ import math
 
 import torch
 
+from lib import lattice
 from lib.models.autoregressive import Autoregressive
 from lib.models.heads.discrete import Bernoulli
 from lib.models.kernels.two_layers import draw_spins, two_layers
@@ -34,15 +35,16 @@ from lib.models.markov import Markov, at_sites, with_one
 
 def context_index(side, last_sites, first_rows):
     """Index [N, n_context] of the sites each conditional sees; N stands for "not drawn yet, or already listed"."""
-    n_sites = side * side
-    index = torch.full((n_sites, last_sites + first_rows * side), n_sites)
+    rows, columns = lattice.sides(side)
+    n_sites = rows * columns
+    index = torch.full((n_sites, last_sites + first_rows * columns), n_sites)
     for i in range(n_sites):
         seen = min(i, last_sites)
         index[i, :seen] = torch.arange(i - 1, i - 1 - seen, -1)
-        column = i % side
-        for k in range(first_rows * side):
-            row, offset = divmod(k, side)
-            site = row * side + (column + offset) % side
+        column = i % columns
+        for k in range(first_rows * columns):
+            row, offset = divmod(k, columns)
+            site = row * columns + (column + offset) % columns
             if site < i - last_sites:
                 index[i, last_sites + k] = site
     return index
@@ -51,24 +53,25 @@ def context_index(side, last_sites, first_rows):
 def initial_scale(side, last_sites, first_rows, hidden):
     """Scale [n_context, hidden] of the initial weights: exp(-distance / range), sum of squares 1 for every unit.
 
-    The ranges of the units grow from 1 to side / 2: some see the neighbours, some the order of the whole context.
+    The ranges of the units grow from 1 to half a row: some see the neighbours, some the order of the whole context.
     """
+    columns = lattice.sides(side)[1]
     back = torch.arange(1.0, last_sites + 1)
-    row = (back / side).round()
-    column = (back - side * row).abs()
-    offset = torch.arange(float(side))
-    offset = torch.minimum(offset, side - offset).repeat(first_rows)
+    row = (back / columns).round()
+    column = (back - columns * row).abs()
+    offset = torch.arange(float(columns))
+    offset = torch.minimum(offset, columns - offset).repeat(first_rows)
     distance = torch.cat([torch.hypot(row, column), 1 + offset])
-    scale = torch.exp(-distance[:, None] / torch.logspace(0, math.log10(side / 2), hidden))
+    scale = torch.exp(-distance[:, None] / torch.logspace(0, math.log10(columns / 2), hidden))
     return scale / scale.norm(dim=0)
 
 
 def initial_amplitudes(side, rank):
-    """Amplitudes of rows and columns, [side, rank] each: closeness to the first and last row and column, then slow."""
-    from_start = torch.arange(float(side))
-    to_end = from_start.flip(0)
-    row, column = torch.zeros(side, rank), torch.zeros(side, rank)
-    shapes = (row, 2 * from_start), (row, 2 * to_end), (column, 2 * to_end), (column, 2 * from_start), (row, to_end / 4)
+    """Amplitudes [rows, rank] and [columns, rank]: closeness to the first and last row and column, then slow."""
+    top, left = (torch.arange(float(n)) for n in lattice.sides(side))
+    bottom, right = top.flip(0), left.flip(0)
+    row, column = torch.zeros(len(top), rank), torch.zeros(len(left), rank)
+    shapes = (row, 2 * top), (row, 2 * bottom), (column, 2 * right), (column, 2 * left), (row, bottom / 4)
     for k, (amplitude, distance) in enumerate(shapes[:rank]):
         amplitude[:, k] = torch.exp(-distance)
     return row, column
@@ -77,15 +80,16 @@ def initial_amplitudes(side, rank):
 class TorusNetwork(Markov):
     """What the networks of the torus share: the context, and the amplitudes of site-dependent weights.
 
-    side: L.
+    side: L, or (rows, columns).
     rank: number of matrices M_r.
     last_sites, first_rows: the context.
     generator: of the initial amplitudes.
     """
 
     def __init__(self, side, head, hidden, rank, last_sites, first_rows, generator):
-        super().__init__((side, side), head)
-        if side < 2 or hidden < 1 or rank < 1 or last_sites < 1 or not 0 <= first_rows <= side:
+        rows, columns = lattice.sides(side)
+        super().__init__((rows, columns), head)
+        if min(rows, columns) < 2 or hidden < 1 or rank < 1 or last_sites < 1 or not 0 <= first_rows <= rows:
             given = f"side={side}, hidden={hidden}, rank={rank}, last_sites={last_sites}, first_rows={first_rows}"
             raise ValueError(f"{given}: side >= 2, hidden, rank, last_sites >= 1, 0 <= first_rows <= side are needed")
         self.side, self.hidden = side, hidden
@@ -103,6 +107,7 @@ class TorusNetwork(Markov):
 class MarkovLattice(TorusNetwork):
     """Conditionals from the last `last_sites` sites (default L) and the first `first_rows` rows of an L x L torus.
 
+    side: L, or (rows, columns); then L stands for the length of a row.
     hidden: width of both hidden layers.
     rank: number of matrices that let the weights vary over the lattice.
     odd: Z2 exact, p(s) = p(flipped s), for heads that know their flip: odd parameters from odd functions of the
@@ -113,7 +118,7 @@ class MarkovLattice(TorusNetwork):
 
     def __init__(self, side, head, *, hidden=24, rank=5, last_sites=None, first_rows=1, odd=False, memory=None, seed=0):
         generator = torch.Generator().manual_seed(seed)
-        last_sites = side if last_sites is None else last_sites
+        last_sites = lattice.sides(side)[1] if last_sites is None else last_sites
         super().__init__(side, head, hidden, rank, last_sites, first_rows, generator)
         self.odd, self.memory = odd, memory
         self.n_odd = head.n_parameters - head.n_even if odd else head.n_parameters

@@ -21,24 +21,27 @@ import math
 
 import torch
 
+from lib import lattice
 from lib.models.heads.angle import FourierDensity
 from lib.models.kernels.o2_layers import o2_layers
 from lib.models.markov import at_sites
 from lib.models.markov_lattice import TorusNetwork, initial_scale
 
 
-def nearest(side):
+def nearest(columns):
     """Places in the context of the sites closest to site i.
 
     Left, above, above right, then two and three steps away, then the first row: neighbours across the boundary.
     """
-    steps = [1, side, side - 1, 2, side - 2, 3, side - 3]
-    return [step - 1 for step in dict.fromkeys(steps) if 1 <= step <= side] + [side, side + 1, 2 * side - 1]
+    steps = [1, columns, columns - 1, 2, columns - 2, 3, columns - 3]
+    before = [step - 1 for step in dict.fromkeys(steps) if 1 <= step <= columns]
+    return [*before, columns, columns + 1, 2 * columns - 1]
 
 
 class O2MarkovLattice(TorusNetwork):
     """Fourier densities from the last L sites and the first row of an L x L torus, O(2) exact.
 
+    side: L, or (rows, columns); then L stands for the length of a row.
     harmonics: M of the density.
     hidden: vectors in each layer.
     rank: number of matrices that let the weights vary over the lattice.
@@ -46,7 +49,8 @@ class O2MarkovLattice(TorusNetwork):
 
     def __init__(self, side, harmonics=3, *, hidden=24, rank=5, seed=0):
         generator = torch.Generator().manual_seed(seed)
-        super().__init__(side, FourierDensity(harmonics), hidden, rank, side, 1, generator)
+        columns = lattice.sides(side)[1]
+        super().__init__(side, FourierDensity(harmonics), hidden, rank, columns, 1, generator)
         self.harmonics = harmonics
         n_inputs = self.context.shape[1]
 
@@ -61,9 +65,9 @@ class O2MarkovLattice(TorusNetwork):
         self.skip = zeros(harmonics, 1 + rank, n_inputs)
         self.output = zeros(harmonics, 1 + rank, hidden)
         with torch.no_grad():
-            self.first[0] = initial_scale(side, side, 1, hidden) * weight(n_inputs, hidden)
+            self.first[0] = initial_scale(side, columns, 1, hidden) * weight(n_inputs, hidden)
             # half of the vectors start as single spins close by: the angles between them are what a vortex changes
-            for unit, site in enumerate(nearest(side)[: hidden // 2]):
+            for unit, site in enumerate(nearest(columns)[: hidden // 2]):
                 self.first[0, :, unit] = 0.0
                 self.first[0, site, unit] = 1.0
             self.output[0, 0] = 0.1 * weight(hidden) / math.sqrt(hidden)

@@ -10,7 +10,7 @@ A chain holds no configurations: `start` makes them, and they are handed from ca
 
 import numpy as np
 
-from lib.lattice import check_side
+from lib.lattice import check_side, sides
 from lib.samplers import dipolar, ising_couplings, mcmc, multispin, path, swendsen_wang, xy_cluster, xy_local
 from lib.statistics import Estimate
 from lib.systems import check_temperature, coupling_vector, double_well, film, ising, xy
@@ -70,7 +70,7 @@ class _Ising(Chain):
     field = 0.0  # over T
 
     def __init__(self, L, T, J):
-        self.L, self.T, self.J, self.n_sites = L, float(T), J, L * L
+        self.L, self.T, self.J, self.n_sites = L, float(T), J, int(np.prod(sides(L)))
 
     def slow(self, seen):
         series = np.array([[values[:256] for values in one] for one in seen], dtype=float)
@@ -160,23 +160,27 @@ ISING_METHODS = {kind.method: kind for kind in (_Multispin, _SwendsenWang, _Furt
 def Ising(L, T, *, couplings=None, method="auto"):
     """The chain of the periodic L x L Ising model: spins int8 [n, L, L]; observes E and sum_i s_i.
 
-    L: side, even for "multispin"
+    L: side, even for "multispin"; or (rows, columns), for "ising_couplings" alone
     couplings: dict name -> J (`ising.OPERATORS`) of another Hamiltonian
     method: one of ISING_METHODS; "auto" takes the fastest (`benchmarks/samplers.py`): multi-spin coding up to L = 64,
         Swendsen-Wang beyond, and `ising_couplings.py` where there is more than a nearest-neighbour coupling
 
     ValueError for an unknown method, or one that does not know the couplings.
     """
-    check_side(L)
+    square = np.ndim(L) == 0
+    for side in sides(L):
+        check_side(side)
     check_temperature(T)
     J = coupling_vector(couplings, ising.OPERATORS)
     nearest_only = J[0] > 0 and not J[1:].any()
     if method == "auto":
-        method = "ising_couplings" if not nearest_only else "multispin" if L <= 64 else "swendsen_wang"
+        method = "ising_couplings" if not (nearest_only and square) else "multispin" if L <= 64 else "swendsen_wang"
     if method not in ISING_METHODS:
         raise ValueError(f"method = {method!r}: choose from auto, {', '.join(ISING_METHODS)}")
     if method != "ising_couplings" and not nearest_only:
         raise ValueError(f"method = {method!r} knows a positive nn coupling only: use method='ising_couplings'")
+    if method != "ising_couplings" and not square:
+        raise ValueError(f"method = {method!r} knows squares only: use method='ising_couplings'")
     if method == "multispin":
         check_side(L, even=True)
     return ISING_METHODS[method](L, T, J)
@@ -204,6 +208,7 @@ class XY(Chain):
     One sweep is a Metropolis sweep, three over-relaxation sweeps and, for the nearest-neighbour model, one cluster
     update. Observes the seven sums of `xy.observe`; the state is (cos, sin).
 
+    L: side, or (rows, columns)
     couplings: dict name -> J (`xy.OPERATORS`) of another Hamiltonian
     method: "all", "local" (no clusters), "cluster" or "metropolis"
     replicas: how many side by side
@@ -218,10 +223,12 @@ class XY(Chain):
 
     def __init__(self, L, T, *, couplings=None, method="all", replicas=32):
         check_temperature(T)
-        check_side(L)
+        for side in sides(L):
+            check_side(side)
         if method not in self.METHODS:
             raise ValueError(f"method = {method!r}: choose from {', '.join(self.METHODS)}")
-        self.L, self.T, self.n_sites, self.method, self.replicas = L, float(T), L * L, method, replicas
+        self.L, self.T, self.n_sites = L, float(T), int(np.prod(sides(L)))
+        self.method, self.replicas = method, replicas
         self.J = coupling_vector(couplings, xy.OPERATORS)
         nearest_only = self.J[0] > 0 and not self.J[1:].any()
         if method == "cluster" and not nearest_only:
@@ -230,7 +237,7 @@ class XY(Chain):
         self.width = 0.8 * min(T / max(self.J[0], 1e-3), 2.5)  # about half of the moves are accepted
 
     def start(self, n, rng):
-        angle = np.broadcast_to(rng.uniform(0, xy.TWO_PI, (self.replicas, 1, 1)), (self.replicas, self.L, self.L))
+        angle = np.broadcast_to(rng.uniform(0, xy.TWO_PI, (self.replicas, 1, 1)), (self.replicas, *sides(self.L)))
         return np.cos(angle), np.sin(angle)
 
     def advance(self, spins, n_sweeps, rng):

@@ -11,6 +11,7 @@ each with its own generator (xoroshiro128+). Source: N. Metropolis et al., J. Ch
 import numba
 import numpy as np
 
+from lib.lattice import sides
 from lib.samplers.multispin import _advance
 
 
@@ -25,15 +26,15 @@ def _thresholds(J, beta):
 @numba.njit(cache=True)
 def _sweeps(spins, state, table, n_sweeps):
     """Sweeps of spins [L, L, replicas]. Many short loops over the replicas, so that each becomes vector code."""
-    L, _, replicas = spins.shape
+    rows, columns, replicas = spins.shape
     low, high = state[0], state[1]
     words = np.empty(replicas // 2, np.uint64)
     field, draws = np.empty(replicas, np.int16), words.view(np.uint32)
     for _ in range(n_sweeps):
-        for i in range(L):
-            u, d = (i - 1) % L, (i + 1) % L
-            for j in range(L):
-                left, right = (j - 1) % L, (j + 1) % L
+        for i in range(rows):
+            u, d = (i - 1) % rows, (i + 1) % rows
+            for j in range(columns):
+                left, right = (j - 1) % columns, (j + 1) % columns
                 n, o, w, e = spins[u, j], spins[d, j], spins[i, left], spins[i, right]
                 for c in range(replicas):
                     field[c] = 125 * (n[c] + o[c] + w[c] + e[c])
@@ -45,10 +46,10 @@ def _sweeps(spins, state, table, n_sweeps):
                 for c in range(replicas):
                     field[c] += o[c] * (w[c] * ow[c] + e[c] * oe[c])
                 nn, oo, ww, ee = (
-                    spins[(i - 2) % L, j],
-                    spins[(i + 2) % L, j],
+                    spins[(i - 2) % rows, j],
+                    spins[(i + 2) % rows, j],
                     spins[i, j - 2],
-                    spins[i, (j + 2) % L],
+                    spins[i, (j + 2) % columns],
                 )
                 for c in range(replicas):
                     field[c] += 5 * (nn[c] + oo[c] + ww[c] + ee[c])
@@ -63,12 +64,12 @@ def _sweeps(spins, state, table, n_sweeps):
 def sweep(spins, beta, rng, J, n_sweeps=1):
     """n_sweeps of every replica, in place.
 
-    spins: int8 [L, L, replicas] of +-1, L >= 3
+    spins: int8 [rows, columns, replicas] of +-1, three of both or more
     beta: 1 / T >= 0
     J: [5], couplings in the order of OPERATORS
     """
-    if len(spins) < 3:
-        raise ValueError(f"L = {len(spins)}: these couplings need a lattice of side 3 or more")
+    if min(spins.shape[:2]) < 3:
+        raise ValueError(f"L = {min(spins.shape[:2])}: these couplings need a lattice of side 3 or more")
     replicas = spins.shape[2]
     if replicas % 2:
         raise ValueError(f"replicas = {replicas}: two of them share the halves of a random word, give an even number")
@@ -76,7 +77,7 @@ def sweep(spins, beta, rng, J, n_sweeps=1):
     _sweeps(spins, state, _thresholds(J, beta), n_sweeps)
 
 
-def cold_start(L, replicas, rng):
-    """Ordered lattices with random signs, int8 [L, L, replicas]."""
+def cold_start(side, replicas, rng):
+    """Ordered lattices with random signs, int8 [rows, columns, replicas]; side: L, or (rows, columns)."""
     signs = (2 * rng.integers(2, size=replicas) - 1).astype(np.int8)
-    return np.broadcast_to(signs, (L, L, replicas)).copy()
+    return np.broadcast_to(signs, (*sides(side), replicas)).copy()

@@ -15,8 +15,8 @@ from lib.samplers.swendsen_wang import _root
 
 @numba.njit(cache=True)
 def _sweep(cos, sin, beta, rng):
-    R, L, _ = cos.shape
-    N = L * L
+    R, rows, L = cos.shape
+    N = rows * L
     parent, flip, p = np.empty(N, np.int32), np.empty(N, np.bool_), np.empty(N)
     for n in range(R):
         c, s = cos[n].reshape(-1), sin[n].reshape(-1)

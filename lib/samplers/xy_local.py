@@ -28,14 +28,14 @@ def _corner(c, s, i, j, row, column, J):
 
 @numba.njit(inline="always")
 def _field(c, s, i, j, J, further):
-    L = len(c)
-    u, d, w, e = i - 1, i + 1 if i + 1 < L else 0, j - 1, j + 1 if j + 1 < L else 0
+    rows, columns = c.shape
+    u, d, w, e = i - 1, i + 1 if i + 1 < rows else 0, j - 1, j + 1 if j + 1 < columns else 0
     hx = J[0] * (c[u, j] + c[d, j] + c[i, w] + c[i, e])
     hy = J[0] * (s[u, j] + s[d, j] + s[i, w] + s[i, e])
     if further:
         hx += J[2] * (c[u, w] + c[u, e] + c[d, w] + c[d, e])
         hy += J[2] * (s[u, w] + s[u, e] + s[d, w] + s[d, e])
-        d2, e2 = (i + 2) % L, (j + 2) % L
+        d2, e2 = (i + 2) % rows, (j + 2) % columns
         hx += J[3] * (c[i - 2, j] + c[d2, j] + c[i, j - 2] + c[i, e2])
         hy += J[3] * (s[i - 2, j] + s[d2, j] + s[i, j - 2] + s[i, e2])
         for row in (u, d):
@@ -49,8 +49,8 @@ def _field(c, s, i, j, J, further):
 @numba.njit(inline="always")
 def _double(c, s, i, j, x, y):
     """sum over the four neighbours of cos 2(theta - theta_neighbour) for a spin (x, y) at site (i, j)."""
-    L = len(c)
-    d, e = i + 1 if i + 1 < L else 0, j + 1 if j + 1 < L else 0
+    rows, columns = c.shape
+    d, e = i + 1 if i + 1 < rows else 0, j + 1 if j + 1 < columns else 0
     total = 0.0
     for row, column in ((i - 1, j), (d, j), (i, j - 1), (i, e)):
         dot = x * c[row, column] + y * s[row, column]
@@ -103,7 +103,7 @@ def _overrelax(cos, sin, beta, J, further, rng):
 
 
 def _ready(spins, J):
-    L = spins[0].shape[-1]
+    L = min(spins[0].shape[1:])
     further = bool(np.any(J[1:]))
     if L < (3 if further else 2):
         raise ValueError(f"L = {L}: these couplings need a lattice of side {3 if further else 2} or more")

@@ -78,8 +78,8 @@ def local_sums(s, names=tuple(OPERATORS)):
 
     ValueError for L < 3, where a site is its own neighbour at distance two.
     """
-    if s.shape[-1] < 3:
-        raise ValueError(f"L = {s.shape[-1]}: local sums need a lattice of side 3 or more")
+    if min(s.shape[-2:]) < 3:
+        raise ValueError(f"L = {min(s.shape[-2:])}: local sums need a lattice of side 3 or more")
 
     def field(name):
         if name == "field":

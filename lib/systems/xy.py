@@ -142,15 +142,15 @@ def _crossing(xa, ya, xb, yb):
 
 @numba.njit(cache=True)
 def _observe(cos, sin, out):
-    R, L, _ = cos.shape
+    R, rows, columns = cos.shape
     for n in range(R):
         c, s = cos[n], sin[n]
         nn, double, nnn, third, square, ix, iy = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
         vortices = 0
-        for i in range(L):
-            d, d2 = (i + 1) % L, (i + 2) % L
-            for j in range(L):
-                e, e2, w = (j + 1) % L, (j + 2) % L, (j - 1) % L
+        for i in range(rows):
+            d, d2 = (i + 1) % rows, (i + 2) % rows
+            for j in range(columns):
+                e, e2, w = (j + 1) % columns, (j + 2) % columns, (j - 1) % columns
                 x, y = c[i, j], s[i, j]
                 right, down = x * c[i, e] + y * s[i, e], x * c[d, j] + y * s[d, j]
                 nn += right + down
@@ -169,7 +169,7 @@ def _observe(cos, sin, out):
                     + _crossing(c[d, j], s[d, j], x, y)
                 )
                 vortices += abs(winding)
-        out[n] = nn, double, nnn, third, square, ix * ix + iy * iy, vortices / (L * L)
+        out[n] = nn, double, nnn, third, square, ix * ix + iy * iy, vortices / (rows * columns)
 
 
 def observe(spins):

@@ -255,5 +255,9 @@ def o2_layers(features, context, first, skip, output, second, gate, bias):
 
     features [M, N + 1, 2, n]: harmonics of every site, the last one zero. context [N, C]: the sites each conditional
     sees. first [N, C, H], skip [M, N, C], output [M, N, H], second [H, 2 H], gate [H, M H], bias [M H]: weights.
+
+    NotImplementedError where a gradient by the features is asked for: only those by weights are written.
     """
+    if features.requires_grad:
+        raise NotImplementedError("this network has no gradient by the angles")
     return _O2Layers.apply(features, context, first, skip, output, second, gate, bias)

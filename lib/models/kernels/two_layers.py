@@ -172,7 +172,11 @@ def two_layers(features, context, extra, n_odd, first, output, second, biases):
     features [N + 1, F, n]: of every site, the last one zero. context [N, K]: the sites each conditional sees; extra
     [N, M, n]: more inputs. first [N, K F + M, H + n_odd], output [N, H, P], second [H, H]: weights. biases: of the
     first layer [N, H], the second [H], the output [N, P].
+
+    NotImplementedError where a gradient by the features is asked for: only those by weights are written.
     """
+    if features.requires_grad:
+        raise NotImplementedError("this network has no gradient by the configuration; FieldLattice has one")
     return _TwoLayers.apply(features, context, extra, n_odd, first, output, second, *biases)
 
 

@@ -6,7 +6,7 @@ is the Cramer-Rao bound of the couplings for n_effective configurations, and lin
 temperatures (`predictions.py`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -21,6 +21,8 @@ from lib.studies.own.predictions import Predictions, predict
 from lib.studies.own.summary import Split, Summary, over_file, split, summarise
 from lib.studies.own.symmetries import asymmetries, worst_violation
 from lib.studies.sources import Spins
+
+TESTED = 2**22  # sites of the test set, at most
 
 
 @dataclass(frozen=True)
@@ -56,10 +58,11 @@ class FileCouplings:
     """Couplings, each name -> `Estimate`, None where there is no such estimate for this kind.
 
     networks, nearest: of the networks, all together and nn alone.
-    classical: by pseudolikelihood for spins, by score matching for paths.
-    most_likely: by maximum likelihood, for paths.
+    classical: by pseudolikelihood for spins, by score matching for paths and fields.
+    most_likely: by maximum likelihood for paths and rings of spins, by pseudolikelihood for fields.
     bound: name -> Cramer-Rao bound of the error, for as many independent configurations as were trained on.
     explained, schwinger_dyson: as in `CouplingReading`.
+    alarms: of terms that should not be there, for fields, their errors with the bound of all terms together.
     """
 
     networks: dict
@@ -69,6 +72,7 @@ class FileCouplings:
     bound: dict
     explained: float
     schwinger_dyson: Estimate | None
+    alarms: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,8 @@ def learn_file(c, kind, T0, n_networks, steps, seed):
     summary, found = summarise(kind, c), asymmetries(kind, c)
     broken = {name for name, each in found.items() if each.broken}
     parts = split(len(c), summary.tau_int)
-    training, validation, test = c[parts.train], c[parts.validation][:2000], c[parts.test][:4000]
+    n_test = min(4000, TESTED // c[0].size)
+    training, validation, test = c[parts.train], c[parts.validation][:2000], c[parts.test][:n_test]
     seeds = [100 * seed + k for k in range(n_networks)]
     trained = parallel.starmap(train_network, [(kind, training, validation, T0, broken, steps, s) for s in seeds])
     some, n_samples = spread_out(training, len(test)), int(np.clip(640_000 // c[0].size, 500, 10_000))
@@ -119,6 +124,9 @@ def learn_file(c, kind, T0, n_networks, steps, seed):
     sums = kind.operators(training)[:, : len(readings[0].couplings.couplings.names)]
     plain = kind.independent_sites(training, test)
     read = _couplings(kind, training, readings, T0, _bounds(sums, T0, n_train), summary.tau_int)
+    if readings[0].couplings.alarms is not None:
+        of_every = _bounds(kind.operators(training), T0, n_train)[0]
+        read = replace(read, alarms=_alarms([r.couplings.alarms for r in readings], of_every))
     return Findings(
         kind=kind,
         T0=float(T0),
@@ -169,7 +177,7 @@ def _couplings(kind, training, readings, T0, bounds, tau_int):
         (nearest,) = _with_bound([each.nearest for each in read], of_nn)
     classical, most_likely = (
         None if each is None else _named(names, _estimates(each.values, each.errors))
-        for each in (kind.classical(training, names, T0), kind.most_likely(training, T0))
+        for each in (kind.classical(training, names, T0), kind.most_likely(training, T0, names))
     )
     if read[0].schwinger_dyson is not None:
         tested = _shared([mean(each.schwinger_dyson, tau_int) for each in read])
@@ -182,6 +190,12 @@ def _couplings(kind, training, readings, T0, bounds, tau_int):
         explained=float(np.mean([each.explained for each in read])),
         schwinger_dyson=tested,
     )
+
+
+def _alarms(read, bound):
+    """name -> `Estimate` of the terms that should not be there; bound: errors of all operators, theirs the last."""
+    names = read[0].names
+    return _named(names, _with_bound(read, bound[-len(names) :]))
 
 
 def _bounds(sums, T0, n):
@@ -240,7 +254,7 @@ def _blind(kind, c, test, readings, read, T0, broken, tau_int):
     """`diagnostics.Blind`; surrogate: the couplings by pseudolikelihood, where there are none those of the networks."""
     couplings = read.networks if read.classical is None else read.classical
     values = np.array([each.value for each in couplings.values()])
-    sign = -1 if kind.name == "path" else 1
+    sign = -1 if kind.is_action else 1
     energy = kind.energy(c).mean()
 
     def quantities(E, order):

@@ -61,7 +61,7 @@ def of_every_file(f):
     """What no such file can say."""
     # always: T0 and the couplings are in the data as a ratio only, and a factor of 2 between the conventions of two
     # programs looks like another coupling
-    what = "the action / T0" if f.kind.name == "path" else "J / T0"
+    what = "the action / T0" if f.kind.is_action else "J / T0"
     name, number = next(iter(f.couplings.networks.items()))
     if f.couplings.nearest is not None:
         number = f.couplings.nearest
@@ -178,8 +178,9 @@ def of_one_temperature(f):
 
 def of_symmetries(f):
     """Symmetries of the file."""
+    even = f.kind.name == "field"  # by construction: a network for fields learns both signs alike
     # every configuration on one side of a symmetry that the system may have
-    if f.kind.name != "xy" and f.summary.changes == 0 and _broken(f, "flip", "sign"):
+    if f.kind.name != "xy" and not even and f.summary.changes == 0 and _broken(f, "flip", "sign"):
         mean = f.summary.signed[0].value
         yield Warned(
             "one_phase",
@@ -197,7 +198,16 @@ def of_symmetries(f):
             "weights of the two phases are not known from it",
         )
     names = _broken(f, "flip", "sign", "sign, cubic")
-    if f.summary.changes > 0 and names:
+    if even and names:
+        each = f.asymmetries[names[0]]
+        yield Warned(
+            "odd",
+            abs(each.value) / each.error,
+            f"phi and -phi are not equally likely ({names[0]}: {each.value:.3g} +- {each.error:.1g}): the network for "
+            "fields cannot express that, p(-phi) = p(phi) is built in. One phase of an even action is learned as if "
+            "both were there; if the action has odd terms, do not trust this page",
+        )
+    if f.summary.changes > 0 and names and not even:
         each = f.asymmetries[names[0]]
         yield Warned(
             "field",
@@ -223,7 +233,8 @@ def of_symmetries(f):
             "boundaries, or a window of a larger system? Translations were not imposed, but the couplings are read "
             "as if every site were alike",
         )
-    names = _broken(f, "axes", "diagonals")
+    # the two couplings of a field are those of its axes
+    names = _broken(f, *(("diagonals",) if f.kind.name == "field" else ("axes", "diagonals")))
     if names:
         yield Warned(
             "anisotropic",
@@ -236,10 +247,12 @@ def of_symmetries(f):
         yield Warned(
             "irreversible",
             each.value,
-            "paths and reversed ones are not equally likely: no real nearest-neighbour action does that",
+            "configurations and reversed ones are not equally likely: "
+            + ("no real nearest-neighbour action" if f.kind.is_action else "no coupling of pairs")
+            + " does that",
         )
     order = f.summary.order.value
-    if f.kind.name == "ising" and order > SATURATED:
+    if f.kind.name in ("ising", "chain") and order > SATURATED:
         yield Warned(
             "saturated",
             order,
@@ -309,15 +322,25 @@ def of_the_distribution(f):
 def of_the_couplings(f):
     """What is wrong with the couplings that were read."""
     found, classical, zero = f.couplings.networks, f.couplings.classical or {}, Estimate(0.0, 0.0)
-    further = [name for name in found if name not in ("nn", "field") and f.kind.name != "path"]
+    further = [name for name in found if name not in ("nn", "field") and not f.kind.is_action]
     worst, pull = _worst({name: (found[name], zero) for name in further})
     if pull > BROKEN:
         yield Warned(
             "beyond_neighbours",
             pull,
             f"there is more than nearest neighbours ({worst} = {found[worst].value:.3g}, {pull:.1f} "
-            "errors from zero): the context the network is given is exact for nearest neighbours only, and what "
+            f"errors from zero): the context the network is given is exact for {f.kind.exact_for} only, and what "
             "reaches farther than it sees cannot be told apart from what it sees",
+        )
+    alarms = f.couplings.alarms
+    worst, pull = _worst({name: (number, zero) for name, number in alarms.items()})
+    if pull > BROKEN:
+        yield Warned(
+            "other_terms",
+            pull,
+            f"a term that is not among the couplings is at work ({worst} = {alarms[worst].value:.3g}, {pull:.1f} "
+            "errors from zero, read together with all others): the couplings are those of the nearest action of this "
+            "family",
         )
     explained = f.couplings.explained
     if explained < EXPLAINED:

@@ -7,6 +7,9 @@ Everything else is said in these quantities of configurations c [n, ...]:
     order       ising: |m|; xy: |mean of exp(i theta)|; path: mean x^2
     signed      what a symmetry of the system makes zero on average: m; the two components of the mean spin; mean x
 
+Here are spins and angles on lattices, and paths; scalar fields are in `fields.py`, spins on a ring in `spin_chains.py`,
+what all must bring in `base.py`.
+
 The networks are the book's: the Markov lattice for spins, the one with O(2) for angles, the Markov ring with mixtures
 of Gaussians for paths (in units of the root mean square of x). A symmetry is imposed, by construction or by
 augmentation, only where the file does not contradict it (`symmetries.py`); O(2) is the exception, it cannot be
@@ -14,7 +17,7 @@ switched off.
 """
 
 from dataclasses import replace
-from typing import NamedTuple
+from math import prod
 
 import numpy as np
 
@@ -29,6 +32,9 @@ from lib.models.o2_markov_lattice import O2MarkovLattice
 from lib.samplers import chains
 from lib.studies import recipes
 from lib.studies.own import symmetries
+from lib.studies.own.base import CouplingReading, Kind, LatticeKind
+from lib.studies.own.fields import FieldFile
+from lib.studies.own.spin_chains import ChainFile
 from lib.studies.own.symmetries import allows
 from lib.systems import double_well, ising, xy
 from lib.systems.double_well import Couplings
@@ -36,87 +42,11 @@ from lib.systems.double_well import Couplings
 # for the transfer matrix, whose grid is 8 wide in steps of 0.02: the largest |x|, and the kinetic coupling beyond which
 # hops are no longer than three steps
 REACH, FINEST = 3.4, 250.0
-
-
-class CouplingReading(NamedTuple):
-    """What couplings say of one network.
-
-    couplings, nearest: `Couplings` of all operators, and of nn alone (None for paths).
-    explained: part of the mean square of what they were read from that they explain.
-    schwinger_dyson: mean over sites of x dS/dx / T0 of every test path [m]; None but for paths.
-    """
-
-    couplings: couplings.Couplings
-    nearest: couplings.Couplings | None
-    explained: float
-    schwinger_dyson: np.ndarray | None
-
-
-class Kind:
-    """A kind of configurations c [n, ...]. broken: set of names of the symmetries that the file contradicts.
-
-    name, operator_names, energy_name, order_name, signed_names: what a table calls it and its quantities.
-    convention: the H or S whose couplings are read; factors: what other factors in front of them usually mean.
-    asymmetries: name of a symmetry -> function of c to [n] whose average it makes zero.
-    operators(c), energy(c), order(c), signed(c): the quantities above, [n, a], [n], [n] and [n, k]; energy per site.
-    independent_sites(training, test): ln p [m] of a test set by independent sites distributed as in the training set.
-    network(training, broken, seed): an untrained network and the `Recipe` to train it by.
-    chain(side, T0, couplings): `chains.Chain` of the Hamiltonian with these couplings, dict name -> J, at T0;
-        ValueError where they cannot be sampled.
-    group(side, broken): the group that p is averaged over, None for p as it is.
-    read(hamiltonian, test, few, broken, seed): `CouplingReading`; few: configurations to try local moves on.
-    operations(side, seed): of every kind of symmetry, contradicted or not: name -> list of functions of c.
-    restored(values): configurations in the type of the file from those of a learned Hamiltonian, float64 [n, ...].
-    """
-
-    discrete = False  # can two independent configurations be equal?
-    classical_name = "without a network"  # of the method of `classical`
-
-    def restored(self, values):
-        return values
-
-    def classical(self, training, names, T0):
-        """`Couplings` of the same configurations without a network, None where there is no such estimate."""
-        return None
-
-    def most_likely(self, training, T0):
-        """`Couplings` of maximum likelihood, where ln Z is known for all of them; None elsewhere."""
-        return None
-
-
-class LatticeKind(Kind):
-    """What spins and angles [n, L, L] have in common; move: random local moves, (c, rng) -> changed copies."""
-
-    def coupling_names(self, broken):
-        """Names of the couplings that are read."""
-        return self.operator_names
-
-    def representative(self, few, broken):
-        """Configurations to try local moves on."""
-        return few
-
-    def read(self, hamiltonian, test, few, broken, seed):
-        names = self.coupling_names(broken)
-
-        def operators(c):
-            return self.operators(c)[:, : len(names)]
-
-        few = self.representative(few, broken)
-        tried = couplings.try_moves(hamiltonian, few, operators, names, self.move, seed=seed)
-        read = couplings.read_moves(tried, hamiltonian.T0)
-        nearest = couplings.read_moves(tried, hamiltonian.T0, ("nn",))
-        return CouplingReading(read, nearest, _explained(tried, read, hamiltonian.T0), None)
-
-
-def _explained(tried, read, T0):
-    """Part of the weighted mean square of T0 (ln p(s') - ln p(s)) that couplings explain."""
-    q = 1 / (1 + np.exp(-np.clip(tried.log_ratio, -50, 50)))
-    weight = q * (1 - q)
-    return float(1 - read.residual**2 * weight.sum() / (weight * (T0 * tried.log_ratio) ** 2).sum())
+LARGE = 32 * 32  # sites beyond which p is averaged over fewer images
 
 
 class SpinFile(LatticeKind):
-    """Ising spins, int8 [n, L, L]; without a field where the file does not contradict the flip."""
+    """Ising spins, int8 [n, rows, columns]; without a field where the file does not contradict the flip."""
 
     name = "ising"
     operator_names = ("nn", "nnn", "third", "plaquette", "field")
@@ -151,14 +81,15 @@ class SpinFile(LatticeKind):
         return n_up * np.log(up) + (test[0].size - n_up) * np.log1p(-up)
 
     def network(self, training, broken, seed):
-        model = MarkovLattice(training.shape[1], Bernoulli(), odd=allows(broken, "flip"), seed=seed)
-        return model, replace(recipes.SPINS["markov_lattice"], augment=symmetries.lattice_moves(broken))
+        shape = training.shape[1:]
+        model = MarkovLattice(shape, Bernoulli(), odd=allows(broken, "flip"), seed=seed)
+        return model, replace(recipes.SPINS["markov_lattice"], augment=symmetries.lattice_moves(shape, broken))
 
-    def chain(self, side, T0, couplings):
-        return chains.Ising(side, T0, couplings=couplings)
+    def chain(self, shape, T0, couplings):
+        return chains.Ising(shape, T0, couplings=couplings)
 
-    def group(self, side, broken):
-        return symmetries.lattice_group(side, broken)
+    def group(self, shape, broken):
+        return symmetries.lattice_group(shape, broken, most=16 if prod(shape) <= LARGE else 4)
 
     def coupling_names(self, broken):
         return self.operator_names[:-1] if allows(broken, "flip") else self.operator_names
@@ -166,14 +97,14 @@ class SpinFile(LatticeKind):
     def representative(self, few, broken):
         return np.concatenate([few[::2], -few[::2]]) if allows(broken, "flip") else few
 
-    def operations(self, side, seed):
-        return {"flip": [lambda s: -s]} | symmetries.lattice_operations(side)
+    def operations(self, shape, seed):
+        return {"flip": [lambda s: -s]} | symmetries.lattice_operations(shape)
 
     def restored(self, values):
         return values.astype(np.int8)
 
     def classical(self, training, names, T0):
-        if training.shape[1] <= 4:  # both third neighbours along an axis are one site
+        if min(training.shape[1:]) <= 4:  # both third neighbours along an axis are one site
             return None
         return couplings.pseudolikelihood(ising.local_sums(training, names), T0, names)
 
@@ -183,7 +114,7 @@ def _mean_spin(theta):
 
 
 class AngleFile(LatticeKind):
-    """Angles, float64 [n, L, L]. Reflection: the mean sine of differences along rows and columns changes sign."""
+    """Angles, float64 [n, rows, columns]. Reflection: the mean sine of differences changes sign."""
 
     name = "xy"
     operator_names = tuple(xy.OPERATORS)
@@ -219,19 +150,20 @@ class AngleFile(LatticeKind):
         return np.full(len(test), -test[0].size * np.log(2 * np.pi))
 
     def network(self, training, broken, seed):
-        model = O2MarkovLattice(training.shape[1], seed=seed)
-        return model, replace(recipes.ANGLES["equivariant"], augment=symmetries.lattice_moves(broken))
+        shape = training.shape[1:]
+        model = O2MarkovLattice(shape, seed=seed)
+        return model, replace(recipes.ANGLES["equivariant"], augment=symmetries.lattice_moves(shape, broken))
 
-    def chain(self, side, T0, couplings):
-        return chains.XY(side, T0, couplings=couplings)
+    def chain(self, shape, T0, couplings):
+        return chains.XY(shape, T0, couplings=couplings)
 
-    def group(self, side, broken):
-        return symmetries.lattice_group(side, broken, most=4)
+    def group(self, shape, broken):
+        return symmetries.lattice_group(shape, broken, most=4)
 
-    def operations(self, side, seed):
+    def operations(self, shape, seed):
         turns = np.random.default_rng(seed).uniform(0, 2 * np.pi, 3)
         o2 = [lambda t, a=a: (t + a) % (2 * np.pi) for a in turns] + [lambda t: -t % (2 * np.pi)]
-        return {"O(2) of the spins": o2} | symmetries.lattice_operations(side)
+        return {"O(2) of the spins": o2} | symmetries.lattice_operations(shape)
 
     def restored(self, values):
         return values % (2 * np.pi)
@@ -241,6 +173,7 @@ class PathFile(Kind):
     """Paths, float64 [n, N]."""
 
     name = "path"
+    is_action = True
     operator_names = ("kinetic", "quadratic", "quartic")
     energy_name = "mean (x_{i+1} - x_i)^2"
     order_name = "mean x^2"
@@ -276,10 +209,11 @@ class PathFile(Kind):
         recipe = replace(recipes.PATHS["markov_ring"], augment=symmetries.path_moves(broken), preprocess=units)
         return MarkovRing(training.shape[1], GaussianMixture(), seed=seed), recipe
 
-    def chain(self, side, T0, couplings):
-        return chains.DoubleWell(Couplings(*(each / T0 for each in couplings.values())), side)
+    def chain(self, shape, T0, couplings):
+        return chains.DoubleWell(Couplings(*(each / T0 for each in couplings.values())), *shape)
 
-    def group(self, side, broken):
+    def group(self, shape, broken):
+        (side,) = shape
         every = allows(broken, "sign", "sign, cubic", "boundary", "reversal")
         return lattice.ring_group(side, 2 if side % 2 == 0 else 1) if every else None
 
@@ -291,14 +225,14 @@ class PathFile(Kind):
         read = couplings.Couplings(self.operator_names, values, errors, float("nan"), float("nan"))
         return CouplingReading(read, None, explained, (test * gradient).mean(1) / hamiltonian.T0)
 
-    def operations(self, side, seed):
-        return symmetries.path_operations(side)
+    def operations(self, shape, seed):
+        return symmetries.path_operations(*shape)
 
     def classical(self, training, names, T0):
         values, errors = action_floor.score_matching(training, blocks=20)
         return couplings.Couplings(self.operator_names, T0 * values, T0 * errors, float("nan"), float("nan"))
 
-    def most_likely(self, training, T0):
+    def most_likely(self, training, T0, names=None):
         unit = np.abs(training).max() / REACH
         y = training / unit
         start = Couplings(*action_floor.score_matching(y, blocks=20).value)
@@ -313,4 +247,4 @@ class PathFile(Kind):
         return couplings.Couplings(self.operator_names, values, errors, float("nan"), float("nan"))
 
 
-BY_NAME = {kind.name: kind for kind in (SpinFile(), AngleFile(), PathFile())}
+BY_NAME = {kind.name: kind for kind in (SpinFile(), AngleFile(), PathFile(), FieldFile(), ChainFile())}

@@ -1,7 +1,7 @@
 """How somebody else's numbers are meant: the flags of `python -m lib learn`, and the book's arrays made with them.
 
     spins   0 and 1                --zero-one
-    angles  in (-pi, pi]           --wrap            lattices  [n, L*L]            --side L
+    angles  in (-pi, pi]           --wrap            lattices  [n, L*L]            --side L, or --side ROWSxCOLUMNS
             in degrees             --degrees                   L rows after L rows --stacked
             unit vectors           --vectors         both      [L, L, n]           --last
             complex numbers        --complex
@@ -30,14 +30,14 @@ class Flags:
     """What the reader says about a file; every field is a flag of the same name.
 
     array: name of the array in the file. select: NAME=VALUE of labels, one for each configuration.
-    header, skip_columns: lines and columns of text files to leave out. side: L of flattened lattices.
+    header, skip_columns: lines and columns of text files to leave out. side: (rows, columns) of flattened lattices.
     """
 
     array: str | None = None
     select: str | None = None
     header: int = 0
     skip_columns: int = 0
-    side: int = 0
+    side: tuple = ()
     stacked: bool = False
     last: bool = False
     zero_one: bool = False
@@ -47,9 +47,12 @@ class Flags:
     complex: bool = False
 
 
-OF_KIND = {"zero_one": ("ising",), "side": ("ising", "xy"), "stacked": ("ising", "xy")}
+KINDS = ("ising", "xy", "path", "field", "chain")
+RINGS = ("path", "chain")  # kinds of [n, N]; all others are [n, L, L]
+LATTICES = tuple(kind for kind in KINDS if kind not in RINGS)
+OF_KIND = {"zero_one": ("ising", "chain"), "side": LATTICES, "stacked": LATTICES}
 OF_KIND |= dict.fromkeys(("wrap", "degrees", "vectors", "complex"), ("xy",))
-NOT_BOTH = ("side", "stacked"), ("vectors", "complex", "degrees"), ("vectors", "complex", "wrap"), ("stacked", "last")
+NOT_BOTH = ("vectors", "complex", "degrees"), ("vectors", "complex", "wrap"), ("stacked", "last")
 
 
 def add_flags(option) -> None:
@@ -58,10 +61,10 @@ def add_flags(option) -> None:
     option("--select", metavar="T=2.25", help="one value of labels in the same file: an array, or a column with a name")
     option("--header", type=_count, default=0, metavar="N", help="text: leave out N lines at the top (words are seen)")
     option("--skip-columns", type=_count, default=0, metavar="N", help="text: leave out the first N columns")
-    option("--side", type=_count, default=0, metavar="L", help="lattices are flattened: [n, L*L]")
-    option("--stacked", action="store_true", help="text: a configuration is L rows of L numbers, not one row")
+    option("--side", type=_sides, default=(), metavar="L", help="lattices are flattened: [n, L*L]; or ROWSxCOLUMNS")
+    option("--stacked", action="store_true", help="text: a configuration is L rows of L numbers (or as --side says)")
     option("--last", action="store_true", help="the last axis counts configurations: [L, L, n]")
-    option("--zero-one", action="store_true", help="ising: spins are 0 and 1; 1 is up")
+    option("--zero-one", action="store_true", help="ising, chain: spins are 0 and 1; 1 is up")
     option("--wrap", action="store_true", help="xy: angles are not in [0, 2 pi) but, say, (-pi, pi]")
     option("--degrees", action="store_true", help="xy: angles are in degrees")
     option("--vectors", action="store_true", help="xy: unit vectors, the last axis is x, y")
@@ -72,6 +75,20 @@ def _count(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not possible; give a whole number")
     return int(text)
+
+
+def _sides(text: str) -> tuple[int, int]:
+    numbers = text.split("x")
+    if len(numbers) > 2 or not all(number.isdecimal() and int(number) > 0 for number in numbers):
+        raise argparse.ArgumentTypeError(f"{text!r} is not possible; give L, or ROWSxCOLUMNS")
+    return int(numbers[0]), int(numbers[-1])
+
+
+def _plain(value) -> str:
+    """A flag's value as on the command line."""
+    if not isinstance(value, tuple):
+        return str(value)
+    return str(value[0]) if value[0] == value[1] else f"{value[0]}x{value[1]}"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -106,7 +123,7 @@ def written(files: list[str], flags: Flags) -> str:
     for field in fields(Flags):
         value = getattr(flags, field.name)
         if value != field.default:
-            words += [f"--{field.name.replace('_', '-')}", *([] if value is True else [str(value)])]
+            words += [f"--{field.name.replace('_', '-')}", *([] if value is True else [_plain(value)])]
     return files[0] if len(files) == 1 and not words else shlex.join([*files, *words])
 
 
@@ -114,7 +131,7 @@ def check(flags: Flags, kind: str) -> None:
     """FileRefused for flags that are of another kind, or contradict each other."""
     given = [field.name for field in fields(Flags) if getattr(flags, field.name) != field.default]
     for name in given:
-        kinds = OF_KIND.get(name, ("ising", "xy", "path"))
+        kinds = OF_KIND.get(name, KINDS)
         if kind not in kinds:
             raise FileRefused(f"{_flag(name)} is for --kind {' or '.join(kinds)}, not for {kind}; leave it out")
     for group in NOT_BOTH:
@@ -125,7 +142,7 @@ def check(flags: Flags, kind: str) -> None:
 
 def n_axes(flags: Flags, kind: str) -> int:
     """Axes of an array of configurations as the file has it."""
-    return (2 if kind == "path" or flags.side or flags.stacked else 3) + flags.vectors
+    return (2 if kind in RINGS or flags.side or flags.stacked else 3) + flags.vectors
 
 
 def arrange(array: np.ndarray, flags: Flags, kind: str) -> np.ndarray:
@@ -141,8 +158,8 @@ def arrange(array: np.ndarray, flags: Flags, kind: str) -> np.ndarray:
     if flags.last:
         array = np.moveaxis(array, -1, 0)
     if flags.stacked:
-        array = _unstacked(array)
-    if flags.side:
+        array = _unstacked(array, flags.side)
+    elif flags.side:
         array = _unflattened(array, flags.side)
     if flags.zero_one:
         array = _plus_minus(array)
@@ -157,19 +174,29 @@ def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _unstacked(array):
-    side = array.shape[1]
-    if len(array) % side:
-        raise FileRefused(f"{len(array)} rows of {side} numbers are not blocks of {side} x {side}; leave --stacked out")
-    return array.reshape(-1, side, *array.shape[1:])
+def block(width, side):
+    """(rows, columns) of the blocks in a text file whose lines hold `width` numbers. side: what --side says."""
+    rows, columns = side or (width, width)
+    if columns != width:
+        raise FileRefused(f"lines of {width} numbers are not rows of {_plain(side)}; --side {rows}x{width}?")
+    return rows, columns
+
+
+def _unstacked(array, side):
+    rows, columns = block(array.shape[1], side)
+    if len(array) % rows:
+        remedy = "leave --stacked out" if side else "add --side ROWSxCOLUMNS, or leave --stacked out"
+        raise FileRefused(f"{len(array)} rows of {columns} numbers are not blocks of {rows} x {columns}; {remedy}")
+    return array.reshape(-1, rows, *array.shape[1:])
 
 
 def _unflattened(array, side):
-    if array.shape[1] != side**2:
+    rows, columns = side
+    if array.shape[1] != rows * columns:
         whole = int(array.shape[1] ** 0.5)
         remedy = f"--side {whole}" if whole**2 == array.shape[1] else "is there a column that holds something else?"
-        raise FileRefused(f"{array.shape[1]} numbers a configuration are not {side} x {side}; {remedy}")
-    return array.reshape(len(array), side, side, *array.shape[2:])
+        raise FileRefused(f"{array.shape[1]} numbers a configuration are not {rows} x {columns}; {remedy}")
+    return array.reshape(len(array), rows, columns, *array.shape[2:])
 
 
 def _plus_minus(array):

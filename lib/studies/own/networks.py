@@ -33,7 +33,7 @@ def train_network(kind, training, validation, T0, broken, steps, seed):
     recipe = replace(recipe, checks=10)
     seen = [c if recipe.preprocess is None else recipe.preprocess(c) for c in (training, validation)]
     result = task.train(recipe, model, seen[0], steps, seed, held_out=seen[1])
-    group = kind.group(training.shape[1], broken)
+    group = kind.group(training.shape[1:], broken)
     return TrainedNetwork(
         bare=LearnedHamiltonian(model, T0, None, recipe.preprocess),
         symmetric=LearnedHamiltonian(model, T0, group, recipe.preprocess),
@@ -80,7 +80,7 @@ def examine(kind, trained, test, some, broken, n_samples, seed):
     """`NetworkReading` on a test set [m, ...] and `some` training configurations."""
     hamiltonian, few = trained.symmetric, spread_out(test, EVALUATED)
     read = kind.read(hamiltonian, test, few, broken, seed)
-    changed = changes(trained.bare, few, kind.operations(few.shape[1], seed))
+    changed = changes(trained.bare, few, kind.operations(few.shape[1:], seed))
     values, log_prob = hamiltonian.sample(n_samples, seed)
     drawn = kind.restored(values)
     return NetworkReading(

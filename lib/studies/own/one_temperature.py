@@ -62,11 +62,11 @@ def one_temperature(kind, c, T0, couplings, broken, n_samples, seed):
         return not_applicable("the file has one sign only, or prefers it, which the couplings do not say why")
     rng = np.random.default_rng(seed)
     try:
-        model = sampled(kind.chain(c.shape[1], T0, couplings), n_samples, rng)
-    except ValueError:
-        model = None
+        model, why = sampled(kind.chain(c.shape[1:], T0, couplings), n_samples, rng), ""
+    except ValueError as error:
+        model, why = None, f": {error}"
     if model is None:
-        return not_applicable("the couplings that were read cannot be sampled")
+        return not_applicable(f"the couplings that were read cannot be sampled{why}")
     sums, seen = (kind.operators(each)[:, : len(J)] for each in (model, c))
     weights = matched(sums, seen.mean(0))
     if weights is None:
@@ -136,7 +136,7 @@ def compared(ours, theirs, sums, seen, weights):
 def _halves(kind, c, model, T0, couplings):
     """`Estimate` of the first coupling from the low-energy half less from the other, file less samples."""
     name = next(iter(couplings))
-    names = tuple(couplings) if kind.name == "path" else (name,)
+    names = tuple(couplings) if kind.is_action else (name,)
     median = np.median(kind.energy(c))
     differences = []
     for each in (c, model):

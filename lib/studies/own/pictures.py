@@ -13,16 +13,47 @@ def configurations(kind, c):
 
     chosen = c[np.linspace(0, len(c) - 1, 4).astype(int)]
     figure, axes = plt.subplots(1, 4, figsize=(8, 2.2), sharey=kind.name == "path")
-    look = {"cmap": "Greys", "vmin": -1.5, "vmax": 1.5}
-    if kind.name == "xy":
-        look = {"cmap": "twilight", "vmin": 0, "vmax": 2 * np.pi}
+    look = _look(kind, chosen)
     for axis, one in zip(axes, chosen, strict=True):
         if kind.name == "path":
             axis.plot(one, **plotting.data.joined, ms=2, lw=0.8)
             axis.set(xlabel="site")
         else:
-            axis.imshow(one, **look)
-            axis.set(xticks=[], yticks=[])
+            _image(axis, one, look)
+    return figure
+
+
+def _look(kind, c):
+    """How `imshow` is to draw configurations c [k, ...]."""
+    if kind.name == "xy":
+        return {"cmap": "twilight", "vmin": 0, "vmax": 2 * np.pi}
+    if kind.name == "field":
+        limit = np.abs(c).max()
+        return {"cmap": plotting.DIVERGING, "vmin": -limit, "vmax": limit}
+    return {"cmap": "Greys", "vmin": -1.5, "vmax": 1.5}
+
+
+def _image(axis, one, look):
+    """A lattice, or a ring of spins as stripes, one a site."""
+    axis.imshow(np.atleast_2d(one), aspect="auto" if one.ndim == 1 else "equal", interpolation="nearest", **look)
+    axis.set(xticks=[], yticks=[])
+    axis.grid(False)
+
+
+def beside(kind, observed, drawn, columns=5):
+    """A figure of configurations of the file, and below of samples of a network."""
+    if kind.name not in ("field", "chain"):
+        return plotting.beside(observed, drawn, columns)
+    import matplotlib.pyplot as plt
+
+    rows = observed[:columns], drawn[:columns]
+    look = _look(kind, np.concatenate(rows))
+    height = 3.0 if kind.name == "field" else 1.6
+    figure, axes = plt.subplots(2, columns, figsize=(1.3 * columns + 0.3, height), squeeze=False)
+    for line, configurations, name in zip(axes, rows, ("data", "network"), strict=True):
+        line[0].set_ylabel(name)
+        for axis, one in zip(line, configurations, strict=True):
+            _image(axis, one, look)
     return figure
 
 
@@ -70,7 +101,7 @@ def predictions(findings, exact=None):
         axes[0].plot(fine, exact(fine), **plotting.exact.line, label="exact")
         axes[0].legend()
     axes[1].axhline(ESS_BAR, **plotting.guide | {"linewidth": 1.6})
-    axes[0].set(ylabel=f"energy: {kind.energy_name}" if kind.name == "path" else "energy per site")
+    axes[0].set(ylabel=f"energy: {kind.energy_name}" if kind.is_action else "energy per site")
     axes[1].set(ylabel="effective samples / samples", yscale="log")
     for axis in axes:
         axis.axvspan(p.low, p.high, color="0.93", lw=0)

@@ -417,7 +417,7 @@ def _text(path: Path, flags) -> np.ndarray:
     except ValueError as error:
         raise _odd_line(path, lines, rows, error) from None
     if flags.stacked:
-        _whole_blocks(path, rows, array.shape[1])
+        _whole_blocks(path, rows, array.shape[1], flags.side)
     return _columns(path, array, names if len(names) == array.shape[1] else [], flags)
 
 
@@ -452,13 +452,14 @@ def _odd_line(path: Path, lines: list[str], rows: list[int], error: Exception) -
     return FileRefused(f"{path.name}: {first_line(error)}; write rows of numbers")
 
 
-def _whole_blocks(path: Path, rows: list[int], side: int) -> None:
-    """Where lines are left free between blocks, each must be whole."""
+def _whole_blocks(path: Path, rows: list[int], width: int, side: tuple) -> None:
+    """Where lines are left free between blocks, each must be whole. side: (rows, columns); a square without it."""
+    height = side[0] if side else width
     ends = np.flatnonzero(np.diff(rows) > 1) + 1
-    if len(ends) and (np.diff([0, *ends, len(rows)]) % side).any():
-        at = next(k for k, size in enumerate(np.diff([0, *ends, len(rows)])) if size % side)
+    if len(ends) and (np.diff([0, *ends, len(rows)]) % height).any():
+        at = next(k for k, size in enumerate(np.diff([0, *ends, len(rows)])) if size % height)
         line = rows[[0, *ends][at]] + 1
-        raise FileRefused(f"{path.name}: the block at line {line} is not of {side} x {side} numbers; leave it out")
+        raise FileRefused(f"{path.name}: the block at line {line} is not of {height} x {width} numbers; leave it out")
 
 
 def _columns(path: Path, array: np.ndarray, names: list[str], flags) -> np.ndarray:

@@ -28,7 +28,7 @@ def symmetry_rows(asymmetries):
 
 def coupling_header(findings):
     """Names of the columns of `coupling_rows`."""
-    further = ["maximum likelihood"] if findings.couplings.most_likely else []
+    further = [findings.kind.most_likely_name] if findings.couplings.most_likely else []
     return ["coupling", "networks", findings.kind.classical_name, *further, "smallest possible error", "true"]
 
 
@@ -46,6 +46,8 @@ def coupling_rows(findings, truth=None):
         rows.append([name, tuple(number), *others, f"{found.bound[name]:.1g}", known(name)])
     if found.nearest is not None:
         rows.append(["nn, read alone", tuple(found.nearest), *[""] * len(beside), "", known("nn")])
+    for name, number in found.alarms.items():
+        rows.append([f"{name} (alarm)", tuple(number), *[""] * len(beside), "", ""])
     return rows
 
 
@@ -162,8 +164,12 @@ def _of_couplings(findings):
     made = [_coupling(f"coupling.{name}", j, at) for name, j in found.networks.items()]
     if found.nearest is not None:
         made.append(_coupling("coupling.nn_alone", found.nearest, "the only coupling that is read"))
-    classical = findings.kind.classical_name.replace(" ", "_")
-    for method, each in ((classical, found.classical), ("maximum_likelihood", found.most_likely)):
+    for name, j in found.alarms.items():
+        made.append(_coupling(f"alarm.{name.replace(' ', '_')}", j, "a term that should not be there, read with all"))
+    classical, best = (
+        name.replace(" ", "_") for name in (findings.kind.classical_name, findings.kind.most_likely_name)
+    )
+    for method, each in ((classical, found.classical), (best, found.most_likely)):
         for name, j in (each or {}).items():
             made.append(_coupling(f"{method}.{name}", j, "from the same configurations"))
     for name, error in found.bound.items():

@@ -14,11 +14,11 @@ import numpy as np
 from lib import parallel
 from lib.analysis.premise import Premise, temperatures_agree
 from lib.page.records import record
+from lib.samplers import chains, mcmc
 from lib.statistics import Estimate
-from lib.studies.own import user_file
+from lib.studies.own.honesty import Warned
 from lib.studies.own.kinds import BY_NAME
 from lib.studies.own.networks import spread_out, train_network
-from lib.studies.own.readers import FileRefused
 from lib.studies.own.summary import BROKEN, split, summarise
 from lib.studies.own.symmetries import asymmetries
 
@@ -43,13 +43,9 @@ class SecondFile(NamedTuple):
         return name, pulls.get(name, 0.0)
 
 
-def load_both(first, second, kind):
-    """The configurations of two files (`user_file.load`); FileRefused where they are not of one system."""
-    found = [user_file.load(each, kind) for each in (first, second)]
-    shapes = [each.shape[1:] for each in found]
-    if shapes[0] != shapes[1]:
-        raise FileRefused(f"--second {second}: configurations of shape {shapes[1]}, those of the first are {shapes[0]}")
-    return found
+def simulated(c, T1, seed):
+    """As many SIMULATED configurations of the Ising model with J = 1 at T1 as there are in c [n, L, L]."""
+    return mcmc.sample(chains.Ising(c.shape[1], T1), len(c), np.random.default_rng([seed, 6])).configurations
 
 
 def second_file(files, kind, T0, T1, n_networks, steps, seed):
@@ -83,8 +79,18 @@ def _changes(known, files, temperatures, broken):
     return {name: each for name, each in found.items() if each.error > 0}
 
 
+def rows(found):
+    """Rows (what changes from T0 to T1, change, in errors) of a `SecondFile`."""
+    made = []
+    if found.premise is not None:
+        made.append(["H, as a part of itself", tuple(found.premise.slope), f"{found.premise.sigmas:.1f}"])
+        made.append(["what is not proportional to H, over the spread of H", f"{found.premise.remainder:.2f}", ""])
+    made += [[name, tuple(each), f"{abs(each.value / each.error):.1f}"] for name, each in found.changes.items()]
+    return made or [["H", "not applicable: in a file the energy does not vary", ""]]
+
+
 def records(found):
-    """Records of `SecondFile`, and of the warning if the premise is rejected."""
+    """Records of a `SecondFile`."""
     at = f"T1 = {found.T1:g}"
     if found.premise is None:
         reason = "a file in which the energy does not vary says nothing of H"
@@ -102,17 +108,24 @@ def records(found):
         made.append(
             record(f"learned.second.change.{name}", *each, f"of the coupling from T0 to {at}, without a network")
         )
-    name, pull = found.worst
-    changed = premise.sigmas > SIGMAS and abs(premise.slope.value) > SMALL
-    if changed or pull > BROKEN:
-        why = [f"{premise.slope.value:+.1%} of H ({premise.sigmas:.1f} sigmas)"] * changed
-        why += [f"{name} by {found.changes[name].value:.3g} ({pull:.1f} errors)"] * (pull > BROKEN)
-        text = (
-            f"from T0 to {at} there changes {', and '.join(why)}: a temperature is wrong, the couplings depend on it, "
-            "or the variables are not the microscopic ones. Do not use predictions at other temperatures"
-        )
-        made.append(record("learned.warning.two_temperatures", max(premise.sigmas, pull), None, text, form="text"))
     return made
+
+
+def warned(found):
+    """The warning of a `SecondFile` whose premise is rejected, as a list of `Warned`."""
+    if found.premise is None:
+        return []
+    premise, (name, pull) = found.premise, found.worst
+    changed = premise.sigmas > SIGMAS and abs(premise.slope.value) > SMALL
+    if not changed and pull <= BROKEN:
+        return []
+    why = [f"{premise.slope.value:+.1%} of H ({premise.sigmas:.1f} sigmas)"] * changed
+    why += [f"{name} by {found.changes[name].value:.3g} ({pull:.1f} errors)"] * (pull > BROKEN)
+    text = (
+        f"from T0 to T1 = {found.T1:g} changes {', and '.join(why)}: a temperature is wrong, the couplings depend "
+        "on it, or the variables are not the microscopic ones. Do not use predictions at other temperatures"
+    )
+    return [Warned("two_temperatures", max(premise.sigmas, pull), text)]
 
 
 def _not_applicable(statement, reason):

@@ -28,6 +28,8 @@ def asymmetries(kind, c):
     """dict name -> `Asymmetry` of configurations c [n, ...] of a `Kind`, in the order of the file."""
     found = {}
     for name, function in kind.asymmetries.items():
+        if name == "axes" and c.shape[1] != c.shape[2]:
+            continue  # of a rectangle they are never alike
         mean = over_file(function(c))
         found[name] = Asymmetry(mean.value, mean.error, bool(abs(mean.value) > BROKEN * mean.error))
     return found
@@ -71,36 +73,35 @@ def _boundary(c):
 SQUARE = {"boundary": _boundary, "axes": _axes, "diagonals": _diagonals}
 
 
-def point_group(broken):
-    """Elements of D4 (`lattice.transform`) that the file does not contradict; they form a group."""
-    return [
-        p
-        for p in range(8)
-        if (allows(broken, "axes") or not p & 4) and (allows(broken, "diagonals") or (p & 1) == (p & 2) // 2)
-    ]
+def point_group(shape, broken):
+    """Elements of D4 (`lattice.transform`) that a lattice (rows, columns) has and the file does not contradict; they
+    form a group."""
+    exchange = shape[0] == shape[1] and allows(broken, "axes")
+    return [p for p in range(8) if (exchange or not p & 4) and (allows(broken, "diagonals") or (p & 1) == (p & 2) // 2)]
 
 
-def lattice_group(side, broken, most=16):
-    """`lattice.Element` of a group of at most `most` elements, to average p over."""
-    allowed = point_group(broken)
-    shifts = [(0, 0)] + ([(side // 2, side // 2)] if side % 2 == 0 and allows(broken, "boundary") else [])
+def lattice_group(shape, broken, most=16):
+    """`lattice.Element` of a group of at most `most` elements, to average p over. shape: (rows, columns)."""
+    rows, columns = shape
+    allowed, halves = point_group(shape, broken), rows % 2 == columns % 2 == 0 and allows(broken, "boundary")
+    shifts = [(0, 0)] + ([(rows // 2, columns // 2)] if halves else [])
     images = [lattice.Element(p, shift) for shift in shifts for p in allowed]
     return images if len(images) <= most else [lattice.Element(p, (0, 0)) for p in allowed if p < 4]
 
 
-def lattice_moves(broken):
+def lattice_moves(shape, broken):
     """Function (batch [n, L, L], generator) -> every configuration under a random symmetry of its own."""
     return functools.partial(
-        lattice.random_transform, points=tuple(point_group(broken)), translations=allows(broken, "boundary")
+        lattice.random_transform, points=tuple(point_group(shape, broken)), translations=allows(broken, "boundary")
     )
 
 
-def lattice_operations(side):
-    """Operations of each kind of symmetry of the lattice: name -> list of functions of configurations."""
-    shifts = (1, 0), (0, 1), (side // 2, side // 2)
+def lattice_operations(shape):
+    """Operations of each kind of symmetry of a lattice (rows, columns): name -> list of functions of configurations."""
+    shifts = (1, 0), (0, 1), (shape[0] // 2, shape[1] // 2)
     return {
         "translations": [lattice.Element(0, shift) for shift in shifts],
-        "rotations and reflections": [lattice.Element(p, (0, 0)) for p in range(1, 8)],
+        "rotations and reflections": [lattice.Element(p, (0, 0)) for p in point_group(shape, set())[1:]],
     }
 
 

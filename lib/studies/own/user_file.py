@@ -1,8 +1,10 @@
 """A file of configurations that somebody else's simulation wrote: read, and refused with one line where it is no use.
 
-    ising  [n, L, L] of +-1, any numeric type
-    xy     [n, L, L] angles in radians, in [0, 2 pi)
+    ising  [n, L, L] of +-1, any numeric type; a rectangle [n, rows, columns] as well
+    xy     [n, L, L] angles in radians, in [0, 2 pi); a rectangle as well
     path   [n, N] real values, one path of N sites a row
+    field  [n, L, L] real values, a scalar field
+    chain  [n, N] of +-1, one ring of N spins a row
 
 n counts configurations in the order in which they were saved. Lattices and paths are periodic. Other layouts are said
 by flags (`layouts.py`), formats are read by `readers.py`. What is refused is refused by name, with what to do about it;
@@ -17,14 +19,20 @@ from lib.paths import data_file
 from lib.studies.own import layouts, readers
 from lib.studies.own.readers import FileRefused, locate
 
-KINDS = ("ising", "xy", "path")
+KINDS = layouts.KINDS
 LAYOUT = {"ising": "[n, L, L] of +-1", "xy": "[n, L, L] angles in [0, 2 pi)", "path": "[n, N] real values"}
+LAYOUT |= {"field": "[n, L, L] real values", "chain": "[n, N] of +-1"}
+RINGS = layouts.RINGS
+RING_OF = {"ising": "chain", "field": "path"}  # the kind of the same values on a ring
+LATTICE_OF = {ring: lattice for lattice, ring in RING_OF.items()}
 FORMATS = readers.KNOWN
 FEWEST = 200  # configurations: below, 20 blocks of the file are too short for any error
-STEPS = {"ising": 400, "xy": 400, "path": 1500}  # of training, unless asked for others
+STEPS = {"ising": 400, "xy": 400, "path": 1500, "field": 600, "chain": 600}  # of training, unless asked for others
 DISTINCT = 50  # values in the first paths: the likelihood of a density has no maximum on a few
-SIDES = (4, 32)
+SIDES = (4, 64)
 SITES = (4, 512)
+OF_KIND = {"path": SITES, "field": (4, 16), "chain": (7, 512)}  # those of other kinds are SIDES
+STATES = 20  # of a Potts model, at most; more values are something else
 LARGEST = 20_000_000  # numbers in the file; the analysis takes about 100 bytes for each
 TWO_PI = 2 * np.pi
 SLACK = 1e-5  # angles of exactly 2 pi, and those that single precision rounds beyond it
@@ -63,9 +71,23 @@ def true_couplings(file: str, kind: str, T0: float) -> dict[str, float] | None:
     return {"nn": 1.0, "nnn": 0.0, "third": 0.0, "plaquette": 0.0, "field": 0.0}
 
 
-def check_parameters(file: str, kind: str, **_) -> None:
-    """The parameters of the chapter `your_configurations`: the file is read and checked as a whole."""
-    load(file, kind)
+def load_both(first: str | Path, second: str | Path, kind: str) -> list[np.ndarray]:
+    """The configurations of two files; FileRefused where they are not of one system."""
+    found = [load(each, kind) for each in (first, second)]
+    shapes = [each.shape[1:] for each in found]
+    if shapes[0] != shapes[1]:
+        raise FileRefused(f"--second {second}: configurations of shape {shapes[1]}, those of the first are {shapes[0]}")
+    return found
+
+
+def check_parameters(file: str, kind: str, T0: float, second: str, T1: float, **_) -> None:
+    """The parameters of the chapter `your_configurations`: files are read and checked as a whole."""
+    if second and T1 == T0:
+        raise FileRefused(f"T1={T1} is that of the first file; the second needs another")
+    if second:
+        load_both(file, second, kind)
+    else:
+        load(file, kind)
 
 
 def check(array: np.ndarray, kind: str) -> np.ndarray:
@@ -77,7 +99,8 @@ def check(array: np.ndarray, kind: str) -> np.ndarray:
         raise FileRefused(f"dtype {array.dtype} is not numeric{remedy}")
     _check_shape(array.shape, kind)
     _check_finite(array)
-    return {"ising": _spins, "xy": _angles, "path": _paths}[kind](array)
+    _check_states(array, kind)
+    return {"ising": _spins, "xy": _angles, "path": _paths, "field": _fields, "chain": _spins}[kind](array)
 
 
 def _known(kind: str) -> None:
@@ -87,20 +110,31 @@ def _known(kind: str) -> None:
 
 def _check_shape(shape: tuple, kind: str) -> None:
     wanted = LAYOUT[kind]
-    if len(shape) != (2 if kind == "path" else 3):
+    if len(shape) != (2 if kind in RINGS else 3):
         raise FileRefused(f"shape {shape} is not {wanted}{_which_flag(shape, kind)}")
-    if kind != "path" and shape[-1] >= FEWEST > shape[0] == shape[1]:
+    if kind not in RINGS and shape[-1] >= FEWEST > shape[0] == shape[1]:
         raise FileRefused(f"shape {shape} is not {wanted}; add --last if its last axis counts configurations")
-    if kind != "path" and shape[1] != shape[2]:
+    if kind == "field" and shape[1] != shape[2]:
         raise FileRefused(f"shape {shape}: the lattice is not square; only {wanted} can be learned")
-    low, high = SITES if kind == "path" else SIDES
-    name = "N" if kind == "path" else "L"
-    if not low <= shape[1] <= high:
-        hint = "; is the first axis the configurations?" if low <= shape[0] <= high else ""
-        raise FileRefused(f"shape {shape}: {name} = {shape[1]} is not possible, {low} to {high} can be learned{hint}")
+    low, high = OF_KIND.get(kind, SIDES)
+    name = "N" if kind in RINGS else "L"
+    for side in shape[1:]:
+        if not low <= side <= high:
+            first = "is the first axis the configurations?"
+            hint = first if low <= shape[0] <= high else _why(side, low, kind)
+            raise FileRefused(f"shape {shape}: {name} = {side} is not possible, {low} to {high} can be learned; {hint}")
     if shape[0] < FEWEST:
-        hint = "; add --last if the last axis counts them" if kind == "path" and shape[1] >= FEWEST else ""
+        hint = "; add --last if the last axis counts them" if kind in RINGS and shape[1] >= FEWEST else ""
         raise FileRefused(f"shape {shape}: {shape[0]} configurations are too few, at least {FEWEST} are needed{hint}")
+
+
+def _why(side: int, low: int, kind: str) -> str:
+    """Why a lattice of this side, or a path of as many sites, cannot be learned."""
+    if side < low:
+        return "on a smaller one a site meets the same neighbour twice"
+    if kind == "path":
+        return "save every second site, whose action is another one, or shorter paths"
+    return "a network draws a larger one site by site for minutes; cut windows out of it, which are not periodic"
 
 
 def _which_flag(shape: tuple, kind: str) -> str:
@@ -110,12 +144,16 @@ def _which_flag(shape: tuple, kind: str) -> str:
     vectors = kind == "xy" and shape[-1] == 2
     flat = shape[:-1] if vectors and len(shape) == 3 else shape
     found = []
-    if kind != "path" and len(flat) == 2:
+    if kind not in RINGS and len(flat) == 2:
         side = int(flat[1] ** 0.5)
         if side**2 == flat[1] and SIDES[0] <= side:
             found.append(f"--side {side} if each row is a lattice")
         if flat[0] % flat[1] == 0 and flat[0] > flat[1] >= SIDES[0]:
             found.append(f"--stacked if every {flat[1]} rows are one")
+    if len(shape) == 2 and shape[0] >= FEWEST and kind in RING_OF:
+        found.append(f"--kind {RING_OF[kind]} if each row is a ring")
+    if len(shape) == 3 and (lattice := LATTICE_OF.get(kind)):
+        return f"; give --kind {lattice} if these are lattices"
     if kind == "xy" and len(shape) == 4 and vectors:
         found.append("--vectors if the last axis is x, y")
     if len(shape) == 4 and not found:
@@ -136,6 +174,18 @@ def _check_finite(array: np.ndarray) -> None:
         raise FileRefused(
             f"NaN or infinity in {len(bad)} of {len(array)} configurations, the first is number {bad[0]} (from 0); "
             "leave them out"
+        )
+
+
+def _check_states(array: np.ndarray, kind: str) -> None:
+    """Whole numbers 0 ... q - 1 or 1 ... q, all of which occur and are more than two, are a Potts model."""
+    low, high = float(array.min()), float(array.max())
+    if kind == "path" or low not in (0, 1) or not 2 <= high - low < STATES or (array != np.rint(array)).any():
+        return
+    if len(np.unique(array)) == high - low + 1:
+        raise FileRefused(
+            f"states {low:.0f} to {high:.0f} are those of a Potts model, which is not learned: the networks for "
+            "lattices know two states (+-1), angles and real numbers"
         )
 
 
@@ -178,8 +228,24 @@ def _paths(array: np.ndarray) -> np.ndarray:
     if not paths.std() > 0 or (paths == paths[0]).all():
         raise FileRefused("all paths are the same; there is nothing to learn")
     if np.isin(paths[:20], (-1.0, 1.0)).all():
-        raise FileRefused("the values are +-1: spins, not paths; square lattices of them are --kind ising")
-    distinct = len(np.unique(paths[:FEWEST]))
-    if distinct < DISTINCT:
-        raise FileRefused(f"only {distinct} different values: a path needs real numbers, not whole or rounded ones")
+        raise FileRefused(
+            "the values are +-1: spins, not paths; square lattices of them are --kind ising, rings --kind chain"
+        )
+    _check_distinct(paths, "path")
     return paths
+
+
+def _fields(array: np.ndarray) -> np.ndarray:
+    fields = np.array(array, dtype=float)
+    if not fields.std() > 0 or (fields == fields[0]).all():
+        raise FileRefused("all fields are the same; there is nothing to learn")
+    if np.isin(fields[:20], (-1.0, 1.0)).all():
+        raise FileRefused("the values are +-1, not fields; give --kind ising")
+    _check_distinct(fields, "field")
+    return fields
+
+
+def _check_distinct(values: np.ndarray, name: str) -> None:
+    distinct = len(np.unique(values[:FEWEST]))
+    if distinct < DISTINCT:
+        raise FileRefused(f"only {distinct} different values: a {name} needs real numbers, not whole or rounded ones")

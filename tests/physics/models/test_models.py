@@ -17,10 +17,11 @@ from lib.models.heads.real import BetaMixture, BetaOnInterval, GaussianMixture, 
 from lib.models.kinetic_ring import KineticRing
 from lib.models.linear_gaussian import LinearGaussian
 from lib.models.made import MADE
-from lib.models.markov_lattice import MarkovLattice
+from lib.models.markov_lattice import MarkovLattice, context_index
 from lib.models.markov_ring import MarkovRing
 from lib.models.o2_markov_lattice import O2MarkovLattice
 from lib.models.staggered_sums import StaggeredSums
+from lib.systems import ising
 from tests.conftest import refused
 from tests.physics.standins import number, p_value
 
@@ -55,6 +56,9 @@ MODELS = {
         first_rows=0,
         seed=7,
     ),
+    "lattice 3x2": lambda: MarkovLattice((3, 2), Bernoulli(), hidden=6, seed=8),
+    "lattice 2x5, odd": lambda: MarkovLattice((2, 5), Bernoulli(), hidden=6, odd=True, seed=9),
+    "O(2) lattice 2x4": lambda: O2MarkovLattice((2, 4), 2, hidden=5, seed=4),
     "O(2) lattice 2x2": lambda: O2MarkovLattice(2, 2, hidden=5, seed=1),
     "O(2) lattice 3x3": lambda: O2MarkovLattice(3, 3, hidden=5, seed=2),
     "O(2) lattice 4x4, one harmonic": lambda: O2MarkovLattice(4, 1, hidden=4, seed=3),
@@ -107,6 +111,38 @@ def test_normalised(name):
 @pytest.mark.parametrize("name", MODELS)
 def test_sample_agrees_with_log_prob_and_with_the_naive_one(name):
     checks.check_sample_log_prob(MODELS[name]())
+
+
+@pytest.mark.parametrize("name", ["lattice 2x2", "O(2) lattice 2x2"])
+def test_a_gradient_that_is_not_written_is_refused(name):
+    """By the configuration; it would come out as zero."""
+    model = MODELS[name]()
+    values = model.sample(3, 1)[0].requires_grad_()
+    with pytest.raises(NotImplementedError, match="no gradient by the"):
+        model.log_prob(values)
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (4, 3), (3, 5)])
+def test_the_context_is_exact_for_nearest_neighbours(shape):
+    """p(s_i | s_<i) of all states of an Ising torus depends on the context only; without the first row it does not."""
+    n_sites = shape[0] * shape[1]
+    s = (1 - 2 * (np.arange(2**n_sites)[:, None] >> np.arange(n_sites)[::-1] & 1)).astype(np.int8)
+    weight = np.exp(-0.4 * ising.energy(s.reshape(-1, *shape)))
+
+    def spread(first_rows):
+        """Largest spread of p(s_i = 1 | s_<i) among pasts with the same context."""
+        worst = 0.0
+        for i, sites in enumerate(context_index(shape, shape[1], first_rows).numpy()):
+            past, up, down = s[:: 2 ** (n_sites - i), :i], *weight.reshape(2**i, 2, -1).sum(2).T
+            seen = past[:, sites[sites < i]].astype(np.int64)
+            group = (seen > 0) @ (1 << np.arange(seen.shape[1]))
+            lowest, highest = np.full(group.max() + 1, 2.0), np.full(group.max() + 1, -1.0)
+            np.minimum.at(lowest, group, up / (up + down))
+            np.maximum.at(highest, group, up / (up + down))
+            worst = max(worst, (highest - lowest).max())
+        return worst
+
+    assert spread(1) < 1e-12 and spread(0) > 1e-3
 
 
 @pytest.mark.parametrize("name", [name for name in MODELS if "odd" in name])

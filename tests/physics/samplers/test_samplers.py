@@ -138,10 +138,18 @@ def test_independent_samples_have_the_exact_distribution(method, T):
     assert found(T / WRONG) < ALPHA / 9
 
 
-@pytest.mark.parametrize("L", [3, 4])
+def rectangles(rows, columns):
+    """All states, int8 [2^N, rows, columns]."""
+    n_sites = rows * columns
+    return (
+        (1 - 2 * (np.arange(2**n_sites)[:, None] >> np.arange(n_sites) & 1)).astype(np.int8).reshape(-1, rows, columns)
+    )
+
+
+@pytest.mark.parametrize("L", [3, 4, (3, 5), (5, 3)])
 def test_further_couplings_against_enumeration(L):
     couplings = {"nn": 0.7, "nnn": 0.2, "third": -0.15, "plaquette": 0.3, "field": 0.02}
-    states, T = ising.enumerate_states(L), 2.0
+    states, T = ising.enumerate_states(L) if np.ndim(L) == 0 else rectangles(*L), 2.0
     O = ising.operators(states)  # noqa: E741
     p = boltzmann(-O @ coupling_vector(couplings, ising.OPERATORS), 1 / T)
     exact = p @ O

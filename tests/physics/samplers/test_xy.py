@@ -34,22 +34,23 @@ def test_energy_and_helicity_at_16():
         assert abs(value - other) < SIGMA * np.hypot(error, other_error)
 
 
-def test_further_couplings_against_reweighting():
-    """Averages with five couplings, sampled and reweighted from the plain model, on a 4 x 4 lattice."""
+@pytest.mark.parametrize("side", [4, (4, 5), (5, 4)])
+def test_further_couplings_against_reweighting(side):
+    """Averages with five couplings, sampled and reweighted from the plain model, on 4 x 4 sites or a rectangle."""
     J = {"nn": 0.9, "nn_double": 0.05, "nnn": 0.04, "third": -0.03, "plaquette": 0.03}
     T, rng = 1.0, np.random.default_rng(5)
-    plain = mcmc.sample(chains.XY(4, T, replicas=200), 40_000, rng).configurations
-    operators = xy.operators(plain)
+    plain = mcmc.sample(chains.XY(side, T, replicas=200), 40_000, rng).configurations
+    operators, n_sites = xy.operators(plain), plain[0].size
     log_w = (operators @ np.array(list(J.values())) - operators[:, 0]) / T
     w = np.exp(log_w - log_w.max())
     blocks = np.array_split(np.arange(len(w)), 50)
-    each = np.array([(w[b] @ xy.energy(plain[b])) / w[b].sum() for b in blocks]) / 16
-    expected, expected_error = (w @ xy.energy(plain)) / w.sum() / 16, each.std() / np.sqrt(50)
+    each = np.array([(w[b] @ xy.energy(plain[b])) / w[b].sum() for b in blocks]) / n_sites
+    expected, expected_error = (w @ xy.energy(plain)) / w.sum() / n_sites, each.std() / np.sqrt(50)
     for method in ("local", "metropolis"):
-        chain = chains.XY(4, T, couplings=J, method=method, replicas=64)
+        chain = chains.XY(side, T, couplings=J, method=method, replicas=64)
         value, error = mcmc.measure(chain, 5000, rng).energy()
         assert abs(value - expected) < SIGMA * np.hypot(error, expected_error)
-        plain_value = mcmc.measure(chains.XY(4, T), 500, rng).energy()[0]
+        plain_value = mcmc.measure(chains.XY(side, T), 500, rng).energy()[0]
         assert abs(value - plain_value) > 2 * SIGMA * error  # the couplings matter
 
 

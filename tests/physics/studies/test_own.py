@@ -38,6 +38,8 @@ RNG = np.random.default_rng(3)
 SPINS = RNG.choice(np.array([-1, 1], np.int8), (400, 6, 6))
 ANGLES = RNG.uniform(0, 2 * np.pi, (400, 6, 6))
 PATHS = RNG.normal(size=(400, 12))
+FIELDS = RNG.normal(size=(400, 6, 6))
+RINGS = RNG.choice(np.array([-1, 1], np.int8), (400, 12))
 ISING = kinds.BY_NAME["ising"]
 
 
@@ -56,12 +58,29 @@ REFUSED = [  # kind, array, what the line says
     ("ising", SPINS > 0, "add --zero-one if 1 is up"),
     ("ising", changed(SPINS, (5, 0, 0), 0.5), "spins must be +-1; 0.5 in configuration 5"),
     ("ising", ANGLES, "spins must be +-1"),
-    ("ising", SPINS[:, :, :5], "the lattice is not square"),
+    ("ising", SPINS[:, :, :3], "L = 3 is not possible, 4 to 64 can be learned; on a smaller one a site meets"),
+    ("ising", np.tile(SPINS[:, :, :1], (1, 1, 65)), "L = 65 is not possible, 4 to 64 can be learned; a network draws"),
     ("ising", SPINS[:150], "150 configurations are too few, at least 200"),
-    ("ising", SPINS.reshape(400, 36), "add --side 6 if each row is a lattice"),
+    ("ising", SPINS.reshape(400, 36), "add --side 6 if each row is a lattice, or --kind chain if each row is a ring"),
+    ("ising", RINGS, "shape (400, 12) is not [n, L, L] of +-1; add --kind chain if each row is a ring"),
+    ("ising", RNG.integers(1, 4, (400, 6, 6)), "states 1 to 3 are those of a Potts model, which is not learned"),
+    ("chain", RNG.integers(0, 3, (400, 12)), "states 0 to 2 are those of a Potts model"),
+    ("field", RNG.integers(0, 4, (400, 6, 6)).astype(float), "states 0 to 3 are those of a Potts model"),
+    ("chain", SPINS, "give --kind ising if these are lattices"),
+    ("chain", RINGS > 0, "add --zero-one if 1 is up"),
+    ("chain", PATHS, "spins must be +-1"),
+    ("chain", RINGS[:, :6], "N = 6 is not possible, 7 to 512"),
+    ("field", PATHS, "add --kind path if each row is a ring"),
+    ("field", FIELDS.reshape(400, 36), "add --side 6 if each row is a lattice"),
+    ("field", SPINS.astype(float), "the values are +-1, not fields; give --kind ising"),
+    ("field", np.zeros_like(FIELDS), "nothing to learn"),
+    ("field", np.rint(FIELDS), "different values: a field needs real numbers"),
+    ("field", FIELDS[:, :3, :3], "L = 3 is not possible, 4 to 16"),
+    ("field", changed(FIELDS, (3, 0, 0), np.nan), "the first is number 3"),
+    ("path", FIELDS, "give --kind field if these are lattices"),
     ("ising", SPINS[0], "shape (6, 6) is not [n, L, L] of +-1"),
     ("ising", SPINS.ravel(), "one configuration alone is not enough"),
-    ("ising", SPINS[:, :3, :3], "L = 3 is not possible, 4 to 32"),
+    ("ising", SPINS[:, :3, :3], "L = 3 is not possible, 4 to 64"),
     ("ising", np.moveaxis(SPINS, 0, 2)[:, :, :6], "6 configurations are too few"),
     ("ising", np.moveaxis(SPINS, 0, 2), "add --last if its last axis counts configurations"),
     ("ising", SPINS.astype(complex), "dtype complex128 is not numeric"),
@@ -89,12 +108,16 @@ def test_arrays_that_are_refused(kind, array, text):
         user_file.check(array, kind)
 
 
-@pytest.mark.parametrize("kind, array", [("ising", SPINS), ("xy", ANGLES), ("path", PATHS)])
+OF_KIND = {"ising": SPINS, "xy": ANGLES, "path": PATHS, "field": FIELDS, "chain": RINGS}
+SPIN_KINDS = "ising", "chain"
+
+
+@pytest.mark.parametrize("kind, array", OF_KIND.items())
 def test_numeric_types_are_accepted(kind, array, tmp_path):
-    for dtype in ("int8", "int64", "float32", "float64") if kind == "ising" else ("float32", "float64"):
+    for dtype in ("int8", "int64", "float32", "float64") if kind in SPIN_KINDS else ("float32", "float64"):
         np.save(tmp_path / "a.npy", array.astype(dtype))
         found = user_file.load(tmp_path / "a.npy", kind)
-        assert found.dtype == (np.int8 if kind == "ising" else np.float64) and type(found) is np.ndarray
+        assert found.dtype == (np.int8 if kind in SPIN_KINDS else np.float64) and type(found) is np.ndarray
         np.testing.assert_allclose(found, array, atol=1e-6)
 
 
@@ -194,6 +217,15 @@ def lagged(x):
     return x + np.roll(x, 1, 1) * (x > 0)
 
 
+def skewed(s):
+    """s_0 s_1 s_2 s_4 = 1 more often than not, wherever the fourth of them is drawn: not its own mirror image."""
+    s = s.copy()
+    for k in range(4, s.shape[1]):
+        copied = RNG.random(len(s)) < 0.5
+        s[copied, k] = (s[:, k - 4] * s[:, k - 3] * s[:, k - 2])[copied]
+    return s
+
+
 ASYMMETRIC = [  # kind, configurations, which symmetry is broken
     ("ising", np.where(RNG.random(SPINS.shape) < 0.2, 1, SPINS).astype(np.int8), "flip"),
     ("ising", stripes(SPINS, "row"), "axes"),
@@ -207,6 +239,14 @@ ASYMMETRIC = [  # kind, configurations, which symmetry is broken
     ("path", np.where(PATHS > 1.2, 2 * PATHS, PATHS), "sign, cubic"),
     ("path", np.cumsum(PATHS, 1), "boundary"),
     ("path", lagged(PATHS), "reversal"),
+    ("field", FIELDS + 0.3, "sign"),
+    ("field", np.where(FIELDS > 1.2, 2 * FIELDS, FIELDS), "sign, cubic"),
+    ("field", glued(FIELDS), "boundary"),
+    ("field", stripes(FIELDS, "row"), "axes"),
+    ("field", diagonal(FIELDS), "diagonals"),
+    ("chain", np.where(RNG.random(RINGS.shape) < 0.2, 1, RINGS).astype(np.int8), "flip"),
+    ("chain", glued(RINGS.T[None])[0].T, "boundary"),
+    ("chain", skewed(RINGS), "reversal"),
 ]
 
 
@@ -215,9 +255,16 @@ def test_a_broken_symmetry_is_noticed(kind, c, name):
     assert symmetries.asymmetries(kinds.BY_NAME[kind], c)[name].broken
 
 
-@pytest.mark.parametrize("kind, c", [("ising", SPINS), ("xy", ANGLES), ("path", PATHS)])
+@pytest.mark.parametrize("kind, c", [*OF_KIND.items(), ("ising", SPINS[:, :4])])
 def test_no_symmetry_of_noise_is_broken(kind, c):
     assert not any(each.broken for each in symmetries.asymmetries(kinds.BY_NAME[kind], c).values())
+
+
+def test_the_axes_of_a_rectangle_are_not_compared():
+    """Its bonds along rows and along columns differ by the shape alone."""
+    assert "axes" not in symmetries.asymmetries(ISING, SPINS[:, :4]) and "axes" in symmetries.asymmetries(ISING, SPINS)
+    operations = ISING.operations((4, 6), 1)["rotations and reflections"]
+    assert len(operations) == 3 and all(g(SPINS[:, :4]).shape == (400, 4, 6) for g in operations)
 
 
 @pytest.mark.parametrize("n, tau", [(200, 0.5), (400, 1.4), (4000, 5.0), (1003, 100.0)])
@@ -236,7 +283,7 @@ def test_the_parts_of_a_split_stay_apart(n, tau):
 
 def test_only_allowed_symmetries_are_shown():
     for broken in itertools.chain.from_iterable(itertools.combinations(("axes", "diagonals"), r) for r in range(3)):
-        allowed = symmetries.point_group(set(broken))
+        allowed = symmetries.point_group((4, 4), set(broken))
         s = np.arange(16).reshape(1, 4, 4)
         images = {lattice.transform(s, p, (0, 0)).tobytes() for p in allowed}
         products = {
@@ -244,14 +291,12 @@ def test_only_allowed_symmetries_are_shown():
         }
         assert products == images and len(images) == len(allowed)
     some = set(), {"axes"}, {"diagonals"}, {"axes", "diagonals"}
-    assert [len(symmetries.point_group(broken)) for broken in some] == [8, 4, 4, 2]
-    group = symmetries.lattice_group
-    assert [len(group(6, set())), len(group(5, set())), len(group(6, {"boundary"})), len(group(6, set(), 4))] == [
-        16,
-        8,
-        8,
-        4,
-    ]
+    assert [len(symmetries.point_group((4, 4), broken)) for broken in some] == [8, 4, 4, 2]
+    assert [len(symmetries.point_group((4, 6), broken)) for broken in some] == [4, 4, 2, 2]
+    sizes = {(6, 6): 16, (5, 5): 8, (6, 4): 8, (6, 5): 4}
+    assert {shape: len(symmetries.lattice_group(shape, set())) for shape in sizes} == sizes
+    assert len(symmetries.lattice_group((6, 6), {"boundary"})) == 8
+    assert len(symmetries.lattice_group((6, 6), set(), 4)) == 4
     generator, x = torch.Generator().manual_seed(1), torch.as_tensor(PATHS)
     every = {"sign", "boundary", "reversal"}
     assert torch.equal(symmetries.path_moves(every)(x, generator), x)
@@ -259,7 +304,7 @@ def test_only_allowed_symmetries_are_shown():
     back = (moved == x.flip(1)).all(1)
     assert ((moved == x).all(1) | back).all() and 0.3 < back.double().mean() < 0.7
     s = torch.as_tensor(SPINS)
-    kept = symmetries.lattice_moves({"boundary", "axes", "diagonals"})(s, generator)
+    kept = symmetries.lattice_moves((6, 6), {"boundary", "axes", "diagonals"})(s, generator)
     assert ((kept == s).all((1, 2)) | (kept == s.flip(1, 2)).all((1, 2))).all()
 
 
@@ -311,10 +356,11 @@ def test_errors_of_predictions_hold_what_the_file_does_not_tell():
     assert found.energy_error[np.isclose(found.T, 2.5)] >= 0.99 * error
 
 
-@pytest.mark.parametrize("kind, c", [("ising", SPINS), ("xy", ANGLES), ("path", PATHS)])
+@pytest.mark.parametrize("kind, c", OF_KIND.items())
 def test_independent_sites_are_normalised_and_best_for_noise(kind, c):
     """On noise their NLL is the entropy: ln 2, ln 2 pi, and that of a unit Gaussian, a site."""
-    entropy = {"ising": np.log(2), "xy": np.log(2 * np.pi), "path": 0.5 * np.log(2 * np.pi * np.e)}[kind]
+    entropy = {"ising": np.log(2), "xy": np.log(2 * np.pi), "path": 0.5 * np.log(2 * np.pi * np.e)}
+    entropy = (entropy | {"field": entropy["path"], "chain": entropy["ising"]})[kind]
     found = kinds.BY_NAME[kind].independent_sites(c[:300], c[300:])
     assert found.shape == (100,) and -found.mean() / c[0].size == pytest.approx(entropy, rel=0.05)
 
@@ -327,7 +373,7 @@ def test_expected_duplicates():
     assert learning.expected_duplicates(kinds.BY_NAME["xy"], 3000, []) == 0
 
 
-@pytest.mark.parametrize("kind, c", [("xy", ANGLES[:200, :4, :4]), ("path", PATHS[:200])])
+@pytest.mark.parametrize("kind, c", [("xy", ANGLES[:200, :4, :4]), ("xy", ANGLES[:200, :4]), ("path", PATHS[:200])])
 def test_angles_and_paths_are_learned(kind, c):
     kind = kinds.BY_NAME[kind]
     trained = train_network(kind, c[:150], c[150:], 1.0, set(), 10, 1)
@@ -367,15 +413,15 @@ def test_a_file_that_hardly_varies_has_no_couplings():
 # Without an exact answer -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind, c", [("ising", SPINS), ("xy", ANGLES), ("path", PATHS)])
+@pytest.mark.parametrize("kind, c", OF_KIND.items())
 def test_networks_that_are_the_couplings_are_no_distance_away(kind, c):
     kind = kinds.BY_NAME[kind]
     names = kind.operator_names[:3]
-    J, T0, sign = np.array([0.7, 0.2, -0.1]), 2.0, -1 if kind.name == "path" else 1
+    J, T0, sign = np.array([0.7, 0.2, -0.1]), 2.0, -1 if kind.is_action else 1
     couplings = SimpleNamespace(
         networks={name: Estimate(j, 0.01) for name, j in zip(names, J, strict=True)}, classical=None
     )
-    changed = {name: np.zeros((2, 50)) for name in kind.operations(c.shape[1], 1)}
+    changed = {name: np.zeros((2, 50)) for name in kind.operations(c.shape[1:], 1)}
 
     def distance(log_prob, drawn):
         samples = NetworkSamples(kind.energy(drawn), kind.order(drawn), kind.operators(drawn), None)
@@ -408,7 +454,8 @@ def test_only_symmetries_that_the_file_does_not_contradict_count():
 
 @pytest.mark.parametrize("kind", kinds.BY_NAME.values(), ids=lambda kind: kind.name)
 def test_what_a_symmetry_needs_is_asked_of_the_file(kind):
-    for name in kind.operations(6, 1):
+    shape = (6,) if kind.name == "path" else (6, 6)
+    for name in kind.operations(shape, 1):
         needed = symmetries.NEEDS.get(name, ())
         assert needed or name == "O(2) of the spins"
         assert set(needed) <= set(kind.asymmetries)
@@ -451,12 +498,12 @@ def findings(kind="ising", broken=(), **changes):
         ),
         couplings=learning.FileCouplings(
             networks={name: Estimate(float(k == 0), 0.01) for k, name in enumerate(kind.operator_names[:4])},
-            nearest=None if kind.name == "path" else Estimate(1.0, 0.003),
+            nearest=None if kind.is_action else Estimate(1.0, 0.003),
             classical={"nn": Estimate(1.01, 0.01)} if kind.name == "ising" else None,
             most_likely=None,
             bound=dict.fromkeys(kind.operator_names[:4], 0.003),
             explained=0.999,
-            schwinger_dyson=Estimate(1.01, 0.02) if kind.name == "path" else None,
+            schwinger_dyson=Estimate(1.01, 0.02) if kind.is_action else None,
         ),
         violations={"translations": (1.0, 0.2)},
         at_T0={
@@ -507,10 +554,17 @@ FAULTS = [  # the warning, the kind, what is changed
     ("rare_flips", "path", {"changes": 5}),
     ("field", "ising", {"broken": ("flip",)}),
     ("field", "path", {"broken": ("sign, cubic",)}),
+    ("field", "chain", {"broken": ("flip",)}),
+    ("one_phase", "chain", {"changes": 0, "broken": ("flip",)}),
+    ("odd", "field", {"broken": ("sign", "sign, cubic")}),
+    ("odd", "field", {"changes": 0, "broken": ("sign",)}),
     ("direction", "xy", {"broken": ("rotation, sin",)}),
     ("not_periodic", "path", {"broken": ("boundary",)}),
     ("anisotropic", "xy", {"broken": ("diagonals",)}),
+    ("anisotropic", "field", {"broken": ("axes", "diagonals")}),
     ("irreversible", "path", {"broken": ("reversal",)}),
+    ("irreversible", "chain", {"broken": ("reversal",)}),
+    ("saturated", "chain", {"order": summary.FileAverage(0.95, 0.01, 0.7)}),
     ("saturated", "ising", {"order": summary.FileAverage(0.95, 0.01, 0.7)}),
     ("nothing_learned", "ising", {"gain": Estimate(0.5, 0.3)}),
     ("overfitted", "ising", {"gap": Estimate(2.0, 0.5)}),
@@ -524,6 +578,8 @@ FAULTS = [  # the warning, the kind, what is changed
         "ising",
         {"networks": {"nn": Estimate(1.0, 0.01), "nnn": Estimate(0.1, 0.02)}, "classical": None},
     ),
+    ("beyond_neighbours", "chain", {"networks": {"nn": Estimate(1.0, 0.01), "third": Estimate(0.1, 0.02)}}),
+    ("other_terms", "field", {"alarms": {"sixth": Estimate(0.1, 0.02), "diagonal": Estimate(0.0, 0.1)}}),
     ("unexplained", "path", {"explained": 0.9}),
     ("classical_differs", "ising", {"classical": {"nn": Estimate(0.9, 0.01)}}),
     ("schwinger_dyson", "path", {"schwinger_dyson": Estimate(1.2, 0.02)}),
@@ -550,7 +606,16 @@ def test_the_convention_is_the_one_of_the_operators(kind):
     """What is said of J: -H or S of one changed site is that of the operators that are read."""
     box = {w.name: w for w in honesty.box(findings(kind.name))}
     assert kind.convention in box["scale"].text and kind.factors in box["scale"].text
-    c = {"ising": SPINS, "xy": ANGLES, "path": PATHS}[kind.name][:5]
+    c = OF_KIND[kind.name][:5]
+    if kind.name == "field":
+        time, space = ((np.roll(c, -1, axis) - c) ** 2 / 2 for axis in (1, 2))
+        found = np.stack([time, space, c**2 / 2, c**4 / 4]).sum((2, 3)).T
+        np.testing.assert_allclose(kind.operators(c)[:, :4], found)
+        assert kind.coupling_names(set()) == kind.operator_names[:4]
+        return
+    if kind.name == "chain":
+        np.testing.assert_array_equal(kind.operators(c)[:, 0], (c.astype(int) * np.roll(c, -1, 1)).sum(1))
+        return
     if kind.name == "path":
         hops = (np.roll(c, -1, 1) - c) ** 2 / 2
         np.testing.assert_allclose(kind.operators(c), np.stack([hops, c**2 / 2, c**4 / 4]).sum(2).T)

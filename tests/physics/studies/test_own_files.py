@@ -86,6 +86,13 @@ FILES = {  # name -> how it is made, kind, flags (and /path within), what is in 
     "pandas.csv": (csv_with_index, "ising", "--side 6 --skip-columns 1", SPINS),
     "scan.csv": (csv_with_temperatures, "ising", "--side 6 --select T=2.25", SPINS),
     "lattices.txt": (text_of_lattices, "ising", "--stacked", SPINS),
+    "rectangles.npy": (lambda p: np.save(p, SPINS[:, :4].reshape(N, -1)), "ising", "--side 4x6", SPINS[:, :4]),
+    "rectangles.txt": (
+        lambda p: p.write_text(text_of(SPINS[:, :4].reshape(-1, 6))),
+        "ising",
+        "--stacked --side 4x6",
+        SPINS[:, :4],
+    ),
     "confs": (folder_of_lattices, "ising", "", SPINS),
     "paths": (folder_of_paths, "path", "--skip-columns 1", PATHS),
     "signed.mat": (lambda p: io.savemat(p, {"theta": np.moveaxis(SIGNED, 0, 2)}), "xy", "--last --wrap", ANGLES),
@@ -183,6 +190,10 @@ STEPS = [  # name, some of its flags, what is said then
     ("flat.npy", "--array s", "--array is for files with named arrays; leave it out"),
     ("flat.npy", "--select T=1", "--select is for files with named arrays, and text files whose header names"),
     ("many.npz", "--header 1", "--header is for text files; leave it out"),
+    ("flat.npy", "--side 4x8", "36 numbers a configuration are not 4 x 8; --side 6"),
+    ("flat.npy", "--side 4x", "argument --side: '4x' is not possible; give L, or ROWSxCOLUMNS"),
+    ("rectangles.txt", "--stacked --side 4x5", "lines of 6 numbers are not rows of 4x5; --side 4x6?"),
+    ("rectangles.txt", "--stacked --side 7x6", "960 rows of 6 numbers are not blocks of 7 x 6; leave --stacked out"),
     ("flat.npy", "--side six", "argument --side: 'six' is not possible"),
     ("flat.npy", "--sides 6", "flags of the file"),
     ("confs", "--last", "--last is for one file"),
@@ -199,7 +210,7 @@ def test_flags_that_do_not_fit_are_refused(name, flags, text, folder):
 
 def test_a_flag_for_paths_is_refused(tmp_path):
     np.save(tmp_path / "x.npy", PATHS)
-    with refused("--side is for --kind ising or xy, not for path"):
+    with refused("--side is for --kind ising or xy or field, not for path"):
         user_file.load(f"{tmp_path}/x.npy --side 3", "path")
     np.save(tmp_path / "y.npy", PATHS.T)
     with refused("12 configurations are too few", "add --last if the last axis counts them"):
@@ -422,9 +433,10 @@ def test_a_missing_library_is_refused_with_how_to_install_it(tmp_path, monkeypat
 
 
 def test_files_and_flags_are_one_text_and_back():
-    every = layouts.Flags("s", "T=2", 2, 1, 6, True, True, True, True, True, True, True)
+    every = layouts.Flags("s", "T=2", 2, 1, (6, 6), True, True, True, True, True, True, True)
     for files, flags in (
-        (["a b.npy"], layouts.Flags(side=6)),
+        (["a b.npy"], layouts.Flags(side=(6, 6))),
+        (["b.npy"], layouts.Flags(side=(4, 6))),
         (["/x/a'b.npz", "c.npz"], every),
         (["a.h5:/run/spins"], layouts.Flags(zero_one=True)),
     ):
@@ -461,10 +473,13 @@ def test_the_command_refuses_before_anything_runs(folder, capsys, monkeypatch):
     ising, kerr = ["--kind", "ising", "--T0", 2], ["--kind", "kerr", "--T0", 2, "--pixel-um", 1]
     for arguments, text in (
         (["flat.npy", *ising], "flat.npy: shape (240, 36) is not [n, L, L] of +-1; add --side 6"),
-        (["flat.npy", *ising, "--side", "x"], "argument --side: 'x' is not possible; give a whole number"),
+        (["flat.npy", *ising, "--side", "x"], "argument --side: 'x' is not possible; give L, or ROWSxCOLUMNS"),
         (["flat.npy", *ising, "--wrap"], "--wrap is for --kind xy, not for ising"),
         (["flat.npy", "nowhere.npy", *ising, "--side", 6], "nowhere.npy"),
-        (["flat.npy", *kerr, "--array", "s"], "--array is for --kind ising or xy or path, not for kerr"),
+        (
+            ["flat.npy", *kerr, "--array", "s"],
+            "--array is for --kind ising or xy or path or field or chain, not for kerr",
+        ),
         (["flat.npy", "more.npy", *kerr], "--kind kerr takes one folder, not 2 names"),
     ):
         assert text in refusal(["learn", *arguments], capsys)

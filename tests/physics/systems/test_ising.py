@@ -133,6 +133,23 @@ def test_symmetries_leave_the_energy_alone():
     assert ((counts - expected) ** 2 / expected).sum() < len(known) + 5 * np.sqrt(2 * len(known))
 
 
+def test_the_symmetries_of_a_rectangle():
+    """Reflections and translations, each equally often, and the energy of none of them changes."""
+    rng, shape = np.random.default_rng(2), (3, 5)
+    s = (2 * rng.integers(2, size=(1, *shape)) - 1).astype(np.int8)
+    every = [(point, (a, b)) for point in range(4) for a in range(3) for b in range(5)]
+    images = np.concatenate([lattice.transform(s, *element) for element in every])
+    assert np.ptp(ising.operators(images), axis=0).max() == 0
+    n = 60 * 200
+    generator = torch.Generator().manual_seed(3)
+    drawn = lattice.random_transform(torch.as_tensor(s).expand(n, *shape), generator, points=range(4)).numpy()
+    known, copies = np.unique(images.reshape(-1, 15), axis=0, return_counts=True)
+    seen, counts = np.unique(drawn.reshape(-1, 15), axis=0, return_counts=True)
+    expected = n * copies / copies.sum()
+    assert np.array_equal(known, seen)
+    assert ((counts - expected) ** 2 / expected).sum() < len(known) + 5 * np.sqrt(2 * len(known))
+
+
 def test_specific_heat_peak():
     T, height = ising.specific_heat_peak(16)
     assert T == pytest.approx(2.3174, abs=1.5e-4) and height == pytest.approx(1.552, abs=5e-4)
