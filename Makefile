@@ -8,6 +8,7 @@
 # make clean    remove what the others made, .venv included
 
 SHELL := /bin/bash
+# make 3.81, that of macOS, does not know these flags: no recipe depends on them
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .PHONY: book read plain pdf test refresh constraints clean
@@ -45,7 +46,7 @@ test: export DAN_BOOK_WORKERS := 1
 test: $(STAMP)
 	@$(BIN)/ruff check .
 	@failed=0; $(BIN)/python -m pytest tests -n 2 --dist loadgroup --durations=15 || failed=$$?; \
-	test $$failed -le 1; \
+	test $$failed -le 1 || exit $$failed; \
 	$(BIN)/python -m pytest -p tests.verdicts --nbval-lax --nbval-current-env --nbval-cell-timeout=2400 \
 		-n 2 --dist loadfile --no-loadscope-reorder book; \
 	exit $$failed
@@ -54,7 +55,8 @@ refresh: $(STAMP)
 	@$(BIN)/python -m lib execute --write $(CHAPTERS)
 
 constraints: $(STAMP)
-	@$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > $(VENV)/constraints.part
+	@$(BIN)/python -m pip freeze --exclude-editable > $(VENV)/constraints.all
+	@sed 's/+cpu$$//' $(VENV)/constraints.all > $(VENV)/constraints.part
 	@mv $(VENV)/constraints.part constraints.txt
 
 clean:

@@ -11,6 +11,9 @@ from lib.errors import BookError, first_line
 from lib.paths import BUILD
 from lib.studies.own import layouts, user_file
 
+# asked for by who has a GPU; said here and not where parameters are checked, on which chapters depend
+NO_DEVICE = "; nothing here runs on a GPU: the inner loops are compiled for the CPU (README, A GPU)"
+
 
 class Parser(argparse.ArgumentParser):
     """Refuses a wrong command line with one line, without the usage."""
@@ -31,7 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.flush()
         return code or 0
     except BookError as error:
-        return _complain(command, str(error), refused if error.code is None else error.code)
+        line = str(error) + (NO_DEVICE if "unknown parameter 'device'" in str(error) else "")
+        return _complain(command, line, refused if error.code is None else error.code)
     except KeyboardInterrupt:
         return _complain(command, "interrupted", 130)
     except BrokenPipeError:  # `| head` has seen enough; without this Python complains once more when it exits
@@ -121,6 +125,13 @@ def _parser() -> argparse.ArgumentParser:
     option = command("student", "student:show", "versions of the chapters without the solutions, for a class")
     option("chapter", **CHAPTERS)
     option("--out", type=Path, default=BUILD / "student", metavar="DIR", help="default: _build/student")
+    option("--solutions", action="store_true", help="keep the solutions, folded: to work with the book in an editor")
+
+    option = command("demo", "demo:show", "what networks that saw one temperature say about others, without training")
+    option("--out", type=Path, default=Path("demo.png"), metavar="FILE", help="of the figure (default: demo.png)")
+    option(
+        "--train", action="store_true", help="train these networks again and write data/ising_networks.npz; no figure"
+    )
 
     option = command("fresh", "freshness:show", "name the committed chapters that are stale", refused=1)
     text = "renew the stamps of these chapters (default: all stale ones) where `make test` passed at this very code"

@@ -1,7 +1,8 @@
 """Build the site: stage the sources, execute the chapters there, write the results page, run Sphinx.
 
 Everything happens in `_build/stage`, so the work tree stays as it was. For a course the solutions are taken out there,
-before Sphinx sees them, so that neither a page nor the search knows them.
+before Sphinx sees them, so that neither a page nor the search knows them. The notebooks to download are not those of
+the stage but made for an editor (`editor`).
 """
 
 import os
@@ -17,7 +18,7 @@ import nbformat
 import yaml
 
 from lib import files, processes
-from lib.book import notebooks, refresh, single, student
+from lib.book import editor, notebooks, refresh, single, student, teaching
 from lib.book.chapter import Chapter, chapters, in_toc
 from lib.book.execute import say
 from lib.book.templates import render
@@ -66,7 +67,9 @@ def build(execute: bool, solutions: bool = True) -> None:
         _, failures = refresh.run_chapters(jobs)
         refresh.raise_all(failures)
         refresh.write_pages([Chapter(output) for _, output in jobs], STAGE / "book")
-    downloads = {} if solutions else take_solutions_out()
+    downloads = handouts(solutions)
+    if not solutions:
+        take_solutions_out()
     sphinx()
     for name, notebook in downloads.items():
         target = BUILD / "html" / "_sources" / "book" / name
@@ -85,14 +88,21 @@ def stage() -> None:
         shutil.copy(ROOT / name, STAGE)
 
 
-def take_solutions_out() -> dict[str, nbformat.NotebookNode]:
-    """Of the chapters on the stage. Their student versions by file name, for the download buttons of the pages."""
-    made = {}
+def handouts(solutions: bool) -> dict[str, nbformat.NotebookNode]:
+    """File name -> what the download button of a page gives: the chapter on the stage for a notebook editor."""
+    book, where = editor.Book(STAGE / "book"), student.NOT_ON_THE_PAGES
+    return {
+        chapter.path.name: student.handout(chapter.notebook, name, book, solutions, where)
+        for name, chapter in book.chapters.items()
+    }
+
+
+def take_solutions_out() -> None:
+    """Of the chapters on the stage, and the answers of the teacher page."""
     for path in sorted((STAGE / "book").glob("*.ipynb")):
-        chapter = notebooks.read(path)
-        made[path.name] = student.student(chapter, path.stem, student.NOT_ON_THE_PAGES)
-        notebooks.write(student.for_a_page(chapter, path.stem), path)
-    return made
+        notebooks.write(student.for_a_page(notebooks.read(path), path.stem), path)
+    for path in sorted((STAGE / "book").glob("*.md")):
+        files.write_text(path, teaching.without_answers(files.read_text(path)))
 
 
 def add_single_files(browser: str | None) -> None:

@@ -6,7 +6,8 @@ code cells included, and a code cell tagged `solution` wherever it is. The stub 
 and a cell whose stub is empty belongs to the one before. Cells tagged `grade` lose their outputs, since those grade the
 book's own solution.
 
-Exercises become plain Markdown, because a notebook editor does not know the directive.
+Exercises become plain Markdown, because a notebook editor does not know the directive; `handout` makes the rest plain,
+too (`editor`), of a student version or of a chapter with its solutions.
 
 `for_a_page` is the same for the pages of a site without solutions: exercises stay what they are, and only the stubs
 that a notebook has are shown.
@@ -20,16 +21,14 @@ from pathlib import Path
 import nbformat
 from nbformat import v4
 
-from lib.book import notebooks
+from lib.book import editor, notebooks
 from lib.book.chapter import Chapter, named
+from lib.book.editor import DIRECTIVE, OPENING
 from lib.book.notebooks import tags
 from lib.errors import BookError
 
 STUB = "# your code here"
-OPENING = re.compile(r"^(?P<fence>`{3,}|:{3,})\{(?P<name>[\w-]+)\}[ \t]*(?P<argument>.*?)[ \t]*$", re.MULTILINE)
-DIRECTIVE = re.compile(OPENING.pattern + r"\n(?P<body>.*?)^[ \t]*(?P=fence)[ \t]*$", re.MULTILINE | re.DOTALL)
 LEVEL = re.compile(r"\(level (?P<level>\d)\)$")
-OPTION = re.compile(r":(?P<name>[\w-]+):[ \t]*(?P<value>.*?)[ \t]*(\n|$)")
 
 NOTE = """**Student version of the chapter `{name}`.** The solutions of the exercises are left out; where one
 had code, there is a cell for yours. Everything else is as in the book, its outputs included. Run the cells from the top
@@ -56,7 +55,8 @@ def exercises(chapter: nbformat.NotebookNode) -> list[Exercise]:
             if match["name"] in ("exercise", "exercise-start"):
                 level = LEVEL.search(match["argument"])
                 title = LEVEL.sub("", match["argument"]).strip()
-                found.append(Exercise(_options(match["body"])[0], title, int(level["level"]) if level else None))
+                given, _ = editor.options(match["body"])
+                found.append(Exercise(given.get("label", ""), title, int(level["level"]) if level else None))
     return found
 
 
@@ -86,6 +86,15 @@ def for_a_page(chapter: nbformat.NotebookNode, name: str) -> nbformat.NotebookNo
     return made
 
 
+def handout(
+    chapter: nbformat.NotebookNode, name: str, book: editor.Book, solutions: bool, where: str = IN_THE_BOOK
+) -> nbformat.NotebookNode:
+    """What a notebook editor gets of a chapter: plain Markdown; its student version, or with solutions, folded."""
+    if solutions:
+        return editor.plain(chapter, name, book)
+    return editor.plain(student(chapter, name, where), name, book, note="")
+
+
 def _without_solutions(cells: list, name: str, plain: bool) -> list:
     """These cells without solutions and without what the grades printed.
 
@@ -109,18 +118,21 @@ def _without_solutions(cells: list, name: str, plain: bool) -> list:
     return kept
 
 
-def show(chapter: list[str], out: Path) -> None:
+def show(chapter: list[str], out: Path, solutions: bool = False) -> None:
     """`lib student`."""
-    for path in write(named(chapter), out):
+    for path in write(named(chapter), out, solutions):
         print(path)
 
 
-def write(chapters: list[Chapter], folder: Path) -> list[Path]:
-    """Student versions of these chapters in `folder`; their paths. Nothing is written if one of them is there already.
+def write(chapters: list[Chapter], folder: Path, solutions: bool = False) -> list[Path]:
+    """Chapters for a class, as `handout`, in `folder`; their paths. Nothing is written if one of them is there already.
 
     A student may have worked in it; BookError names it.
     """
-    made = {folder / chapter.path.name: student(chapter.notebook, chapter.name) for chapter in chapters}
+    book = editor.Book(chapters[0].path.parent)
+    made = {
+        folder / chapter.path.name: handout(chapter.notebook, chapter.name, book, solutions) for chapter in chapters
+    }
     if there := [target for target in made if target.exists()]:
         raise BookError(
             f"{there[0]} exists already and may hold somebody's work; nothing was written, name a new folder with --out"
@@ -171,17 +183,9 @@ def _text_without_solutions(text: str, inside: str, name: str, plain: bool) -> t
                 raise BookError(f"{name}: a solution-end without a solution-start")
             inside = ""
         elif not inside and plain and kind in ("exercise", "exercise-start"):
-            label, body = _options(match["body"])
+            given, body = editor.options(match["body"])
+            label = given.get("label")
             heading = f"**Exercise: {argument}**" if argument else "**Exercise**"
             kept.append(heading + (f" (`{label}`)" if label else "") + f"\n\n{body}")
         elif not inside and kind != "solution" and not (plain and kind == "exercise-end"):
             kept.append(match[0])
-
-
-def _options(body: str) -> tuple[str, str]:
-    """The label among the options that open the body of a directive, and the body without them."""
-    label = ""
-    while option := OPTION.match(body):
-        label = option["value"] if option["name"] == "label" else label
-        body = body[option.end() :]
-    return label, body

@@ -1,7 +1,12 @@
 """The tables of the teacher page, from executed chapters: what takes how long, which exercises there are.
 
 Seconds are those of the execution that the outputs are from. The page shows the tables by directives, see `extension`.
+
+For a course the page is without answers (`without_answers`): they stand in parentheses after the questions of a list
+below `Questions to ask:`, and in paragraphs below the line `% for the teacher`, which no page shows.
 """
+
+import re
 
 from lib.book import notebooks, student
 from lib.book.chapter import Chapter
@@ -10,6 +15,9 @@ from lib.errors import BookError
 
 UNKNOWN = "not measured"
 START = "parameters and imports"  # what is before the first section
+TEACHER = re.compile(r"^% for the teacher\n(?:.+\n)*\n?", re.MULTILINE)  # to the end of the paragraph
+QUESTIONS = re.compile(r"^Questions to ask:\n\n(?:(?:- |  ).*\n)+", re.MULTILINE)
+ANSWER = re.compile(r"\?\s+\([^?]*?\)(?=\n(?:- |\Z))")  # at the end of an item
 
 
 def chapters_table(chapters: list[Chapter]) -> str:
@@ -53,6 +61,11 @@ def exercises_table(chapters: list[Chapter]) -> str:
             rows.append([exercise.level or 0, link, chapter.title, "yes" if exercise.label in graded else ""])
     rows.sort(key=lambda row: row[0])
     return render("table.md", header=["level", "exercise", "chapter", "graded"], rows=rows)
+
+
+def without_answers(text: str) -> str:
+    """The text of the teacher page, or any other, without its answers."""
+    return QUESTIONS.sub(lambda match: ANSWER.sub("?", match[0]), TEACHER.sub("", text))
 
 
 def _link(chapter: Chapter) -> str:

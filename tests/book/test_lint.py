@@ -131,12 +131,15 @@ def test_a_data_file_by_another_name_is_noticed():
     ]
 
 
+def without_make() -> dict[str, str]:
+    """These tests may run under make themselves: its flags would be taken over, and its directory be told."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+
+
 @pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
 @pytest.mark.parametrize("target", ["book", "read", "plain", "pdf"])
 def test_make_passes_on_whether_solutions_are_shown(target):
-    # these tests may run under make themselves: its flags would be taken over, and its directory be told
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
-    told = {"cwd": ROOT, "env": environment, "capture_output": True, "text": True}
+    told = {"cwd": ROOT, "env": without_make(), "capture_output": True, "text": True}
     command = ["make", "-n", target, "-o", ".venv/.installed", "-o", ".venv-plain/.installed"]
     verb = {"pdf": "single --pdf", "plain": "read"}.get(target, target)
     for value, ending in (("yes", ""), ("no", " --without-solutions")):
@@ -144,6 +147,48 @@ def test_make_passes_on_whether_solutions_are_shown(target):
         assert done.stdout.splitlines()[-1].rstrip().endswith(f"-m lib {verb}{ending}")
     refused = subprocess.run(["make", "-n", target, "SOLUTIONS=No"], **told)
     assert refused.returncode == 2 and "SOLUTIONS is yes or no, not No" in refused.stderr
+
+
+FAKE = """#!/bin/sh
+case "$*" in
+  *freeze*) echo "torch==9+cpu"; exit $CODE;;
+  *nbval*) echo cells >> log;;
+  *) echo code >> log; exit $CODE;;
+esac
+"""
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+@pytest.mark.parametrize("flags", [[], [".SHELLFLAGS=-c"]], ids=["make 4", "as make 3.81"])
+def test_recipes_do_not_depend_on_flags_that_make_on_macos_ignores(flags, tmp_path):
+    """With a Python that only notes what it is asked: cells are tried after failed tests, not after an interrupt."""
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    fake = tmp_path / ".venv" / "bin" / "python"
+    fake.parent.mkdir(parents=True)
+    fake.write_text(FAKE)
+    fake.chmod(0o755)
+    (fake.parent / "ruff").symlink_to(shutil.which("true"))
+    (tmp_path / ".venv" / ".installed").touch()
+    before, log = (tmp_path / "constraints.txt").read_text(), tmp_path / "log"
+
+    def make(target, code):
+        log.write_text("")
+        environment = without_make() | {"CODE": str(code)}
+        return subprocess.run(["make", target, *flags], cwd=tmp_path, env=environment, capture_output=True).returncode
+
+    assert make("test", 0) == 0 and log.read_text() == "code\ncells\n"
+    assert make("test", 1) == 2 and log.read_text() == "code\ncells\n"
+    assert make("test", 2) == 2 and log.read_text() == "code\n"
+    assert make("constraints", 1) == 2 and (tmp_path / "constraints.txt").read_text() == before
+    assert make("constraints", 0) == 0 and (tmp_path / "constraints.txt").read_text() == "torch==9\n"
+
+
+def test_file_names_are_different_where_case_does_not_count():
+    """As on macOS and Windows; nor has one a character that Windows has no place for."""
+    names = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
+    assert len({name.casefold() for name in names}) == len(names)
+    assert [name for name in names if re.search(r'[<>:"|?*\\]|[ .]$', name)] == []
 
 
 def test_the_commands_of_the_readme_are_there():

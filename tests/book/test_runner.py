@@ -48,6 +48,10 @@ def load(path):
 # Refused before anything runs ------------------------------------------------------------------------------
 
 REFUSED = [  # arguments, what the line names
+    (
+        ["tiny", "-p", "device=cuda"],
+        "unknown parameter 'device' of tiny; it has: low, high, T0, label; nothing here runs",
+    ),
     (["tiny", "-p", "lowe=2"], "unknown parameter 'lowe' of tiny; it has: low, high, T0, label"),
     (["tiny", "-p", "low=3"], "low=3 is not possible; give an even integer from 0 to high"),
     (["tiny", "-p", "low=10"], "low=10 is not possible"),

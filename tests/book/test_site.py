@@ -134,14 +134,17 @@ def test_a_site_for_a_course_has_no_solution_in_any_file(tmp_path):
         code(GRADE, "grade"),
     )
     write(chapter, root / "book" / "tiny.ipynb")
-    (root / "book" / "results.md").write_text("# Results\n\nSee {ref}`ex-one`.\n")
+    asked = "Questions to ask:\n\n- Is it? (Hushhush: it is.)\n\n% for the teacher\nHushhush.\n"
+    (root / "book" / "results.md").write_text(f"# Results\n\nSee {{ref}}`ex-one`.\n\n{asked}")
     for solutions in (True, False):
         result = run_lib(root, "read", *([] if solutions else ["--without-solutions"]))
         assert result.returncode == 0, result.stdout + result.stderr
         html = root / "_build" / "html"
         built = [p for p in html.rglob("*") if p.is_file() and p.suffix in (".html", ".js", ".ipynb", ".md", ".txt")]
         found = {p.name for p in built if "hushhush" in p.read_text(errors="ignore").lower()}
-        assert (found >= {"tiny.html", "tiny.ipynb", "searchindex.js"}) if solutions else found == set()
+        everywhere = {"tiny.html", "tiny.ipynb", "searchindex.js", "results.html", "results.md"}
+        assert (found >= everywhere) if solutions else found == set()
+        assert "Is it?" in (html / "book" / "results.html").read_text()
         page = (html / "book" / "tiny.html").read_text()
         assert "How much?" in page and "Write it." in page and "ex-two" in page
         assert ("NotImplementedError" in page) is not solutions

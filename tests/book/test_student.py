@@ -400,6 +400,11 @@ def test_the_command_writes_once_and_overwrites_nothing(tmp_path):
     result = run_lib(ROOT, "student", "autoregressive_networks", "ising", "--out", folder)
     assert result.returncode == 0 and result.stderr == ""
     assert sorted(p.name for p in folder.iterdir()) == ["autoregressive_networks.ipynb", "ising.ipynb"]
+    result = run_lib(ROOT, "student", "ising", "--solutions", "--out", tmp_path / "mine")
+    kept, left_out = (notebooks.read(each / "ising.ipynb") for each in (tmp_path / "mine", folder))
+    assert result.returncode == 0 and len(notebooks.code_cells(kept)) >= len(notebooks.code_cells(left_out))
+    folded = [cell for cell in kept.cells if cell.metadata.get("jp-MarkdownHeadingCollapsed")]
+    assert len(folded) == len(student.exercises(notebooks.read(BOOK / "ising.ipynb")))
     (folder / "ising.ipynb").write_text("work of a student")
     result = run_lib(ROOT, "student", "ising", "ising_blocks", "--out", folder)
     assert result.returncode == 2 and "ising.ipynb exists already" in one_line(result.stderr)

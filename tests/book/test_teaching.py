@@ -118,3 +118,47 @@ def test_the_committed_page_names_exercises_that_are_there():
     named = set(re.findall(r"\{ref\}`(?:[^`<]*<)?(ex-[\w-]+)", text))
     assert text.count("After it students can") == 6
     assert named <= labels and len(re.findall(r"^## Lesson \d", text, re.MULTILINE)) == 6
+
+
+TEACHER = """# Teaching
+
+% for the teacher
+Where the answers
+are.
+
+Kept (a remark).
+
+Questions to ask:
+
+- One? (Hushhush: $f(x)$ is
+  two.)
+- Is it? And why? (Hushhush.)
+
+% for the teacher
+What usually goes wrong: hushhush.
+
+Then? (Kept.)
+"""
+
+
+def test_answers_are_left_out_and_nothing_else():
+    left = teaching.without_answers(TEACHER)
+    assert left == (
+        "# Teaching\n\nKept (a remark).\n\nQuestions to ask:\n\n- One?\n- Is it? And why?\n\nThen? (Kept.)\n"
+    )
+    assert teaching.without_answers(left) == left
+
+
+def test_every_question_of_the_committed_page_has_an_answer_that_can_be_left_out():
+    text = (BOOK / "teaching.md").read_text()
+    left = teaching.without_answers(text)
+    asked = re.findall(r"^Questions to ask:\n\n((?:(?:- |  ).*\n)+)", text, re.MULTILINE)
+    items = [item for block in asked for item in re.split(r"^- ", block, flags=re.MULTILINE)[1:]]
+    assert len(items) >= 15 and all(re.search(r"\?\s+\([^?]*\)\n$", item) for item in items)
+    assert not any(item.partition("?")[2].split("(", 1)[-1].strip() in left for item in items)
+    remain = re.findall(r"^Questions to ask:\n\n((?:(?:- |  ).*\n)+)", left, re.MULTILINE)
+    bare = [item for block in remain for item in re.split(r"\n(?=- )", block.rstrip())]
+    assert len(bare) == len(items) and all(item.endswith("?") for item in bare)
+    assert "goes wrong" not in left and "solutions are on" not in left
+    for kept in ("## Lesson 6", "## Marking", "{exercise-list}", "grading.grade", "## What to say about limits"):
+        assert kept in left

@@ -12,9 +12,10 @@ import re
 import shutil
 import threading
 
+import nbformat
 import pytest
 
-from lib.book import single
+from lib.book import editor, single
 from lib.book.chapter import chapters, in_toc
 from lib.page import slider
 from lib.paths import BOOK
@@ -395,26 +396,30 @@ def test_the_search_works_without_a_server_of_its_own(browser, server):
 
 
 def test_each_chapter_hands_out_its_notebook(browser, server, pages, downloads):
-    """The link below the download button is there on every chapter; a click on one of them delivers the notebook."""
+    """The link below the download button is there on every chapter; a click on one of them delivers the notebook.
+
+    The notebook is the committed one for an editor: code and outputs as they are, the text without MyST.
+    """
     import urllib.request
 
     from selenium.webdriver.support.ui import WebDriverWait
 
-    for path in (chapter.path for chapter in chapters()):
-        address = f"{server}/book/{path.stem}.html"
-        link = f'href="../_sources/book/{path.name}"'
-        assert link in (pages / "book" / f"{path.stem}.html").read_text(), path.stem
-        with urllib.request.urlopen(f"{server}/_sources/book/{path.name}") as answer:
-            same = answer.read() == path.read_bytes()
+    book = editor.Book(BOOK)
+    for name, chapter in ((chapter.name, chapter) for chapter in chapters()):
+        expected = nbformat.writes(editor.plain(chapter.notebook, name, book)) + "\n"
+        address, file = f"{server}/book/{name}.html", f"{name}.ipynb"
+        assert f'href="../_sources/book/{file}"' in (pages / "book" / f"{name}.html").read_text(), name
+        with urllib.request.urlopen(f"{server}/_sources/book/{file}") as answer:
+            same = answer.read().decode() == expected
         # not compared in the assert: to print how two notebooks differ takes minutes
-        assert same, f"{path.name}: not the committed notebook"
+        assert same, f"{file}: not the committed notebook"
     browser.load(address)
     browser.driver.find_element("css selector", ".dropdown-download-buttons > button").click()
     browser.driver.find_element("css selector", ".btn-download-source-button").click()
-    arrived = downloads / path.name
+    arrived = downloads / file
     WebDriverWait(browser.driver, 20).until(lambda _: arrived.exists())
-    same = arrived.read_bytes() == path.read_bytes()
-    assert same, f"{path.name}: not the committed notebook"
+    same = arrived.read_text(encoding="utf-8") == expected
+    assert same, f"{file}: not the committed notebook"
 
 
 def test_the_book_as_one_file(browser, pages, tmp_path):
