@@ -183,7 +183,7 @@ def plain(chapter: nbformat.NotebookNode, name: str, book: Book, note: str = NOT
         if after_solution:  # else it would be folded with the solution
             after_solution = False
             add("#### Graded" if "grade" in notebooks.tags(cell) else "#### Then", cell.id)
-        cells.append(_folded(cell))
+        cells.append(_opened(cell))
         if figure := cell.metadata.get("mystnb", {}).get("figure"):
             add(writer.caption(figure), cell.id)
     made.cells = cells
@@ -205,10 +205,10 @@ def _split(text: str) -> list[str]:
     return [part.strip() for part in [*parts, text[position:]] if part.strip()]
 
 
-def _folded(cell: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """A code cell whose code is folded in an editor, too, and whose tables need no style sheet."""
-    if "hide-input" in notebooks.tags(cell):
-        cell.metadata.setdefault("jupyter", {})["source_hidden"] = True
+def _opened(cell: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """A code cell whose tables need no style sheet; that of a solution, below a folded heading, is not folded again."""
+    if "solution" in notebooks.tags(cell):
+        cell.metadata.pop("jupyter", None)
     for output in cell.outputs:
         if "text/html" in output.get("data", {}):
             output.data["text/html"] = re.sub(r"(?<=[^>])<small>", "<br><small>", output.data["text/html"])

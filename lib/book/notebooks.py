@@ -8,6 +8,8 @@ import nbformat
 from lib import files
 from lib.errors import BookError, first_line
 
+FOLDED = {"hide-input", "solution"}  # tags of cells whose code is not for everybody
+
 
 def read(path: Path) -> nbformat.NotebookNode:
     """The notebook at path; one clear line if it is none."""
@@ -45,7 +47,8 @@ def stored(cell: nbformat.NotebookNode, kind: str) -> list:
 def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """The notebook without what changes from run to run or machine to machine: times, paths, versions.
 
-    Cells keep their ids, since student versions know them by these; one without an id of its own gets a new one.
+    Code that the pages fold is folded in an editor, too. Cells keep their ids, since student versions know them by
+    these; one without an id of its own gets a new one.
     """
     notebook.metadata = nbformat.from_dict(
         {
@@ -64,4 +67,6 @@ def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             cell.metadata.pop(key, None)
         if "tags" in cell.metadata and not cell.metadata.tags:
             del cell.metadata["tags"]
+        if FOLDED & set(tags(cell)):
+            cell.metadata["jupyter"] = nbformat.from_dict({"source_hidden": True})
     return notebook

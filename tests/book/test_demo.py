@@ -1,7 +1,6 @@
 """The live demonstration: some lines and one figure, without training."""
 
 import re
-import time
 
 import numpy as np
 import pytest
@@ -15,9 +14,9 @@ pytestmark = pytest.mark.xdist_group("shipped")
 
 
 def test_it_says_what_the_networks_know_and_draws_it(tmp_path):
-    out, begin = tmp_path / "demo.png", time.monotonic()
+    out = tmp_path / "demo.png"
     result = run_lib(ROOT, "demo", "--out", out)
-    assert result.returncode == 0 and result.stderr == "" and time.monotonic() - begin < 240  # 20 s on an idle machine
+    assert result.returncode == 0 and result.stderr == "", result.stderr
     lines = result.stdout.splitlines()
     assert lines[0] == "3 trained networks: 2D Ising model, L = 16, 200000 configurations at T0 = 2.27"
     assert re.match(r"read off the networks: J = (1\.00|0\.99)\d\d \+- 0\.00\d\d \(true: 1\)", lines[1])

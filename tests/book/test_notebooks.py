@@ -322,6 +322,7 @@ BAD = {
         change(2, source=CHECK.replace("globals()", '{"L": 4}')),
         "parameters.check",
     ),
+    "code that an editor does not fold": (lambda made: made.cells[4].metadata.update(tags=["hide-input"]), "not tidy"),
     "times of a run": (lambda made: made.metadata.update(papermill={"duration": 1.0}), "not tidy"),
     "large": (change(3, source="x" * 1_600_000), "1.6 MB"),
 }
