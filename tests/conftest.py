@@ -166,7 +166,7 @@ def environment() -> dict[str, str]:
 def run_lib(root: Path, *arguments) -> subprocess.CompletedProcess:
     """`python -m lib ...` in this repository."""
     command = [sys.executable, "-m", "lib", *map(str, arguments)]
-    return subprocess.run(command, cwd=root, env=environment(), capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=root, env=environment(), capture_output=True, text=True, timeout=300)
 
 
 def start_lib(root: Path, *arguments) -> subprocess.Popen:
