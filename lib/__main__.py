@@ -130,7 +130,9 @@ def _parser() -> argparse.ArgumentParser:
     option = command("demo", "demo:show", "what networks that saw one temperature say about others, without training")
     option("--out", type=Path, default=Path("demo.png"), metavar="FILE", help="of the figure (default: demo.png)")
     option(
-        "--train", action="store_true", help="train these networks again and write data/ising_networks.npz; no figure"
+        "--train",
+        action="store_true",
+        help="train these networks again and write data/ising_networks.npz and the figure of the first page",
     )
 
     option = command("fresh", "freshness:show", "name the committed chapters that are stale", refused=1)

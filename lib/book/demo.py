@@ -8,8 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from lib.errors import BookError
+from lib.paths import BOOK
 from lib.studies import shipped
+from lib.systems import ising
 
+FRONT = "one_temperature.png"  # of the first page
+AROUND = (1.5, 1.75, 2.0, 2.1, 2.2, 2.3, 2.4, 2.5, 2.6, 2.8, 3.0, 3.25, 3.5)
 TEMPERATURES = (1.5, 1.75, 2.0, 2.1, 2.2, 2.27, 2.35, 2.5, 2.75, 3.0, 3.5)
 SHOWN = (1.8, 2.27, 3.0)  # temperatures of the configurations whose energies are compared
 
@@ -19,6 +23,7 @@ def show(out: Path, train: bool) -> None:
     if train:
         print(f"training the networks of {shipped.FILE}: some minutes, of which nothing is shown", flush=True)
         print(f"{shipped.train()}: written")
+        print(f"{front(BOOK / FRONT)}: written")
         return
     if out.suffix not in (".png", ".pdf", ".svg"):
         raise BookError(f"--out {out}: the name of a picture, .png, .pdf or .svg")
@@ -74,3 +79,27 @@ def draw(how: dict, energies: dict, curves, out: Path) -> None:
         right.legend(loc="lower right")
         figure.savefig(out, dpi=150)
         plt.close(figure)
+
+
+def front(out: Path) -> Path:
+    """The figure of the first page: the specific heat at all temperatures, from networks that saw one."""
+    import matplotlib.pyplot as plt
+
+    from lib.page import plotting
+
+    how, networks = shipped.load()
+    curves, T0 = shipped.curves(networks, AROUND, n=1000), how["source"]["T"]
+    fine = np.linspace(curves.T[0], curves.T[-1], 301)
+    with plotting.style():
+        figure, axis = plt.subplots(figsize=(6.8, 3.6))
+        exact = ising.exact(how["source"]["L"], fine).per_site.specific_heat
+        axis.plot(fine, exact, **plotting.exact.line, label="exact")
+        plotting.curve(axis, curves, "specific_heat", role=plotting.symmetrised, label="read from the networks")
+        axis.axvline(T0, **plotting.guide)
+        note = {"xytext": (24, 0), "textcoords": "offset points", "arrowprops": {"arrowstyle": "->"}, "va": "center"}
+        axis.annotate("the only temperature\nthat the networks saw", (T0, 0.12), **note)
+        axis.set(xlabel="temperature", ylabel="specific heat per site", ylim=(0, None))
+        axis.legend(loc="upper right")
+        figure.savefig(out, dpi=130)
+        plt.close(figure)
+    return out

@@ -1,6 +1,5 @@
 """Execute chapters from scratch, hold them to the ledger, stamp them, and write them back as committed notebooks."""
 
-import base64
 import contextlib
 from pathlib import Path
 
@@ -11,9 +10,6 @@ from lib.book.execute import say
 from lib.errors import BookError
 from lib.page import claims
 from lib.paths import BOOK, BUILD
-
-FRONT = "phases.png"
-FRONT_FIGURE = "fig-ising-phases"
 
 
 def run(chapter: list[str], write: bool) -> None:
@@ -136,18 +132,6 @@ def fresh_outputs(wanted: list[Chapter], folder: Path) -> list[tuple[Path, Path]
 
 
 def write_pages(executed: list[Chapter] | None = None, folder: Path = BOOK) -> None:
-    """The results page and the front picture, from these executed chapters, by default the committed ones."""
+    """The results page, from these executed chapters, by default the committed ones."""
     executed = chapters() if executed is None else executed
     files.write_text(folder / "results.md", results.page(executed))
-    if picture := front_picture(executed):
-        files.write_bytes(folder / FRONT, picture)
-
-
-def front_picture(executed: list[Chapter]) -> bytes | None:
-    """The PNG of the first figure of phases in these chapters; None where there is none."""
-    for chapter in executed:
-        for cell in chapter.notebook.cells:
-            if cell.metadata.get("mystnb", {}).get("figure", {}).get("name") == FRONT_FIGURE:
-                for picture in notebooks.stored(cell, "image/png"):
-                    return base64.b64decode(picture)
-    return None

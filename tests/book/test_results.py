@@ -6,7 +6,7 @@ import re
 import pytest
 import yaml
 
-from lib.book import refresh, results
+from lib.book import results
 from lib.book.chapter import Chapter, chapters
 from lib.page import ledger as ledger_file
 from lib.page.records import Record
@@ -137,5 +137,3 @@ def test_the_committed_page_is_what_the_committed_chapters_give():
     path = BOOK / "results.md"
     assert path.exists(), "no book/results.md; run: make refresh"
     assert path.read_text() == results.page(chapters()), "book/results.md is old; run: make refresh"
-    picture = refresh.front_picture(chapters())
-    assert picture and (BOOK / refresh.FRONT).read_bytes() == picture, f"book/{refresh.FRONT} is old; run: make refresh"

@@ -357,7 +357,7 @@ def test_every_fault_is_seen(browser, server, pages):
 
 def test_a_slider_that_works_is_not_a_fault(browser, server, pages):
     """With scripts the frames follow the keys. Without, the first one stays, and its words."""
-    pixel = (BOOK / "phases.png").read_bytes()
+    pixel = (BOOK / "one_temperature.png").read_bytes()
     made = slider.text([pixel] * 3, ["T = 1", "T = 2", "T = 3"], "The same picture three times at", "same")
     page = (
         "<!doctype html><html lang=en><title>Slider</title><article><h1>Slider</h1><div><div>{}</div></div></article>"
