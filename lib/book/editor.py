@@ -206,12 +206,9 @@ def _split(text: str) -> list[str]:
 
 
 def _opened(cell: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """A code cell whose tables need no style sheet; that of a solution, below a folded heading, is not folded again."""
+    """A code cell; that of a solution, below a folded heading, is not folded again."""
     if "solution" in notebooks.tags(cell):
         cell.metadata.pop("jupyter", None)
-    for output in cell.outputs:
-        if "text/html" in output.get("data", {}):
-            output.data["text/html"] = re.sub(r"(?<=[^>])<small>", "<br><small>", output.data["text/html"])
     return cell
 
 

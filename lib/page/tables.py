@@ -44,7 +44,7 @@ def _content(cell) -> str:
         return html.escape(cell)
     if isinstance(cell, list):
         first, *others = map(html.escape, cell)
-        return first + "".join(f"<small>{other}</small>" for other in others)
+        return first + "".join(f"<br><small>{other}</small>" for other in others)
     if isinstance(cell, tuple):
         return html.escape(value_text(float(cell[0]), float(cell[1])))
     return html.escape(value_text(cell if isinstance(cell, int) else float(cell)))

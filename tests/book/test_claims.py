@@ -518,7 +518,7 @@ def test_a_claim_is_a_row():
     assert header == ["claim", "value", "exact", "deviation", "verdict"]
     assert row == [["A <b>", "a.b"], ["2.25(12)", "J"], "2", ["+2.0", "errors"], ["passed", "within 0.5 of 2"]]
     bundle = claims._bundle([made()])
-    assert '<td data-label="claim">A &lt;b&gt;<small>a.b</small></td>' in bundle["text/html"]
+    assert '<td data-label="claim">A &lt;b&gt;<br><small>a.b</small></td>' in bundle["text/html"]
     assert bundle["text/plain"].splitlines()[1].split("  ")[0] == "A <b>, a.b"
 
 
@@ -540,7 +540,7 @@ claims.report("gaussian.uv_modes_lost", 7, reference=7)"""
         NotebookClient(executed, kernel_name="python3", resources={"metadata": {"path": str(ROOT)}}).execute()
     for cell, verdicts in zip(executed.cells, (["passed", "passed"], ["passed", "FAILED"]), strict=True):
         shown = [output.data["text/html"] for output in cell.outputs if "text/html" in output.get("data", {})]
-        assert len(shown) == 1 and re.findall("(passed|FAILED)<small>", shown[0]) == verdicts
+        assert len(shown) == 1 and re.findall("(passed|FAILED)<br><small>", shown[0]) == verdicts
         assert not [output for output in cell.outputs if output.output_type == "stream"]
         stored = [output.data[claims.MIME] for output in cell.outputs if claims.MIME in output.get("data", {})]
         assert [record["status"].upper()[:4] for record in stored] == [verdict.upper()[:4] for verdict in verdicts]
