@@ -132,7 +132,7 @@ BARS = {
         "xy_temperature.crossing_warm": ({"kind": "absolute", "value": 0.01}, 0),
         "xy_temperature.t_bkt": ({"kind": "missed", "asked": {"kind": "relative", "value": 0.0035}}, 0.8935),
         "xy_temperature.t_bkt_difference": ({"kind": "sigma", "value": 3, "cap": 0.01}, 0),
-        "xy_temperature.eta_p_value": ({"kind": "at_least", "value": 0.01}, None),
+        "xy_temperature.eta_p_value": ({"kind": "missed", "asked": {"kind": "at_least", "value": 0.01}}, None),
         "xy_temperature.eta_cold": ({"kind": "sigma", "value": 3, "cap": 0.01}, None),
         "xy_temperature.pairs_p_value": ({"kind": "at_least", "value": 0.01}, None),
     },
