@@ -106,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     option = command("results", "results:show", "the claims reported in executed notebooks")
     option("notebook", nargs="*", type=Path, help="default: the committed chapters")
     option("--json", action="store_true", dest="as_json", help="as a list of objects")
-    option("--page", action="store_true", help="write the page made from the committed chapters, and the front picture")
+    option("--page", action="store_true", help="write the page made from the committed chapters")
 
     option = command("margins", "results:margins", "how much of each bar is used")
     text = "executed notebook, results.json, or folder of a run; of several the one with least room is shown"

@@ -34,7 +34,7 @@ EQUATION = re.compile(r"\$\$(?P<tex>.*?)\$\$([ \t]*\((?P<label>[\w-]+)\))?", re.
 TARGET = re.compile(r"^\((?P<label>[\w-]+)\)=[ \t]*\n+(?P<heading>#.*)?", re.MULTILINE)
 GLUE = "application/papermill.record/text/plain"
 START, END = "\0solution", "\0end"  # where a solution begins and ends
-FOLDED = {"jp-MarkdownHeadingCollapsed": True}  # JupyterLab's word
+COLLAPSED = {"jp-MarkdownHeadingCollapsed": True}  # JupyterLab's word
 NOTE = """**The chapter `{name}`, to work with.** Its pictures, references and exercises are plain Markdown here. It
 needs the repository of the book: open it with the Python of the book's `.venv` as the kernel (`README.md` there, "In
 JupyterLab"). Solutions are folded below each exercise. Numbers in the text are those of the book, whatever you run."""
@@ -169,7 +169,7 @@ def plain(chapter: nbformat.NotebookNode, name: str, book: Book, note: str = NOT
         if cell.cell_type == "markdown":
             for text in _split(cell.source):
                 if text == START:
-                    add("#### Solution", cell.id, **FOLDED)
+                    add("#### Solution", cell.id, **COLLAPSED)
                 elif text == END:
                     after_solution = True
                 else:

@@ -6,6 +6,7 @@ were trained on and with which code. `keep` makes the file, behind `python -m li
 
 import io
 import json
+import zipfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
@@ -79,7 +80,7 @@ def load(path: Path | None = None) -> Shipped:
             arrays = {name: file[name] for name in file.files}
         how = json.loads(str(arrays.pop("how")))
         found = [_hamiltonian(how, seed, arrays, f"{number}/") for number, seed in enumerate(how["seeds"])]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise BookError(f"{path} holds no networks of this book ({error}): python -m lib demo --train") from None
     return Shipped(how, found)
 

@@ -41,10 +41,16 @@ class Kind:
     """
 
     discrete = False  # can two independent configurations be equal?
+    has_phases = True  # may the file be of one of two phases, which no coupling prefers?
     is_action = False  # is S = +sum_a c_a O_a read, not H = -sum_a J_a O_a?
     exact_for = "nearest neighbours"  # the context of the network
+    explained_part = "what the networks say about local changes"  # what couplings are to explain
     classical_name = "without a network"  # of the method of `classical`
     most_likely_name = "maximum likelihood"  # of that of `most_likely`
+
+    def coupling_names(self, broken):
+        """Names of the couplings that are read."""
+        return self.operator_names
 
     def restored(self, values):
         return values
@@ -61,10 +67,6 @@ class Kind:
 
 class LatticeKind(Kind):
     """What spins and angles have in common; move: random local moves, (c, rng) -> changed copies."""
-
-    def coupling_names(self, broken):
-        """Names of the couplings that are read."""
-        return self.operator_names
 
     def representative(self, few, broken):
         """Configurations to try local moves on."""

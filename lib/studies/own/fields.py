@@ -25,10 +25,10 @@ from lib.statistics import block_sums, integrated_time, jackknife
 from lib.studies import field_sources, scalar_field
 from lib.studies.own import symmetries
 from lib.studies.own.base import CouplingReading, Kind
+from lib.studies.own.summary import BLOCKS
 
 NAMES, ALARMS = field_action.NAMES, field_action.FORBIDDEN
 EVERY = NAMES + ALARMS
-BLOCKS = 20  # of the test set, and of the file
 FORCES = 1000  # fields on which the slope of S is taken
 LARGE = 144  # sites, beyond which the smaller learning rate is taken
 
@@ -111,6 +111,7 @@ class FieldFile(Kind):
     operator_names = EVERY
     energy_name = "(phi' - phi)^2 of neighbours, per site"
     order_name = "|mean phi|"
+    explained_part = "the variance of the learned action, on typical fields"
     classical_name = "score matching"
     most_likely_name = "pseudolikelihood"
     signed_names = ("mean phi",)
@@ -165,7 +166,7 @@ class FieldFile(Kind):
             raise ValueError("neighbours are not coupled to be alike")
         if fourth <= 0 and square <= 0:
             raise ValueError("the action has no lower bound, fourth is negative")
-        g[3] = max(fourth, 0.0)  # of a free field it is read as zero within its error, of either sign
+        g[3] = max(fourth, 0.0)  # of a free field it is read as about zero, of either sign; else the width will tell
         return ScaledFields(*scalar_field.as_field(g, *shape[::-1]))
 
     def group(self, shape, broken):

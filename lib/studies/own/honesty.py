@@ -235,6 +235,8 @@ def of_symmetries(f):
         )
     # the two couplings of a field are those of its axes
     names = _broken(f, *(("diagonals",) if f.kind.name == "field" else ("axes", "diagonals")))
+    if _pull(f.one_temperature.axes, Estimate(0.0, 0.0)) > BROKEN:
+        names = ["axes", *names]
     if names:
         yield Warned(
             "anisotropic",
@@ -347,7 +349,7 @@ def of_the_couplings(f):
         yield Warned(
             "unexplained",
             explained,
-            f"the couplings explain {100 * explained:.0f} % of what the networks say about local changes: other "
+            f"the couplings explain {100 * explained:.0f} % of {f.kind.explained_part}: other "
             "terms are at work, and the couplings are those of the nearest model in this family",
         )
     nearest = f.couplings.nearest
@@ -374,7 +376,7 @@ def of_the_couplings(f):
             "schwinger_dyson",
             tested.value,
             f"<x dS/dx> / T0 is {tested.value:.4g}, {pull:.1f} errors from 1: the force of the learned "
-            "action is wrong on the observed paths",
+            "action is wrong on the observed configurations",
         )
 
 

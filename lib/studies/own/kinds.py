@@ -95,7 +95,7 @@ class SpinFile(LatticeKind):
         return self.operator_names[:-1] if allows(broken, "flip") else self.operator_names
 
     def representative(self, few, broken):
-        return np.concatenate([few[::2], -few[::2]]) if allows(broken, "flip") else few
+        return couplings.both_signs(few[::2]) if allows(broken, "flip") else few
 
     def operations(self, shape, seed):
         return {"flip": [lambda s: -s]} | symmetries.lattice_operations(shape)
@@ -177,6 +177,7 @@ class PathFile(Kind):
     operator_names = ("kinetic", "quadratic", "quartic")
     energy_name = "mean (x_{i+1} - x_i)^2"
     order_name = "mean x^2"
+    explained_part = "the slopes of the learned action"
     classical_name = "score matching"
     signed_names = ("mean x",)
     convention = "S = sum k/2 (x' - x)^2 + q/2 x^2 + g/4 x^4, k kinetic, q quadratic, g quartic"

@@ -8,6 +8,7 @@ nothing is free:
     width   Var(H) of the file / Var(H) of these samples, 1 for one temperature. If it is T that varies, by sigma_T,
             then Var(H) - Var_0(H) = (sigma_T Var_0(H) / T0^2)^2
     order   the order parameter of the file less that of these samples
+    axes    bonds along rows less bonds along columns, the same: of a rectangle they differ even where couplings do not
     halves  the first coupling, from the low-energy half of the file less from the high-energy half, less the same of
             these samples: choosing by energy changes couplings by itself, and by the same amount in both
 
@@ -21,15 +22,18 @@ import numpy as np
 
 from lib.statistics import Estimate, integrated_time
 from lib.studies.own.summary import over_file
-from lib.studies.own.symmetries import allows
+from lib.studies.own.symmetries import allows, is_rectangle
 
 PILOT, LONGEST = 20, 2**15  # tau_int of equilibration, and sweeps after which it is given up
 STEPS = 4  # of moving the couplings
 EFFECTIVE = 0.2  # of the samples, below which the couplings were moved too far
 
 
+UNKNOWN = Estimate(float("nan"), float("nan"))
+
+
 class OneTemperature(NamedTuple):
-    """width, order, halves: `Estimate` as above, nan where there is none; `halves` in units of the coupling.
+    """width, order, halves, axes: `Estimate` as above, nan where there is none; `halves` in units of the coupling.
 
     spread: sigma_T / T0 that would explain the width, nan where the width is 1 or less.
     reason: why there is no answer at all, empty if there is one.
@@ -39,15 +43,13 @@ class OneTemperature(NamedTuple):
     order: Estimate
     halves: Estimate
     spread: float
+    axes: Estimate = UNKNOWN
     reason: str = ""
-
-
-UNKNOWN = Estimate(float("nan"), float("nan"))
 
 
 def not_applicable(reason):
     """`OneTemperature` without an answer."""
-    return OneTemperature(UNKNOWN, UNKNOWN, UNKNOWN, float("nan"), reason)
+    return OneTemperature(UNKNOWN, UNKNOWN, UNKNOWN, float("nan"), reason=reason)
 
 
 def one_temperature(kind, c, T0, couplings, broken, n_samples, seed):
@@ -58,7 +60,7 @@ def one_temperature(kind, c, T0, couplings, broken, n_samples, seed):
     J = np.array(list(couplings.values()))
     if not np.isfinite(J).all():
         return not_applicable("the couplings are not known")
-    if not allows(broken, "flip", "sign", "sign, cubic"):
+    if kind.has_phases and not allows(broken, "flip", "sign", "sign, cubic"):
         return not_applicable("the file has one sign only, or prefers it, which the couplings do not say why")
     rng = np.random.default_rng(seed)
     try:
@@ -77,7 +79,11 @@ def one_temperature(kind, c, T0, couplings, broken, n_samples, seed):
     order = compared(kind.order(model), kind.order(c), sums, seen, weights)
     width = Estimate(1 + wide.value / variance, wide.error / variance)
     spread = np.sqrt(wide.value) * T0 / variance if wide.value > 0 else float("nan")
-    return OneTemperature(width, order, _halves(kind, c, model, T0, couplings), float(spread))
+    axes = UNKNOWN
+    if not kind.is_action and is_rectangle(c):  # an action has a coupling along each
+        across = kind.asymmetries["axes"]
+        axes = compared(across(model), across(c), sums, seen, weights)
+    return OneTemperature(width, order, _halves(kind, c, model, T0, couplings), float(spread), axes)
 
 
 def sampled(chain, n, rng):

@@ -454,11 +454,14 @@ def _odd_line(path: Path, lines: list[str], rows: list[int], error: Exception) -
 
 def _whole_blocks(path: Path, rows: list[int], width: int, side: tuple) -> None:
     """Where lines are left free between blocks, each must be whole. side: (rows, columns); a square without it."""
-    height = side[0] if side else width
-    ends = np.flatnonzero(np.diff(rows) > 1) + 1
-    if len(ends) and (np.diff([0, *ends, len(rows)]) % height).any():
-        at = next(k for k, size in enumerate(np.diff([0, *ends, len(rows)])) if size % height)
-        line = rows[[0, *ends][at]] + 1
+    ends = [0, *np.flatnonzero(np.diff(rows) > 1) + 1, len(rows)]
+    heights = np.diff(ends)
+    usual, height = statistics.mode(heights.tolist()), side[0] if side else width
+    if len(heights) > 1 and not side and usual != height:
+        flags = f"--side {usual}x{width} if each is a lattice, --side {width} if it is several"
+        raise FileRefused(f"{path.name}: free lines part blocks of {usual} x {width} numbers; add {flags}")
+    if len(heights) > 1 and (heights % height).any():
+        line = rows[ends[np.flatnonzero(heights % height)[0]]] + 1
         raise FileRefused(f"{path.name}: the block at line {line} is not of {height} x {width} numbers; leave it out")
 
 

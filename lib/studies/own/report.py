@@ -59,7 +59,7 @@ def test_rows(findings):
         ["the same less that of training configurations", tuple(nll.gap)],
         ["NLL of independent sites", nll.independent_sites],
         ["what the networks gain over them", tuple(nll.gain)],
-        ["part of the local changes that the couplings explain", f"{couplings.explained:.4f}"],
+        [f"part that the couplings explain of {findings.kind.explained_part}", f"{couplings.explained:.4f}"],
     ]
     if couplings.schwinger_dyson is not None:
         rows.append(["<x dS/dx> / T0, 1 for the true action", tuple(couplings.schwinger_dyson)])
@@ -145,7 +145,7 @@ def _of_file(findings):
         record("learned.nll_gap", *nll.gap, "test less training", nats),
         record("learned.nll_independent_sites", nll.independent_sites, None, "for comparison", nats),
         record("learned.nll_gain", *nll.gain, "of the networks over independent sites", nats),
-        record("learned.explained", explained, None, "part of the local changes the couplings explain"),
+        record("learned.explained", explained, None, f"part the couplings explain of {findings.kind.explained_part}"),
     ]
 
 

@@ -70,7 +70,7 @@ def second_file(files, kind, T0, T1, n_networks, steps, seed):
 
 
 def _changes(known, files, temperatures, broken):
-    names = known.coupling_names(broken) if hasattr(known, "coupling_names") else known.operator_names
+    names = known.coupling_names(broken)
     read = [known.classical(c, names, T) for c, T in zip(files, temperatures, strict=True)]
     if None in read or not all(np.isfinite([*each.values, *each.errors]).all() for each in read):
         return {}

@@ -2,7 +2,7 @@ r"""Files of Ising spins on a ring, [n, N] of +-1.
 
 The network is the Markov ring with a longer memory: a conditional sees the last three spins and the first three, which
 is exact for couplings up to third neighbours. What reaches farther is not in it, and shows in what the network draws:
-the correlations of fourth neighbours and of opposite sites are compared with those of the file, though no coupling of
+the correlations of the next neighbours are compared with those of the file, though no coupling of
 them is read. All couplings that are read are known to the transfer matrix (`systems/spin_ring.py`).
 """
 
@@ -24,6 +24,7 @@ from lib.studies.own.base import LatticeKind
 from lib.studies.own.symmetries import allows
 from lib.systems import ising, spin_ring
 
+FARTHER = 4, 5, 6  # distances beyond the memory
 MEMORY = 3  # spins before a site, and at the beginning, that its conditional sees
 
 
@@ -96,7 +97,8 @@ class ChainFile(LatticeKind):
     """Ising spins on a ring, int8 [n, N]; without a field where the file does not contradict the flip."""
 
     name = "chain"
-    operator_names = (*spin_ring.OPERATORS, "fourth", "opposite")  # the last two are compared, not read
+    has_phases = False
+    operator_names = (*spin_ring.OPERATORS, *(f"distance {r}" for r in FARTHER))  # the last are compared, not read
     energy_name = "-(sum of s s' over nearest neighbours) / N"
     order_name = "|m|"
     exact_for = "neighbours up to the third"
@@ -112,8 +114,8 @@ class ChainFile(LatticeKind):
     move = staticmethod(ising.flip_one)
 
     def operators(self, s):
-        further = [spin_ring.pair_sum(s, distance) for distance in (4, s.shape[1] // 2)]
-        return np.concatenate([spin_ring.operators(s), np.stack(further, 1)], 1)
+        farther = [spin_ring.pair_sum(s, distance) for distance in FARTHER]
+        return np.concatenate([spin_ring.operators(s), np.stack(farther, 1)], 1)
 
     def energy(self, s):
         return -spin_ring.pair_sum(s, 1) / s.shape[1]

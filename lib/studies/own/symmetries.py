@@ -24,12 +24,17 @@ class Asymmetry(NamedTuple):
     broken: bool
 
 
+def is_rectangle(c):
+    """Are configurations [n, rows, columns] not square? No for rings."""
+    return c.ndim == 3 and c.shape[1] != c.shape[2]
+
+
 def asymmetries(kind, c):
     """dict name -> `Asymmetry` of configurations c [n, ...] of a `Kind`, in the order of the file."""
     found = {}
     for name, function in kind.asymmetries.items():
-        if name == "axes" and c.shape[1] != c.shape[2]:
-            continue  # of a rectangle they are never alike
+        if name == "axes" and is_rectangle(c):
+            continue  # the shape alone makes them differ; `one_temperature` compares them with samples
         mean = over_file(function(c))
         found[name] = Asymmetry(mean.value, mean.error, bool(abs(mean.value) > BROKEN * mean.error))
     return found

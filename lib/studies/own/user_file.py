@@ -40,7 +40,7 @@ UNKNOWN = "the exact answer is known for the included file only"
 
 
 def load(file: str | Path, kind: str) -> np.ndarray:
-    """The checked configurations of a file: int8 [n, L, L], float64 [n, L, L] or float64 [n, N] for the `kind`.
+    """The checked configurations of a file: int8 or float64, [n, rows, columns] or [n, N], for the `kind`.
 
     file: a path, or files and flags in one text as on the command line (`layouts.parse`); a relative path counts from
     the repository. FileRefused for whatever cannot be learned from.
@@ -110,9 +110,9 @@ def _known(kind: str) -> None:
 
 def _check_shape(shape: tuple, kind: str) -> None:
     wanted = LAYOUT[kind]
-    if len(shape) != (2 if kind in RINGS else 3):
+    if len(shape) != (2 if kind in RINGS else 3) or (kind == "xy" and shape[-1] == 2):
         raise FileRefused(f"shape {shape} is not {wanted}{_which_flag(shape, kind)}")
-    if kind not in RINGS and shape[-1] >= FEWEST > shape[0] == shape[1]:
+    if kind not in RINGS and shape[-1] >= FEWEST > max(shape[:2]):
         raise FileRefused(f"shape {shape} is not {wanted}; add --last if its last axis counts configurations")
     low, high = OF_KIND.get(kind, SIDES)
     name = "N" if kind in RINGS else "L"
@@ -147,11 +147,15 @@ def _which_flag(shape: tuple, kind: str) -> str:
     flat = shape[:-1] if vectors and len(shape) == 3 else shape
     found = []
     if kind not in RINGS and len(flat) == 2:
-        side = int(flat[1] ** 0.5)
-        if side**2 == flat[1] and SIDES[0] <= side:
-            found.append(f"--side {side} if each row is a lattice")
-        if flat[0] % flat[1] == 0 and flat[0] > flat[1] >= SIDES[0]:
-            found.append(f"--stacked if every {flat[1]} rows are one")
+        n, width = flat
+        side, also = int(width**0.5), "--vectors " * vectors
+        if width >= SIDES[0] ** 2:
+            said = side if side**2 == width else "ROWSxCOLUMNS"
+            found.append(f"{also}--side {said} if each row is a lattice")
+        if n % width == 0 and n > width >= SIDES[0]:
+            found.append(f"{also}--stacked if every {width} rows are one")
+        if n >= FEWEST * SIDES[0] and SIDES[0] <= width <= SIDES[1]:
+            found.append(f"{also}--stacked --side ROWSx{width} if so many rows are one")
     if len(shape) == 2 and shape[0] >= FEWEST and kind in RING_OF:
         found.append(f"--kind {RING_OF[kind]} if each row is a ring")
     if len(shape) == 3 and (lattice := LATTICE_OF.get(kind)):

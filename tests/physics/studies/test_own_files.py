@@ -190,6 +190,7 @@ STEPS = [  # name, some of its flags, what is said then
     ("flat.npy", "--array s", "--array is for files with named arrays; leave it out"),
     ("flat.npy", "--select T=1", "--select is for files with named arrays, and text files whose header names"),
     ("many.npz", "--header 1", "--header is for text files; leave it out"),
+    ("rectangles.txt", "", "--stacked --side ROWSx6 if so many rows are one"),
     ("flat.npy", "--side 4x8", "36 numbers a configuration are not 4 x 8; --side 6"),
     ("flat.npy", "--side 4x", "argument --side: '4x' is not possible; give L, or ROWSxCOLUMNS"),
     ("rectangles.txt", "--stacked --side 4x5", "lines of 6 numbers are not rows of 4x5; --side 4x6?"),
@@ -320,6 +321,20 @@ def test_a_lattice_with_a_row_missing_is_not_joined_to_the_next(tmp_path):
     (tmp_path / "a.txt").write_text("\n".join(parts))
     with refused("the block at line 50 is not of 6 x 6 numbers"):
         user_file.load(f"{tmp_path}/a.txt --stacked", "ising")
+
+
+def test_free_lines_that_contradict_a_square_are_noticed(tmp_path):
+    """Lattices of 12 x 6 would be cut into two squares each, those of 4 x 6 be joined."""
+    for rows in (12, 4):
+        lattices = RNG.choice([-1, 1], (240, rows, 6))
+        text = "\n".join(text_of(each) for each in lattices)
+        (tmp_path / "a.txt").write_text(text)
+        with refused(f"free lines part blocks of {rows} x 6 numbers; add --side {rows}x6 if each is a lattice"):
+            user_file.load(f"{tmp_path}/a.txt --stacked", "ising")
+        found = user_file.load(f"{tmp_path}/a.txt --stacked --side {rows}x6", "ising")
+        np.testing.assert_array_equal(found, lattices)
+    (tmp_path / "a.txt").write_text(text.replace("\n\n", "\n", 1))
+    user_file.load(f"{tmp_path}/a.txt --stacked --side 4x6", "ising")  # two lattices without a free line between them
 
 
 def test_vectors_that_are_none_are_refused(tmp_path):

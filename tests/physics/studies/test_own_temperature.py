@@ -78,6 +78,25 @@ def test_further_couplings_are_no_mixture():
     assert abs(pull(found.width, 1)) < 4 and abs(pull(found.halves)) < 4
 
 
+@pytest.mark.parametrize("kind", ["ising", "xy"])
+def test_rows_and_columns_of_a_rectangle_are_compared_with_samples(kind):
+    """Alike they differ by the shape alone; with couplings of their own along each axis by more."""
+    rng, known, shape = np.random.default_rng(8), kinds.BY_NAME[kind], (5, 15)
+    chain = chains.Ising if kind == "ising" else chains.XY
+    c = mcmc.sample(chain(shape, T0[kind]), 4000, rng).configurations
+    assert abs(pull(asked(kind, c).axes)) < 4
+    plain = known.asymmetries["axes"](c)
+    assert abs(plain.mean()) > 4 * plain.std() / len(c) ** 0.5  # the shape alone
+    bonds = [
+        (np.cos(c - np.roll(c, 1, axis)) if kind == "xy" else c * np.roll(c, 1, axis)).sum((1, 2), dtype=float)
+        for axis in (2, 1)
+    ]
+    tilted = c[rng.random(len(c)) < 1 / (1 + np.exp(-0.3 * (bonds[0] - bonds[1])))]
+    assert abs(pull(asked(kind, tilted).axes)) > 6
+    square = file_of(kind, [1.0], 3)
+    assert np.isnan(asked(kind, square).axes.value)
+
+
 def test_a_fixed_order_parameter_is_noticed():
     """Configurations of one magnetisation only, as exchange dynamics has them."""
     rng = np.random.default_rng(7)
