@@ -10,7 +10,6 @@ import numpy as np
 from lib.errors import BookError
 from lib.paths import BOOK
 from lib.studies import shipped
-from lib.systems import ising
 
 FRONT = "one_temperature.png"  # of the first page
 AROUND = (1.5, 1.75, 2.0, 2.1, 2.2, 2.3, 2.4, 2.5, 2.6, 2.8, 3.0, 3.25, 3.5)
@@ -42,7 +41,7 @@ def show(out: Path, train: bool) -> None:
     energies = shipped.energies(networks[0], SHOWN)
     curves = shipped.curves(networks, TEMPERATURES)
     energy, errors = curves.values["energy"], curves.errors["energy"]
-    exact = shipped.exact_energy(how, TEMPERATURES)
+    exact = shipped.exact(how, TEMPERATURES).energy
     say("   T    energy per site         exact   off by")
     for T, e, d, true in zip(TEMPERATURES, energy, errors, exact, strict=True):
         seen = "  T0, the only one they saw" if T == how["source"]["T"] else ""
@@ -72,7 +71,7 @@ def draw(how: dict, energies: dict, curves, out: Path) -> None:
         left.set(xlabel="true energy per site", ylabel="learned", title="Configurations of three temperatures")
         left.legend()
         fine = np.linspace(curves.T[0], curves.T[-1], 201)
-        right.plot(fine, shipped.exact_energy(how, fine), **plotting.exact.line, label="exact (Kaufman)")
+        right.plot(fine, shipped.exact(how, fine).energy, **plotting.exact.line, label="exact (Kaufman)")
         plotting.curve(right, curves, "energy", role=plotting.symmetrised, label="networks that saw T0 only")
         right.axvline(how["source"]["T"], **plotting.guide)
         right.set(xlabel="temperature", ylabel="energy per site", title="Other temperatures")
@@ -92,8 +91,7 @@ def front(out: Path) -> Path:
     fine = np.linspace(curves.T[0], curves.T[-1], 301)
     with plotting.style():
         figure, axis = plt.subplots(figsize=(6.8, 3.6))
-        exact = ising.exact(how["source"]["L"], fine).per_site.specific_heat
-        axis.plot(fine, exact, **plotting.exact.line, label="exact")
+        axis.plot(fine, shipped.exact(how, fine).specific_heat, **plotting.exact.line, label="exact")
         plotting.curve(axis, curves, "specific_heat", role=plotting.symmetrised, label="read from the networks")
         axis.axvline(T0, **plotting.guide)
         note = {"xytext": (24, 0), "textcoords": "offset points", "arrowprops": {"arrowstyle": "->"}, "va": "center"}

@@ -139,6 +139,6 @@ def curves(hamiltonians, temperatures, n=250, seed=1):
     return reweighting.average(parallel.run(calls))
 
 
-def exact_energy(how, temperatures):
-    """Energy per site [t] of the system behind the networks, by Kaufman's solution."""
-    return ising.exact(how["source"]["L"], np.asarray(temperatures)).per_site.energy
+def exact(how, temperatures):
+    """`ising.Exact` per site [t] of the system behind the networks, by Kaufman's solution."""
+    return ising.exact(how["source"]["L"], np.asarray(temperatures)).per_site
